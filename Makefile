@@ -1,0 +1,40 @@
+# Everything a person or CI runs here is a target; each says what it does (make help).
+GO ?= go
+export CGO_ENABLED ?= 0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test race bench fuzz lint generate
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+demo: ## play the real story on an embedded GitHub: no account, no network but Go modules
+	@$(GO) run ./cmd/relbot demo $(ARGS)
+
+build: ## build the static binary ./relbot
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o relbot ./cmd/relbot
+
+test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES)
+	@.ci/postgres
+	$(GO) test -timeout 30m ./...
+
+race: ## run the tests of the concurrent packages under the race detector
+	@.ci/postgres
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./internal/store/... ./internal/job/... ./internal/webhook/... ./internal/publish/... ./internal/ghsim/... ./internal/ghapp/... ./internal/server/...
+
+bench: ## run the benchmarks
+	@.ci/postgres
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
+	.ci/fuzz $(or $(FUZZTIME),10s)
+
+lint: ## gofmt, vet and staticcheck
+	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo 'gofmt would change these files'; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+
+generate: ## write the generated files anew (tables in README and docs, JSON Schema, golden texts)
+	$(GO) run ./cmd/relbot config schema > docs/policy.schema.json
+	$(GO) test ./cmd/relbot -run TestGenerated -update

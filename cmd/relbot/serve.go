@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/server"
+	"github.com/relbot/relbot/internal/settings"
+	"github.com/relbot/relbot/internal/store/engine"
+)
+
+// shutdownGrace is how long running requests may take when the server stops.
+const shutdownGrace = 20 * time.Second
+
+func serveCommand() *cobra.Command {
+	var config string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the App server",
+		Long:  "Run the App server. Every setting can be given in the file, in the environment, and (but for secrets) as a flag;\nflags win over the environment, the environment over the file.",
+		Args:  cobra.NoArgs,
+	}
+	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG")
+	for _, s := range settings.Table {
+		if !s.Secret {
+			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))
+		}
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		flags := map[string]string{}
+		for _, s := range settings.Table {
+			if f := cmd.Flags().Lookup(s.Flag()); f != nil && f.Changed {
+				flags[s.Name] = f.Value.String()
+			}
+		}
+		set, err := settings.Load(config, os.Environ(), flags)
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), set, cmd.ErrOrStderr())
+	}
+	return c
+}
+
+// logger writes structured lines to stderr: data goes to stdout, and a server has none.
+func logger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// serve runs until ctx ends: intake stops first, then work in hand is finished.
+func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error {
+	log := logger(stderr, set.LogFormat, set.LogLevel)
+	st, err := engine.Open(ctx, set.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, CacheDir: set.CacheDir, Log: log})
+	if err != nil {
+		return err
+	}
+	s, err := server.New(server.Options{
+		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL,
+		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce,
+	})
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	listen := func(address string, h http.Handler, what string) error {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		// A slow or silent client may not hold a connection: GitHub sends a delivery at once.
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		log.Info("listening", "what", what, "address", l.Addr().String())
+		g.Go(func() error {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+		g.Go(func() error {
+			<-ctx.Done()
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+			defer cancel()
+			return srv.Shutdown(grace)
+		})
+		return nil
+	}
+	if err := listen(set.Listen, s.Handler(), "webhooks"); err != nil {
+		return err
+	}
+	if set.AdminListen != "" {
+		if err := listen(set.AdminListen, admin(s), "admin"); err != nil {
+			return err
+		}
+	}
+	g.Go(func() error { return s.Run(ctx) })
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// admin serves what only operators may see.
+func admin(s *server.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
+		jobs, err := s.Jobs(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(jobs) // the client is gone when this fails
+	})
+	return mux
+}
+
+// probeCommand asks a running server whether it is ready; images without a shell use it.
+func probeCommand() *cobra.Command {
+	var url string
+	c := &cobra.Command{
+		Use:   "probe",
+		Short: "Ask a running server whether it is ready",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 3*time.Second)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return err
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return unsure(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				return exit{exitBlocked, fmt.Errorf("%s: %s", url, res.Status)}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&url, "url", "http://127.0.0.1:8080/readyz", "the probe's address")
+	return c
+}

@@ -1,0 +1,215 @@
+package coupling
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Effect is what a command or a line of a body changed about the couplings of one home. Effects are kept in the order
+// in which they were given and folded over what the policy declares, so that the policy can change underneath them
+// and a lost database can be rebuilt from the comments.
+type Effect struct {
+	ID       string   `json:"id"` // unique: the comment and line that gave it
+	Verb     Verb     `json:"verb"`
+	Origin   Origin   `json:"origin"`
+	By       string   `json:"by"`
+	Coupling string   `json:"coupling"`
+	Members  []Member `json:"members,omitempty"`
+	Pull     Pull     `json:"pull,omitzero"` // unlink, replace: the one that goes
+	With     Pull     `json:"with,omitzero"` // replace, supersede: the one that comes
+	Edge     Edge     `json:"edge,omitzero"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// Verb says what an [Effect] does.
+type Verb string
+
+// The verbs of effects, named as the commands that give them.
+const (
+	Link      Verb = "link"
+	Unlink    Verb = "unlink"
+	Replace   Verb = "replace"
+	Order     Verb = "order"
+	Unorder   Verb = "unorder"
+	HoldAll   Verb = "hold"
+	Resume    Verb = "resume"
+	Supersede Verb = "supersede"
+	Abandon   Verb = "abandon"
+	Reopen    Verb = "reopen"
+)
+
+// Assemble folds effects over the couplings that a policy declares. The policy wins where it speaks: an effect that
+// takes back what it declares changes nothing; a successor of a declared member holds as long as the policy still
+// names the predecessor. Couplings made by effects come after the declared ones. Effects that no longer apply are
+// passed over.
+func Assemble(home Repo, declared []Coupling, effects []Effect) []Coupling {
+	out := make([]Coupling, 0, len(declared))
+	for _, c := range declared {
+		c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
+		out = append(out, c)
+	}
+	for _, e := range effects {
+		i := slices.IndexFunc(out, func(c Coupling) bool { return c.Name == e.Coupling })
+		if i < 0 {
+			if e.Verb != Link {
+				continue
+			}
+			out = append(out, Coupling{Name: e.Coupling, Home: home, SameRelease: true, Origin: e.Origin})
+			i = len(out) - 1
+		}
+		_ = out[i].Apply(e) // what the policy overrules by now is no error any more
+	}
+	return slices.DeleteFunc(out, func(c Coupling) bool { return len(c.Members) == 0 })
+}
+
+// A Refusal says why an effect cannot be applied.
+type Refusal struct {
+	Overruled bool     // the policy speaks of it
+	Cycle     []string // the roles on the cycle that an edge would close
+	Message   string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+func refuse(format string, args ...any) *Refusal { return &Refusal{Message: fmt.Sprintf(format, args...)} }
+
+func overruled(format string, args ...any) *Refusal {
+	return &Refusal{Overruled: true, Message: fmt.Sprintf(format, args...)}
+}
+
+// Apply changes c as the effect says, or says why not and leaves it as it is. Repeating an effect changes nothing.
+func (c *Coupling) Apply(e Effect) *Refusal {
+	switch e.Verb {
+	case Link:
+		return c.link(e)
+	case Unlink:
+		return c.unlink(e)
+	case Replace:
+		return c.replace(e)
+	case Order:
+		return c.order(e)
+	case Unorder:
+		return c.unorder(e)
+	case HoldAll:
+		c.Hold = &Hold{By: e.By, Why: e.Why}
+	case Resume:
+		c.Hold = nil
+	case Supersede:
+		c.End = &End{State: Superseded, By: e.By, Why: e.Why, Successor: e.With}
+	case Abandon:
+		c.End = &End{State: Abandoned, By: e.By, Why: e.Why}
+	case Reopen:
+		c.End = nil
+	default:
+		return refuse("unknown effect %q", e.Verb)
+	}
+	return nil
+}
+
+func (c *Coupling) link(e Effect) *Refusal {
+	members := slices.Clone(c.Members)
+	for _, m := range e.Members {
+		if i := slices.IndexFunc(members, func(o Member) bool { return o.Pull == m.Pull }); i >= 0 {
+			if m.Role != DefaultRole(m.Pull, c.Home) && members[i].Role != m.Role {
+				if members[i].Origin == FromPolicy {
+					return overruled("%s is %q in the policy", m.Pull, members[i].Role)
+				}
+				return refuse("%s is a member already, as %q", m.Pull, members[i].Role)
+			}
+			continue
+		}
+		if i := slices.IndexFunc(members, func(o Member) bool { return o.Role == m.Role }); i >= 0 {
+			if members[i].Origin == FromPolicy {
+				return overruled("the role %q is held by %s in the policy", m.Role, members[i].Pull)
+			}
+			return refuse("the role %q is held by %s", m.Role, members[i].Pull)
+		}
+		m.Origin = e.Origin
+		members = append(members, m)
+	}
+	c.Members = members
+	return nil
+}
+
+func (c *Coupling) unlink(e Effect) *Refusal {
+	m, ok := c.ByPull(e.Pull)
+	switch {
+	case !ok:
+		return refuse("%s is no member of %s", e.Pull, c.Name)
+	case m.Origin == FromPolicy:
+		return overruled("the policy declares %s as %q of %s: take it out there", e.Pull, m.Role, c.Name)
+	}
+	c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(o Member) bool { return o.Pull == e.Pull })
+	c.Order = slices.DeleteFunc(slices.Clone(c.Order), func(o Edge) bool { return o.Before == m.Role || o.After == m.Role })
+	c.Gates = slices.DeleteFunc(slices.Clone(c.Gates), func(g GateUse) bool { return g.Subject == m.Role })
+	return nil
+}
+
+func (c *Coupling) replace(e Effect) *Refusal {
+	i := slices.IndexFunc(c.Members, func(m Member) bool { return m.Pull == e.Pull })
+	if i < 0 {
+		return refuse("%s is no member of %s", e.Pull, c.Name)
+	}
+	if _, taken := c.ByPull(e.With); taken {
+		return refuse("%s is a member of %s already", e.With, c.Name)
+	}
+	c.Members = slices.Clone(c.Members)
+	c.Members[i].Pull, c.Members[i].Origin = e.With, e.Origin
+	return nil
+}
+
+func (c *Coupling) order(e Effect) *Refusal {
+	edge := e.Edge
+	edge.Origin = e.Origin
+	for _, role := range []string{edge.Before, edge.After} {
+		if _, ok := c.ByRole(role); !ok {
+			return refuse("%q is no member of %s", role, c.Name)
+		}
+	}
+	for i, o := range c.Order {
+		if o.Before != edge.Before || o.After != edge.After {
+			continue
+		}
+		if o.Origin == FromPolicy {
+			if o.Together == edge.Together {
+				return nil
+			}
+			return overruled("the policy says %q %s %q", o.Before, o.Word(), o.After)
+		}
+		c.Order = slices.Clone(c.Order)
+		c.Order[i] = edge
+		return nil
+	}
+	var pairs [][2]string
+	for _, o := range append(slices.Clone(c.Order), edge) {
+		pairs = append(pairs, [2]string{o.Before, o.After})
+	}
+	if cycle := Cycle(pairs); cycle != nil {
+		r := refuse("the order would be a cycle")
+		r.Cycle = cycle
+		return r
+	}
+	c.Order = append(slices.Clone(c.Order), edge)
+	return nil
+}
+
+func (c *Coupling) unorder(e Effect) *Refusal {
+	i := slices.IndexFunc(c.Order, func(o Edge) bool { return o.Before == e.Edge.Before && o.After == e.Edge.After })
+	switch {
+	case i < 0:
+		return refuse("%s has no edge from %q to %q", c.Name, e.Edge.Before, e.Edge.After)
+	case c.Order[i].Origin == FromPolicy:
+		return overruled("the policy declares that edge: take it out there")
+	}
+	c.Order = slices.Delete(slices.Clone(c.Order), i, i+1)
+	return nil
+}
+
+// DefaultRole is the role of a member that was given none: "pr-12", with the repository's name in front for another
+// repository than home.
+func DefaultRole(p Pull, home Repo) string {
+	if p.Repo.Same(home) {
+		return fmt.Sprintf("pr-%d", p.Number)
+	}
+	return fmt.Sprintf("%s-%d", p.Repo.Name(), p.Number)
+}

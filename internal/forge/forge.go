@@ -1,0 +1,220 @@
+// Package forge names what relbot reads and writes on GitHub, in plain types.
+//
+// It is the border between the adapter (package ghapp, the only importer of go-github) and those who gather and
+// publish: no go-github type crosses it, and nothing here does I/O. Reads come in batches, since one GraphQL query
+// answers for many pull requests, and each answer is a fact: what could not be read says why.
+package forge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Errors that callers tell apart; adapters wrap them.
+var (
+	// ErrGone: GitHub says 404 or 410, or 403 for want of a permission: asking again will not help soon.
+	ErrGone = errors.New("not readable")
+	// ErrSuspended: the installation was suspended or removed.
+	ErrSuspended = errors.New("installation suspended or removed")
+	// ErrRejected: GitHub refused the write (422); repeating it will not help.
+	ErrRejected = errors.New("rejected")
+	// ErrUnanswered: a write was sent and its answer was lost; it may have happened.
+	ErrUnanswered = errors.New("sent, but the answer was lost")
+)
+
+// RetryError is a transient failure: an outage, a timeout, a rate limit.
+type RetryError struct {
+	After time.Duration // zero when GitHub named no time
+	Err   error
+}
+
+func (e *RetryError) Error() string { return fmt.Sprintf("try again: %v", e.Err) }
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// Repository is one on which the App is installed.
+type Repository struct {
+	ID           int64         `json:"id"`
+	Name         coupling.Repo `json:"name"`
+	Installation int64         `json:"installation"`
+	Private      bool          `json:"private"`
+	Archived     bool          `json:"archived"`
+	Default      string        `json:"default"`
+}
+
+// Survey is the state of a repository as a whole, read in one query.
+type Survey struct {
+	Repository
+	Tip      string                              `json:"tip"`       // of the default branch
+	Policy   versionscan.Fact[versionscan.File]  `json:"policy"`    // .github/relbot.yml at the tip; Absent when there is none
+	PolicyID string                              `json:"policy_id"` // its blob id
+	Tags     versionscan.Fact[[]versionscan.Tag] `json:"tags"`
+	Branches versionscan.Fact[map[string]string] `json:"branches"` // heads below the asked prefixes and the asked names: branch -> tip
+	Queues   map[string]bool                     `json:"queues"`   // asked branch -> merging needs the queue
+}
+
+// SurveyRequest says what of a repository to read beside its default branch, policy and tags.
+type SurveyRequest struct {
+	Repo     coupling.Repo
+	Prefixes []string // branches whose names begin so (release lines)
+	Branches []string // branches by name (bases of members); the default branch is always read
+	NoTags   bool
+}
+
+// Pull is a pull request.
+type Pull struct {
+	ID        int64
+	NodeID    string
+	Pull      coupling.Pull
+	Title     string
+	Body      string
+	Author    string
+	AuthorBot bool
+	State     string // "open", "closed" or "merged"
+	Draft     bool
+	Base      string // branch
+	Head      string // commit
+	HeadRef   string
+	Fork      bool
+	Private   bool
+	URL       string
+	Merge     string // merge commit when merged
+	MergedAt  time.Time
+	MergedBy  string
+	ClosedAt  time.Time
+	UpdatedAt time.Time
+	// TestMerge is GitHub's merge of Head into Base, when it is up to date: its parents are TestParents.
+	TestMerge   string
+	TestParents []string
+	Tree        string // tree id of Head
+	LastComment string // node id, informative
+}
+
+// At names a file at a commit.
+type At struct {
+	Commit string
+	Path   string
+}
+
+// Entry is a file of a tree.
+type Entry struct {
+	Path string
+	Blob string
+	Link bool
+}
+
+// Commit is a commit as a log shows it.
+type Commit struct {
+	SHA     string
+	Parents []string
+	Message string
+	Date    time.Time
+	Pulls   []int // pull requests of the same repository that GitHub associates with it
+}
+
+// Comparison is `base...head`.
+type Comparison struct {
+	MergeBase string
+	Ahead     int      // commits in head and not in base
+	Behind    int      // commits in base and not in head
+	Commits   []Commit // those ahead, oldest first, at most 250
+}
+
+// Contains reports whether base is an ancestor of head, i.e. head has everything that base has.
+func (c Comparison) Contains() bool { return c.Behind == 0 }
+
+// Comment is an issue comment.
+type Comment struct {
+	ID        int64
+	NodeID    string
+	Pull      coupling.Pull // also for plain issues
+	Author    string
+	AuthorID  int64
+	Bot       bool
+	Own       bool // written by this App
+	Body      string
+	Minimized bool
+	Created   time.Time
+	Edited    bool
+}
+
+// Role is a collaborator's role in a repository, weakest first.
+type Role string
+
+// The roles.
+const (
+	RoleNone     Role = "none"
+	RoleRead     Role = "read"
+	RoleTriage   Role = "triage"
+	RoleWrite    Role = "write"
+	RoleMaintain Role = "maintain"
+	RoleAdmin    Role = "admin"
+)
+
+// AtLeast reports whether r permits what s permits.
+func (r Role) AtLeast(s Role) bool { return roleRank[r] >= roleRank[s] && roleRank[r] > 0 }
+
+var roleRank = map[Role]int{RoleRead: 1, RoleTriage: 2, RoleWrite: 3, RoleMaintain: 4, RoleAdmin: 5}
+
+// Annotation points at a line of a file.
+type Annotation struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"`
+	Level   string `json:"level"` // "failure" or "warning"
+	Title   string `json:"title"`
+	Message string `json:"message"`
+}
+
+// Action is a button on a check.
+type Action struct {
+	ID          string `json:"id"`
+	Label       string `json:"label"`
+	Description string `json:"description"`
+}
+
+// CheckRun is a check as relbot wants it, or as GitHub shows it.
+type CheckRun struct {
+	ID          int64        `json:"id,omitempty"`
+	Name        string       `json:"name"`
+	Head        string       `json:"head"`
+	ExternalID  string       `json:"external_id"`
+	Status      string       `json:"status"`               // "in_progress" or "completed"
+	Conclusion  string       `json:"conclusion,omitempty"` // "success" or "failure" when completed
+	Title       string       `json:"title"`
+	Summary     string       `json:"summary"`
+	Text        string       `json:"text"`
+	DetailsURL  string       `json:"details_url,omitempty"`
+	Annotations []Annotation `json:"annotations,omitempty"`
+	Actions     []Action     `json:"actions,omitempty"`
+}
+
+// Status is a commit status.
+type Status struct {
+	Context     string `json:"context"`
+	Head        string `json:"head"`
+	State       string `json:"state"` // "success", "failure", "pending", "error"
+	Description string `json:"description"`
+	URL         string `json:"url,omitempty"`
+}
+
+// Issue is an issue as the drift report uses it.
+type Issue struct {
+	Number int
+	Title  string
+	Body   string
+	Open   bool
+	Labels []string
+	Own    bool
+}
+
+// DeliveryAttempt is a row of the App's delivery log.
+type DeliveryAttempt struct {
+	ID        int64
+	GUID      string
+	Delivered time.Time
+	OK        bool
+	Event     string
+}

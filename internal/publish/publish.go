@@ -1,0 +1,455 @@
+// Package publish performs the smallest set of writes that makes GitHub show what it should.
+//
+// Each write has three steps: compare what is wanted with what was last written and do nothing when they are equal;
+// record the intent; write and record the id. A crash between the last two leaves an intent behind, and then the next
+// run looks on GitHub for what the lost write may have done before it repeats it: a check by its external id, a
+// comment by its marker. So nothing is posted twice, and nothing is posted that was not written down first.
+//
+// One pull request is published by one worker at a time; the caller's work lane sees to that.
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// GitHub is what publishing needs of GitHub.
+type GitHub interface {
+	Checks
+	Comments
+	Issues
+}
+
+// Checks writes checks and statuses.
+type Checks interface {
+	CheckRuns(ctx context.Context, repo coupling.Repo, sha, name string) ([]forge.CheckRun, error)
+	PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckRun) (int64, error)
+	PutStatus(ctx context.Context, repo coupling.Repo, s forge.Status) error
+}
+
+// Comments writes comments and reactions.
+type Comments interface {
+	Comments(ctx context.Context, pull coupling.Pull) ([]forge.Comment, error)
+	PostComment(ctx context.Context, pull coupling.Pull, body string) (forge.Comment, error)
+	EditComment(ctx context.Context, repo coupling.Repo, id int64, body string) error
+	Minimize(ctx context.Context, repo coupling.Repo, nodeID string) error
+	React(ctx context.Context, repo coupling.Repo, comment int64, content string) error
+}
+
+// Issues writes the drift report.
+type Issues interface {
+	Issues(ctx context.Context, repo coupling.Repo, label string) ([]forge.Issue, error)
+	CreateIssue(ctx context.Context, repo coupling.Repo, title, body string, labels []string) (int, error)
+	EditIssue(ctx context.Context, repo coupling.Repo, i forge.Issue) error
+}
+
+// Kinds of documents that publishing remembers.
+const (
+	docCheck = "check" // key: repository "@" head
+	docNote  = "note"  // key: pull request
+	docOnce  = "once"  // key: a comment that is made once
+)
+
+// Publisher writes.
+type Publisher struct {
+	GitHub GitHub
+	Store  store.Store
+}
+
+// Posted is the check that stands on a commit.
+type Posted struct {
+	ID      int64     `json:"id"`
+	Name    string    `json:"name"`
+	Level   string    `json:"level"` // pass, wait, block, unknown
+	Status  string    `json:"status"`
+	Hash    string    `json:"hash"`             // of what was written last
+	Intent  string    `json:"intent,omitempty"` // hash of a write whose answer is not recorded yet
+	Unknown time.Time `json:"unknown,omitzero"` // since when the verdict has been unknown
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Hash identifies a content.
+func Hash(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // only plain data comes here
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12])
+}
+
+func get[T any](ctx context.Context, s store.Store, kind, key string) (T, int64, error) {
+	var v T
+	d, err := s.Get(ctx, kind, key)
+	if err == nil && d.Rev > 0 {
+		err = json.Unmarshal(d.Body, &v)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", kind, key, err)
+	}
+	return v, d.Rev, err
+}
+
+// put writes a document; the worker owns its key, so that a conflict is another worker that took over.
+func put(ctx context.Context, s store.Store, kind, key string, rev int64, v any) (int64, error) {
+	body, err := json.Marshal(v)
+	if err == nil {
+		err = s.Put(ctx, []store.Document{{Kind: kind, Key: key, Rev: rev, Body: body}}, nil)
+	}
+	if err != nil {
+		return rev, fmt.Errorf("%s %s: %w", kind, key, err)
+	}
+	return rev + 1, nil
+}
+
+func checkKey(repo coupling.Repo, head string) string { return string(repo) + "@" + head }
+
+// Posted returns the check that relbot last wrote on a commit.
+func (p *Publisher) Posted(ctx context.Context, repo coupling.Repo, head string) (Posted, error) {
+	v, _, err := get[Posted](ctx, p.Store, docCheck, checkKey(repo, head))
+	return v, err
+}
+
+// Remember notes since when the verdict on a commit has been unknown, without writing to GitHub.
+func (p *Publisher) Remember(ctx context.Context, repo coupling.Repo, head string, unknown time.Time) error {
+	v, rev, err := get[Posted](ctx, p.Store, docCheck, checkKey(repo, head))
+	if err != nil || v.Unknown.Equal(unknown) {
+		return err
+	}
+	v.Unknown = unknown
+	_, err = put(ctx, p.Store, docCheck, checkKey(repo, head), rev, v)
+	return err
+}
+
+// CheckOptions say how a check is brought about.
+type CheckOptions struct {
+	Level  string // of the verdict; remembered beside the check
+	As     string // "check" or "status"
+	Verify bool   // nothing may be remembered of what stands on GitHub: look first
+	Now    time.Time
+	Nonce  int64 // changes when the check has to be posted anew though nothing in it changed
+}
+
+// hash identifies what is to be shown.
+func (o CheckOptions) hash(run forge.CheckRun) string {
+	return Hash(struct {
+		Run   forge.CheckRun
+		As    string
+		Nonce int64
+	}{run, o.As, o.Nonce})
+}
+
+// Differs reports whether a check would be written.
+func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) bool {
+	return posted.Hash != o.hash(run) || posted.Intent != ""
+}
+
+// Check makes a commit show a check. It reports whether anything was written.
+func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
+	hash := o.hash(run)
+	key := checkKey(repo, run.Head)
+	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
+	if err != nil {
+		return false, err
+	}
+	if !p.Differs(posted, run, o) {
+		return false, nil
+	}
+	run.ExternalID = "relbot:" + hash
+	if o.As == "status" {
+		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
+			return false, err
+		}
+		// A status replaces the one before it under the same context, so that repeating one does no harm.
+		if err := p.GitHub.PutStatus(ctx, repo, note.Status(run)); err != nil {
+			return false, err
+		}
+	} else if done, err := p.adopt(ctx, repo, run, &posted, o.Verify && rev == 0); err != nil {
+		return false, err
+	} else if !done {
+		// A completed run cannot be taken back to in_progress: then a new run of the same name takes its place.
+		if posted.ID != 0 && posted.Name == run.Name && (posted.Status != "completed" || run.Status == "completed") {
+			run.ID = posted.ID
+		}
+		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
+			return false, err
+		}
+		id, err := p.GitHub.PutCheck(ctx, repo, run)
+		if errors.Is(err, forge.ErrGone) && run.ID != 0 { // archived or deleted by GitHub
+			run.ID = 0
+			id, err = p.GitHub.PutCheck(ctx, repo, run)
+		}
+		if err != nil {
+			return false, err
+		}
+		posted.ID = id
+	}
+	posted.Name, posted.Level, posted.Status, posted.Hash, posted.Intent, posted.At = run.Name, o.Level, run.Status, hash, "", o.Now
+	if o.Level != "unknown" {
+		posted.Unknown = time.Time{}
+	}
+	_, err = put(ctx, p.Store, docCheck, key, rev, posted)
+	return true, err
+}
+
+func with(p Posted, f func(*Posted)) Posted { f(&p); return p }
+
+// adopt looks for the effect of a write whose answer was lost, or of a relbot whose database was lost, and reports whether the wanted check stands already.
+func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.CheckRun, posted *Posted, verify bool) (bool, error) {
+	if posted.Intent == "" && !verify {
+		return false, nil
+	}
+	runs, err := p.GitHub.CheckRuns(ctx, repo, run.Head, run.Name)
+	if err != nil {
+		return false, err
+	}
+	var newest forge.CheckRun
+	for _, r := range runs {
+		if r.ID > newest.ID {
+			newest = r
+		}
+	}
+	if newest.ID != 0 {
+		posted.ID, posted.Name, posted.Status = newest.ID, newest.Name, newest.Status
+	}
+	return newest.ExternalID == run.ExternalID, nil
+}
+
+// Noted is the coordination note on a pull request.
+type Noted struct {
+	ID       int64    `json:"id"`
+	NodeID   string   `json:"node_id"`
+	URL      string   `json:"url"`
+	Picture  string   `json:"picture"`
+	Hash     string   `json:"hash"`
+	Intent   string   `json:"intent,omitempty"`
+	Body     string   `json:"body"`
+	Minimize []string `json:"minimize,omitempty"` // node ids of outdated notes that have to be folded still
+	Banner   []stale  `json:"banner,omitempty"`   // outdated notes that have to get their banner still
+	Closed   bool     `json:"closed,omitempty"`   // the last word was said
+}
+
+// stale is an outdated note.
+type stale struct {
+	ID     int64  `json:"id"`
+	NodeID string `json:"node_id"`
+	Body   string `json:"body"`
+}
+
+// Noted returns the note that relbot keeps on a pull request.
+func (p *Publisher) Noted(ctx context.Context, pull coupling.Pull) (Noted, error) {
+	v, _, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	return v, err
+}
+
+// NoteOptions say how a note is brought about.
+type NoteOptions struct {
+	Picture string
+	Verify  bool // look at what stands on GitHub: a person may have edited or doubled it, or the database was lost
+	Last    bool // the pull request left its coupling: minimise the note after this text
+}
+
+// Note makes a pull request show one note: posted, edited in place, superseded when its picture changed, or left
+// alone when nothing did.
+func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o NoteOptions) error {
+	n, rev, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	if err != nil {
+		return err
+	}
+	if n.ID == 0 && o.Last && n.Intent == "" {
+		return nil
+	}
+	save := func() error {
+		rev, err = put(ctx, p.Store, docNote, pull.String(), rev, n)
+		return err
+	}
+	hash := Hash(body)
+	standing := ""
+	if n.Intent != "" || o.Verify {
+		if standing, err = p.find(ctx, pull, &n); err != nil {
+			return err
+		}
+	}
+	switch {
+	case n.ID == 0 || n.Closed && !o.Last || n.Picture != o.Picture && !o.Last:
+		if n.ID != 0 && !n.Closed {
+			n.Banner = append(n.Banner, stale{n.ID, n.NodeID, n.Body})
+		}
+		n.ID, n.NodeID = 0, ""
+		n.Intent, n.Picture, n.Hash, n.Body, n.Closed = hash, o.Picture, hash, body, false
+		if err := save(); err != nil {
+			return err
+		}
+		c, err := p.GitHub.PostComment(ctx, pull, body)
+		if err != nil {
+			return err
+		}
+		n.ID, n.NodeID, n.Intent = c.ID, c.NodeID, ""
+		n.URL = commentURL(c.ID)
+		if err := save(); err != nil {
+			return err
+		}
+	default:
+		want := body
+		if standing != "" {
+			want = note.Merge(standing, body)
+		} else if n.Body != "" {
+			want = note.Merge(n.Body, body)
+		}
+		if n.Hash != hash || n.Intent != "" || standing != "" && standing != want {
+			if standing != want {
+				n.Intent = hash
+				if err := save(); err != nil {
+					return err
+				}
+				err := p.GitHub.EditComment(ctx, pull.Repo, n.ID, want)
+				if errors.Is(err, forge.ErrGone) { // somebody deleted it
+					n.ID, n.NodeID, n.Hash, n.Intent, n.Body = 0, "", "", "", ""
+					if err := save(); err != nil {
+						return err
+					}
+					return p.Note(ctx, pull, body, o)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			n.Hash, n.Body, n.Intent = hash, want, ""
+			if err := save(); err != nil {
+				return err
+			}
+		} else if o.Verify && standing != "" && n.Body != standing {
+			n.Body = standing
+			if err := save(); err != nil {
+				return err
+			}
+		}
+	}
+	if o.Last && !n.Closed {
+		n.Closed = true
+		n.Minimize = append(n.Minimize, n.NodeID)
+		if err := save(); err != nil {
+			return err
+		}
+	}
+	return p.fold(ctx, pull, &n, save)
+}
+
+// fold gives outdated notes their banner and minimises them; what fails is tried again at the next run.
+func (p *Publisher) fold(ctx context.Context, pull coupling.Pull, n *Noted, save func() error) error {
+	for len(n.Banner) > 0 {
+		old := n.Banner[0]
+		if err := p.GitHub.EditComment(ctx, pull.Repo, old.ID, note.Outdated(old.Body, n.URL)); err != nil && !errors.Is(err, forge.ErrGone) {
+			return err
+		}
+		n.Banner, n.Minimize = n.Banner[1:], append(n.Minimize, old.NodeID)
+		if err := save(); err != nil {
+			return err
+		}
+	}
+	for len(n.Minimize) > 0 {
+		if err := p.GitHub.Minimize(ctx, pull.Repo, n.Minimize[0]); err != nil && !errors.Is(err, forge.ErrGone) {
+			return err
+		}
+		n.Minimize = n.Minimize[1:]
+		if err := save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find looks at the notes that stand on GitHub: it adopts the newest live one, marks doubles as outdated, and
+// returns the adopted note's text ("" when there is none).
+func (p *Publisher) find(ctx context.Context, pull coupling.Pull, n *Noted) (string, error) {
+	comments, err := p.GitHub.Comments(ctx, pull)
+	if err != nil {
+		return "", err
+	}
+	var live []forge.Comment
+	for _, c := range comments {
+		queued := slices.ContainsFunc(n.Banner, func(s stale) bool { return s.ID == c.ID })
+		if c.Own && note.IsNote(c.Body) && !c.Minimized && !queued && !note.IsOutdated(c.Body) {
+			live = append(live, c)
+		}
+	}
+	keep := -1
+	for i, c := range live {
+		if c.ID == n.ID || n.ID == 0 { // of several the newest
+			keep = i
+		}
+	}
+	if keep < 0 && len(live) > 0 {
+		keep = len(live) - 1
+	}
+	if keep < 0 {
+		if n.ID != 0 && !n.Closed {
+			n.ID, n.NodeID, n.Hash, n.Body = 0, "", "", "" // deleted, or hidden by a person
+		}
+		return "", nil
+	}
+	for i, c := range live {
+		if i != keep {
+			n.Banner = append(n.Banner, stale{c.ID, c.NodeID, c.Body})
+		}
+	}
+	c := live[keep]
+	if n.ID != c.ID {
+		n.ID, n.NodeID, n.URL = c.ID, c.NodeID, commentURL(c.ID)
+		if n.Picture == "" {
+			n.Picture = note.PictureOf(c.Body)
+		}
+	}
+	return c.Body, nil
+}
+
+// commentURL links to a comment from anywhere on its own page.
+func commentURL(id int64) string {
+	return fmt.Sprintf("#issuecomment-%d", id)
+}
+
+// once remembers a comment that is made once.
+type once struct {
+	ID     int64 `json:"id"`
+	Intent bool  `json:"intent,omitempty"`
+}
+
+// Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up.
+func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string) error {
+	o, rev, err := get[once](ctx, p.Store, docOnce, key)
+	if err != nil || o.ID != 0 {
+		return err
+	}
+	if o.Intent {
+		comments, err := p.GitHub.Comments(ctx, pull)
+		if err != nil {
+			return err
+		}
+		for _, c := range comments {
+			if c.Own && strings.Contains(c.Body, marker) {
+				_, err = put(ctx, p.Store, docOnce, key, rev, once{ID: c.ID})
+				return err
+			}
+		}
+	} else if rev, err = put(ctx, p.Store, docOnce, key, rev, once{Intent: true}); err != nil {
+		return err
+	}
+	c, err := p.GitHub.PostComment(ctx, pull, body)
+	if err != nil {
+		return err
+	}
+	_, err = put(ctx, p.Store, docOnce, key, rev, once{ID: c.ID})
+	return err
+}

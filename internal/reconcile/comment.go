@@ -1,0 +1,351 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/command"
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// commentHint is a comment as the event brought it: its text when it was created, which a later edit cannot change.
+type commentHint struct {
+	ID      int64     `json:"id"`
+	Body    string    `json:"body"`
+	Author  string    `json:"author"`
+	Created time.Time `json:"created"`
+	Replay  bool      `json:"replay,omitempty"` // acknowledged once, and the database was lost since
+}
+
+// session is one comment under execution.
+type session struct {
+	r       *Reconciler
+	pull    coupling.Pull
+	hint    commentHint
+	policy  rules.Policy
+	replies []string
+	refused bool
+	done    bool // something was executed, or answered
+	again   []store.Work
+}
+
+// comment executes the commands of one comment, each once, and acknowledges them. A line that fails does not stop the
+// others. Rights are checked now, in every repository that a command touches.
+func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
+	i := strings.LastIndexByte(c.Key, ':')
+	p, err := coupling.ParsePull(c.Key[:max(i, 0)], "")
+	if err != nil {
+		return nil
+	}
+	s := session{r: r, pull: p}
+	if err := json.Unmarshal(c.Data, &s.hint); err != nil || s.hint.ID == 0 {
+		return nil
+	}
+	var repo repoDoc
+	if rev, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil || rev == 0 || repo.Gone {
+		return err
+	}
+	s.policy = repo.rules()
+	commands, mistakes := command.Parse(s.hint.Body)
+	if len(commands)+len(mistakes) == 0 {
+		return nil
+	}
+	for _, cmd := range commands {
+		if err := s.run(ctx, cmd); err != nil {
+			return err
+		}
+	}
+	if len(mistakes) > 0 {
+		s.refused = true
+		s.replies = append(s.replies, note.Mistakes(mistakes))
+	}
+	if s.hint.Replay {
+		return r.Store.Enqueue(ctx, s.again...)
+	}
+	// Answer before acknowledging: the reaction says that it is done.
+	if len(s.replies) > 0 {
+		key := fmt.Sprintf("comment %d", s.hint.ID)
+		body := note.Reply(key, s.replies)
+		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body); err != nil {
+			return err
+		}
+	}
+	reaction := "+1"
+	if s.refused {
+		reaction = "confused"
+	}
+	if err := r.Publish.React(ctx, p.Repo, s.hint.ID, reaction); err != nil {
+		return err
+	}
+	return r.Store.Enqueue(ctx, s.again...)
+}
+
+// refuse notes that a line was not carried out, and why.
+func (s *session) refuse(cmd command.Command, why string) {
+	s.refused = true
+	s.replies = append(s.replies, note.Refused(cmd, why))
+}
+
+// run executes one command. An error means that it has to be tried again; a refusal is an answer.
+func (s *session) run(ctx context.Context, cmd command.Command) error {
+	switch cmd.Verb {
+	case "help":
+		s.replies = append(s.replies, note.Help())
+		return nil
+	case "status":
+		return s.status(ctx)
+	case "recheck":
+		w := pullWork(s.pull)
+		w.Data, _ = json.Marshal(pullHint{Verify: true})
+		s.again = append(s.again, w)
+		return nil
+	case "override":
+		return s.override(ctx, cmd)
+	}
+	return s.change(ctx, cmd)
+}
+
+// status answers with the present verdicts.
+func (s *session) status(ctx context.Context) error {
+	js, err := s.r.judgementsOf(ctx, s.pull)
+	if err != nil {
+		return err
+	}
+	verdict := rules.Uncoupled(s.pull)
+	if len(js) > 0 {
+		verdict = combined(s.pull, js)
+	}
+	s.replies = append(s.replies, note.StatusReply(s.pull, verdict, judgements(js)))
+	return nil
+}
+
+// permitted checks the author's role in every repository, and refuses with the first that is too weak.
+func (s *session) permitted(ctx context.Context, cmd command.Command, need string, repos []coupling.Repo) (bool, error) {
+	for _, repo := range repos {
+		role, err := s.r.GitHub.Permission(ctx, repo, s.hint.Author)
+		if err != nil && transient(err) {
+			return false, err
+		}
+		if err != nil || !role.AtLeast(forge.Role(need)) {
+			s.refuse(cmd, fmt.Sprintf("it needs the role %s in %s, and you have %s there", need, repo, cmpOr(string(role), "none")))
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// id names a command for ever: the same line of the same comment runs once.
+func (s *session) id(cmd command.Command) string {
+	return fmt.Sprintf("%s comment %d line %d", s.pull.Repo, s.hint.ID, cmd.Line)
+}
+
+func (s *session) audit(ctx context.Context, cmd command.Command, action, head string) error {
+	detail, _ := json.Marshal(map[string]string{"command": cmd.Raw, "head": head})
+	_, err := s.r.Store.Log(ctx, store.Audit{
+		At: s.r.Now(), Repo: string(s.pull.Repo), Pull: s.pull.Number, Actor: s.hint.Author, Action: action,
+		Detail: string(detail), Key: s.id(cmd),
+	})
+	return err
+}
+
+// override lifts a reason code for this pull request, bound to the head that it was given for.
+func (s *session) override(ctx context.Context, cmd command.Command) error {
+	if ok, err := s.permitted(ctx, cmd, s.policy.Permissions.Override, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
+		return err
+	}
+	facts, err := s.r.GitHub.Pulls(ctx, []coupling.Pull{s.pull})
+	if err != nil {
+		return err
+	}
+	f := facts[s.pull]
+	if !f.Known() {
+		s.refuse(cmd, "the pull request could not be read: "+f.Why)
+		return nil
+	}
+	if s.hint.Replay && !cmd.Cancel && cmd.UntilOr("push") == "push" {
+		// It cannot be known any more for which commit it was given.
+		return s.audit(ctx, cmd, "override lapsed with the database", f.Value.Head)
+	}
+	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
+		if cmd.Cancel {
+			had := len(d.Overrides) > 0
+			d.Overrides = nil
+			return nil, had
+		}
+		o := override{
+			Override: rules.Override{Pull: s.pull, Code: rules.Code(cmd.Code), By: s.hint.Author, Why: cmd.Because, Until: cmd.UntilOr("push")},
+			ID:       s.id(cmd), Head: f.Value.Head, Tree: f.Value.Tree, At: s.r.Now(),
+		}
+		if slices.ContainsFunc(d.Overrides, func(q override) bool { return q.ID == o.ID }) {
+			return nil, false
+		}
+		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Code == o.Code }), o)
+		return nil, true
+	})
+	if err != nil {
+		return err
+	}
+	s.again = append(s.again, pullWork(s.pull))
+	return s.audit(ctx, cmd, "override", f.Value.Head)
+}
+
+// change executes a command that changes couplings.
+func (s *session) change(ctx context.Context, cmd command.Command) error {
+	pulls, err := s.pulls(cmd)
+	if err != nil {
+		s.refuse(cmd, err.Error())
+		return nil
+	}
+	targets, err := s.r.find(ctx, s.pull, pulls, cmd.Name)
+	if err != nil {
+		return err
+	}
+	verb := coupling.Verb(cmd.Verb)
+	if len(targets) == 0 {
+		if verb != coupling.Link {
+			s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
+			return nil
+		}
+		targets = []coupling.Coupling{{Name: cmpOr(cmd.Name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
+	}
+	if verb == coupling.Link {
+		targets = targets[:1]
+	}
+	need := s.policy.Permissions.Link
+	if verb == coupling.HoldAll || verb == coupling.Resume {
+		need = s.policy.Permissions.Hold
+	}
+	for _, c := range targets {
+		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
+		if verb == coupling.Supersede || verb == coupling.Abandon || verb == coupling.HoldAll || verb == coupling.Reopen || verb == coupling.Resume {
+			for _, m := range c.Members {
+				repos = append(repos, m.Pull.Repo)
+			}
+		}
+		slices.Sort(repos)
+		if ok, err := s.permitted(ctx, cmd, need, slices.Compact(repos)); err != nil || !ok {
+			return err
+		}
+		e, err := s.effect(cmd, c, pulls)
+		if err != nil {
+			s.refuse(cmd, err.Error())
+			return nil
+		}
+		refusal, err := s.r.apply(ctx, c, e)
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			s.refuse(cmd, note.RefusalText(refusal))
+			return nil
+		}
+		s.again = append(s.again, couplingWork(c))
+	}
+	head := ""
+	if p := (pullDoc{}); true {
+		if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
+			return err
+		}
+		head = p.Head
+	}
+	return s.audit(ctx, cmd, cmd.Verb, head)
+}
+
+// find lists the active and ended couplings that a command is about: the named one, else those that one of the pulls is in. The
+// couplings of the comment's own pull request come first.
+func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []coupling.Pull, name string) ([]coupling.Coupling, error) {
+	homes := []coupling.Repo{at.Repo}
+	for _, p := range append([]coupling.Pull{at}, pulls...) {
+		var d memberDoc
+		if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
+			return nil, err
+		}
+		for _, key := range d.Couplings {
+			if home := homeOf(key); !slices.Contains(homes, home) {
+				homes = append(homes, home)
+			}
+		}
+	}
+	var own, theirs []coupling.Coupling
+	for _, home := range homes {
+		all, err := r.assembled(ctx, home)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range all {
+			if name != "" {
+				if c.Name == name {
+					own = append(own, c)
+				}
+				continue
+			}
+			if _, is := c.ByPull(at); is {
+				own = append(own, c)
+			} else if slices.ContainsFunc(pulls, func(p coupling.Pull) bool { _, is := c.ByPull(p); return is }) {
+				theirs = append(theirs, c)
+			}
+		}
+	}
+	return append(own, theirs...), nil
+}
+
+// apply tries an effect on a coupling and, when it holds, keeps it. An effect that is kept already is not kept twice.
+func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.Effect) (*coupling.Refusal, error) {
+	all, err := r.assembled(ctx, c.Home)
+	if err != nil {
+		return nil, err
+	}
+	if refusal := c.Apply(e); refusal != nil {
+		var o overlayDoc
+		if _, err := r.load(ctx, docOverlay, string(c.Home), &o); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID }) {
+			return nil, nil // it ran before; what it did is why it cannot run again
+		}
+		return refusal, nil
+	}
+	if e.Verb == coupling.Order { // a cycle may run through other couplings too
+		var edges [][2]coupling.Pull
+		for _, o := range all {
+			if o.Name == c.Name {
+				o = c
+			}
+			if o.End == nil {
+				for _, edge := range o.PullEdges() {
+					edges = append(edges, [2]coupling.Pull{edge.Before, edge.After})
+				}
+			}
+		}
+		if cycle := coupling.Cycle(edges); cycle != nil {
+			refusal := &coupling.Refusal{Message: "the order would be a cycle"}
+			for _, p := range cycle {
+				refusal.Cycle = append(refusal.Cycle, p.In(c.Home))
+			}
+			return refusal, nil
+		}
+	}
+	_, err = update(ctx, r, docOverlay, string(c.Home), func(o *overlayDoc) ([]store.Work, bool) {
+		if slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID }) {
+			return nil, false
+		}
+		o.Effects = append(o.Effects, e)
+		return []store.Work{couplingWork(c)}, true
+	})
+	return nil, err
+}
+
+// errNoMember is a name that no member has.
+var errNoMember = errors.New("no such member")
+
+var _ = publish.Hash

@@ -1,0 +1,298 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// overlayDoc is what commands and bodies changed about the couplings of one home, in order.
+type overlayDoc struct {
+	Effects []coupling.Effect `json:"effects"`
+}
+
+// assembled returns the couplings of a home: what its policy declares with what commands added.
+func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupling.Coupling, error) {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
+		return nil, err
+	}
+	var o overlayDoc
+	if _, err := r.load(ctx, docOverlay, string(home), &o); err != nil {
+		return nil, err
+	}
+	return coupling.Assemble(home, d.rules().Couplings, o.Effects), nil
+}
+
+// couplings judges a batch of couplings of one home from one set of reads.
+func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+	out := make([]job.Outcome, len(claimed))
+	err := r.judge(ctx, claimed)
+	for i := range out {
+		out[i] = outcome(err)
+	}
+	return out
+}
+
+func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
+	home := homeOf(claimed[0].Key)
+	active, err := r.assembled(ctx, home)
+	if err != nil {
+		return err
+	}
+	asked := func(key string) bool {
+		return slices.ContainsFunc(claimed, func(c store.Claimed) bool { return c.Key == key })
+	}
+	var todo, others []coupling.Coupling
+	for _, c := range active {
+		if asked(c.Key()) {
+			todo = append(todo, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	for _, c := range claimed {
+		if !slices.ContainsFunc(todo, func(t coupling.Coupling) bool { return t.Key() == c.Key }) {
+			if err := r.forget(ctx, c.Key); err != nil {
+				return err
+			}
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo})
+	if err != nil {
+		return err
+	}
+	// The policy may have changed with this very read: judge what is in force now.
+	if fresh, err := r.assembled(ctx, home); err != nil {
+		return err
+	} else if publish.Hash(fresh) != publish.Hash(active) {
+		return r.judge(ctx, claimed)
+	}
+	s.Others = others
+	if err := r.lapse(ctx, &s, g); err != nil {
+		return err
+	}
+	for _, j := range rules.Evaluate(g.policy, s) {
+		if err := r.remember(ctx, j, g); err != nil {
+			return err
+		}
+	}
+	if g.isOutage() {
+		return g.outage
+	}
+	return nil
+}
+
+// homeOf is the repository in a coupling's key.
+func homeOf(key string) coupling.Repo {
+	for i := range key {
+		if key[i] == ':' {
+			return coupling.Repo(key[:i])
+		}
+	}
+	return coupling.Repo(key)
+}
+
+// remember keeps a judgement, says what changed since the last one, and queues what has to be shown.
+func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering) error {
+	now := r.Now()
+	key := j.Coupling.Key()
+	var former []coupling.Pull
+	d, err := update(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Work, bool) {
+		before := *d
+		former = nil
+		for _, m := range before.Members {
+			if _, still := j.Member(m.Pull); !still {
+				former = append(former, m.Pull)
+			}
+		}
+		d.Judgement = j
+		switch {
+		case !g.isOutage():
+			d.Outage = time.Time{}
+		case d.Outage.IsZero():
+			d.Outage = now
+		}
+		if d.Opened.IsZero() {
+			d.Opened = now
+		}
+		if before.Coupling.Name != "" {
+			for _, text := range note.Changes(before.Judgement, j) {
+				d.Lately = append([]change{{now, text}}, d.Lately...)
+			}
+			d.Lately = d.Lately[:min(len(d.Lately), maxLately)]
+		}
+		var standing, tell []string
+		for _, a := range j.Alarms {
+			id := alarmID(a)
+			standing = append(standing, id)
+			if !slices.Contains(d.Told, id) {
+				tell = append(tell, id)
+			}
+		}
+		d.Told = standing
+		var work []store.Work
+		for _, a := range j.Alarms {
+			if slices.Contains(tell, alarmID(a)) {
+				for _, p := range a.Notify {
+					work = append(work, store.Work{Kind: KindAlarm, Key: p.String() + " " + alarmID(a), Lane: p.String(), Data: []byte(key)})
+				}
+			}
+		}
+		changed := publish.Hash(before) != publish.Hash(*d)
+		for _, m := range j.Members {
+			work = append(work, showWork(m.Pull))
+		}
+		return work, changed
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range d.Members {
+		if err := r.index(ctx, m.Pull, key, true); err != nil {
+			return err
+		}
+	}
+	for _, p := range former {
+		if err := r.index(ctx, p, key, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxLately bounds the list of changes that a note shows.
+const maxLately = 10
+
+func alarmID(a rules.Alarm) string {
+	return publish.Hash([]any{a.Reason.Code, a.Reason.About, a.Reason.Gate, a.Reason.Coupling, a.Reason.Commit, a.Reason.Release})
+}
+
+// forget drops a coupling that is declared no more: its members are shown without it.
+func (r *Reconciler) forget(ctx context.Context, key string) error {
+	var d judgementDoc
+	rev, err := r.load(ctx, docJudgement, key, &d)
+	if err != nil || rev == 0 {
+		return err
+	}
+	for _, m := range d.Members {
+		if err := r.index(ctx, m.Pull, key, false); err != nil {
+			return err
+		}
+	}
+	return r.Store.Put(ctx, []store.Document{{Kind: docJudgement, Key: key, Rev: rev}}, nil)
+}
+
+// index notes whether a pull request is in a coupling, and shows it again when that changed.
+func (r *Reconciler) index(ctx context.Context, p coupling.Pull, key string, in bool) error {
+	_, err := update(ctx, r, docMember, p.String(), func(d *memberDoc) ([]store.Work, bool) {
+		if slices.Contains(d.Couplings, key) == in {
+			return nil, false
+		}
+		if in {
+			d.Couplings = append(d.Couplings, key)
+			slices.Sort(d.Couplings)
+		} else {
+			d.Couplings = slices.DeleteFunc(d.Couplings, func(k string) bool { return k == key })
+		}
+		return []store.Work{showWork(p)}, true
+	})
+	return err
+}
+
+// lapse ends the overrides whose time is over: a push that changed the tree, the merge, or the cut of a release. It
+// takes them out of the snapshot too.
+func (r *Reconciler) lapse(ctx context.Context, s *rules.Snapshot, g *gathering) error {
+	for p, fact := range g.pulls {
+		if !fact.Known() {
+			continue
+		}
+		f := fact.Value
+		ended := func(o override) bool {
+			switch o.Until {
+			case "push":
+				return f.Head != o.Head && (f.Tree == "" || f.Tree != o.Tree)
+			case "merge":
+				return f.State != "open"
+			}
+			return r.cut(*s, p.Repo, o.Until)
+		}
+		var gone []override
+		_, err := update(ctx, r, docOverride, p.String(), func(d *overrideDoc) ([]store.Work, bool) {
+			gone = nil
+			d.Overrides = slices.DeleteFunc(d.Overrides, func(o override) bool {
+				if ended(o) {
+					gone = append(gone, o)
+					return true
+				}
+				return false
+			})
+			return nil, len(gone) > 0
+		})
+		if err != nil {
+			return err
+		}
+		for _, o := range gone {
+			s.Overrides = slices.DeleteFunc(s.Overrides, func(q rules.Override) bool { return q == o.Override })
+			if _, err := r.Store.Log(ctx, store.Audit{At: r.Now(), Repo: string(p.Repo), Pull: p.Number, Actor: "relbot", Action: "override lapsed",
+				Detail: fmt.Sprintf("%s, given until %s", o.Code, o.Until), Key: "lapse " + o.ID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cut reports whether a release was cut in a repository.
+func (r *Reconciler) cut(s rules.Snapshot, repo coupling.Repo, release string) bool {
+	facts := s.Repos[repo]
+	if facts.Releases == nil || !facts.Tags.Known() {
+		return false
+	}
+	v, err := facts.Releases.Scheme.Parse(release)
+	if err != nil {
+		return false
+	}
+	_, is := facts.Releases.History(facts.Tags.Value, facts.Branches.Value).CutBy(v.Core())
+	return is
+}
+
+// judgementsOf loads the judgements of the couplings that a pull request is in, in the order of their keys, without
+// those that may not say anything about it because its repository does not trust their home.
+func (r *Reconciler) judgementsOf(ctx context.Context, p coupling.Pull) ([]judgementDoc, error) {
+	var d memberDoc
+	if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
+		return nil, err
+	}
+	if len(d.Couplings) == 0 {
+		return nil, nil
+	}
+	var repo repoDoc
+	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+		return nil, err
+	}
+	pol := repo.rules()
+	var out []judgementDoc
+	for _, key := range d.Couplings {
+		var j judgementDoc
+		rev, err := r.load(ctx, docJudgement, key, &j)
+		if err != nil {
+			return nil, err
+		}
+		if rev > 0 && repo.trusts(j.Coupling.Home, pol) {
+			out = append(out, j)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/store"
+)
+
+const (
+	// retention is how long GitHub keeps deliveries for certain; what is older is found by looking at everything.
+	retention = 72 * time.Hour
+	// overlap covers deliveries that are listed late and clocks that differ a little.
+	overlap = 10 * time.Minute
+)
+
+// deliveries asks GitHub which deliveries failed since the last time, and has those sent again of which no attempt
+// succeeded. Attempts of one delivery share its GUID; the status filter of the API is not used, since an attempt
+// that never connected carries no HTTP status.
+func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
+	now := r.Now()
+	var w watermark
+	if _, err := r.load(ctx, docWatermark, "deliveries", &w); err != nil {
+		return err
+	}
+	since := now.Add(-retention)
+	if w.At.Add(-overlap).After(since) {
+		since = w.At.Add(-overlap)
+	}
+	attempts, err := r.GitHub.Deliveries(ctx, since)
+	if err != nil {
+		return err
+	}
+	failed := map[string]forge.DeliveryAttempt{}
+	done := map[string]bool{}
+	for _, a := range attempts {
+		if a.OK {
+			done[a.GUID] = true
+		} else if newest, ok := failed[a.GUID]; !ok || a.ID > newest.ID {
+			failed[a.GUID] = a
+		}
+	}
+	var again []forge.DeliveryAttempt
+	for guid, a := range failed {
+		if !done[guid] {
+			again = append(again, a)
+		}
+	}
+	slices.SortFunc(again, func(a, b forge.DeliveryAttempt) int { return int(a.ID - b.ID) })
+	for _, a := range again {
+		if err := r.GitHub.Redeliver(ctx, a.ID); err != nil {
+			return fmt.Errorf("redeliver %s: %w", a.GUID, err)
+		}
+	}
+	if len(again) > 0 {
+		r.Log.Info("asked GitHub to deliver again", "deliveries", len(again))
+	}
+	_, err = update(ctx, r, docWatermark, "deliveries", func(w *watermark) ([]store.Work, bool) {
+		var work []store.Work
+		if w.At.IsZero() || now.Sub(w.At) > retention {
+			work = append(work, ReconcileWork())
+		}
+		w.At = now
+		return work, true
+	})
+	return err
+}
+
+// missedComments queues the commands in comments written since the last look, in case their deliveries were lost for good. With an
+// empty database only those that relbot had acknowledged are taken up again: the others were never accepted.
+func (r *Reconciler) missedComments(ctx context.Context, repo coupling.Repo) error {
+	now := r.Now()
+	key := "comments " + string(repo)
+	var w watermark
+	rev, err := r.load(ctx, docWatermark, key, &w)
+	if err != nil {
+		return err
+	}
+	comments, err := r.GitHub.CommentsSince(ctx, repo, w.At.Add(-overlap))
+	if err != nil {
+		return err
+	}
+	var queue []store.Work
+	for _, c := range comments {
+		if c.Bot || c.Edited || !strings.Contains(c.Body, "/relbot") {
+			continue
+		}
+		hint := commentHint{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
+		if rev == 0 {
+			acks, err := r.GitHub.Reactions(ctx, repo, c.ID)
+			if err != nil {
+				return err
+			}
+			if len(acks) == 0 {
+				continue
+			}
+			hint.Replay = true
+		}
+		queue = append(queue, commentWork(c.Pull, hint))
+	}
+	_, err = update(ctx, r, docWatermark, key, func(w *watermark) ([]store.Work, bool) {
+		w.At = now
+		return queue, true
+	})
+	return err
+}
+
+// commentWork queues the commands of a comment.
+func commentWork(p coupling.Pull, hint commentHint) store.Work {
+	w := work(KindComment, fmt.Sprintf("%s:%d", p, hint.ID), "comments:"+string(p.Repo))
+	w.Data, _ = json.Marshal(hint)
+	return w
+}

@@ -1,0 +1,185 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/drift"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/policy"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// Kinds of remembered documents. Their JSON is read by later versions: fields may be added, never reused.
+const (
+	docRepo      = "repo"      // key: repository
+	docOverlay   = "overlay"   // key: home; what commands changed
+	docJudgement = "judgement" // key: coupling
+	docMember    = "member"    // key: pull request; the couplings it is in
+	docPull      = "pull"      // key: pull request; last known
+	docOverride  = "override"  // key: pull request
+	docReport    = "report"    // key: repository
+	docWatermark = "watermark" // key: what has been listed so far
+)
+
+// repoDoc is a repository as it was last surveyed, and the policy in force there.
+type repoDoc struct {
+	forge.Repository
+	Tip         string `json:"tip"`
+	PolicyID    string `json:"policy_id"`             // blob of the newest policy file, good or bad
+	Policy      string `json:"policy"`                // text in force: the last good one; "" is none
+	Problems    int    `json:"problems,omitempty"`    // of the newest file, when it is not in force
+	Fingerprint string `json:"fingerprint,omitempty"` // of all that couplings depend on
+	Gone        bool   `json:"gone,omitempty"`        // the App is no longer installed there
+}
+
+// rules parses the policy in force. A repository without one has the defaults.
+func (d repoDoc) rules() rules.Policy {
+	if d.Policy != "" {
+		if p, problems := policy.Parse(d.Name, []byte(d.Policy)); len(problems) == 0 {
+			return *p
+		}
+	}
+	return rules.Policy{Check: rules.DefaultCheck, Report: rules.DefaultReport, Permissions: rules.DefaultPermissions}
+}
+
+// trusts reports whether couplings at home may block pull requests of this repository.
+func (d repoDoc) trusts(home coupling.Repo, p rules.Policy) bool {
+	return d.Name.Same(home) || slices.ContainsFunc(p.Trust, home.Same)
+}
+
+// judgementDoc is the last judgement of a coupling.
+type judgementDoc struct {
+	rules.Judgement
+	// Outage is since when facts are missing because GitHub does not answer; zero when it does.
+	Outage time.Time `json:"outage,omitzero"`
+	Lately []change  `json:"lately,omitempty"` // newest first
+	Opened time.Time `json:"opened"`
+	Told   []string  `json:"told,omitempty"` // alarms for which comments were queued
+}
+
+// change is a line of the note's "what changed lately".
+type change struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// memberDoc lists the couplings that a pull request is in, by key, sorted.
+type memberDoc struct {
+	Couplings []string `json:"couplings"`
+}
+
+// pullDoc is what is known of a pull request outside any coupling: enough to post a check on its head.
+type pullDoc struct {
+	Head    string    `json:"head"`
+	Base    string    `json:"base"`
+	State   string    `json:"state"` // open, closed, merged
+	Author  string    `json:"author"`
+	Private bool      `json:"private,omitempty"`
+	Updated time.Time `json:"updated"`
+	Basis   string    `json:"basis,omitempty"` // of what follows: computed again when it differs
+	// Extra is what is said of the pull request apart from its couplings: a foreign gate edit, a policy change.
+	Extra *rules.Verdict `json:"extra,omitempty"`
+	// Lines are texts for the check: proposals of the body, and near misses.
+	Proposals  []string           `json:"proposals,omitempty"`
+	NearMisses []string           `json:"near_misses,omitempty"`
+	Notes      []forge.Annotation `json:"notes,omitempty"`   // problems of a changed policy
+	Preview    []string           `json:"preview,omitempty"` // verdicts that a changed policy would change
+	Recheck    int64              `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
+}
+
+// overrideDoc are the overrides in force on a pull request.
+type overrideDoc struct {
+	Overrides []override `json:"overrides"`
+}
+
+type override struct {
+	rules.Override
+	ID   string    `json:"id"`   // the command that gave it
+	Head string    `json:"head"` // commit it was given for
+	Tree string    `json:"tree"`
+	At   time.Time `json:"at"`
+}
+
+// reportDoc is the last report of a repository.
+type reportDoc struct {
+	Issue int         `json:"issue"`
+	Open  bool        `json:"open"`
+	Hash  string      `json:"hash"`
+	Rows  []drift.Row `json:"rows"`
+}
+
+// watermark remembers up to when a list was read.
+type watermark struct {
+	At time.Time `json:"at"`
+}
+
+// load reads a document into v and returns its revision; v is untouched when there is none.
+func (r *Reconciler) load(ctx context.Context, kind, key string, v any) (int64, error) {
+	d, err := r.Store.Get(ctx, kind, key)
+	if err != nil {
+		return 0, fmt.Errorf("%s %s: %w", kind, key, err)
+	}
+	if d.Rev == 0 {
+		return 0, nil
+	}
+	if err := json.Unmarshal(d.Body, v); err != nil {
+		return 0, fmt.Errorf("%s %s: remembered text is damaged: %w", kind, key, err)
+	}
+	return d.Rev, nil
+}
+
+// document builds a document to put.
+func document(kind, key string, rev int64, v any) store.Document {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("%s %s: %v", kind, key, err)) // only types of this package come here
+	}
+	return store.Document{Kind: kind, Key: key, Rev: rev, Body: body}
+}
+
+// update reads a document, lets change alter it, and writes it with the work it calls for; it begins again when
+// somebody else wrote in between. change reports whether there is anything to write.
+func update[T any](ctx context.Context, r *Reconciler, kind, key string, change func(v *T) ([]store.Work, bool)) (T, error) {
+	for {
+		var v T
+		rev, err := r.load(ctx, kind, key, &v)
+		if err != nil {
+			return v, err
+		}
+		work, write := change(&v)
+		if !write {
+			if len(work) > 0 {
+				err = r.Store.Enqueue(ctx, work...)
+			}
+			return v, err
+		}
+		err = r.Store.Put(ctx, []store.Document{document(kind, key, rev, v)}, work)
+		if !errors.Is(err, store.ErrConflict) {
+			return v, err
+		}
+	}
+}
+
+// list reads all documents of a kind with a key prefix.
+func list[T any](ctx context.Context, r *Reconciler, kind, prefix string) (map[string]T, error) {
+	docs, err := r.Store.List(ctx, kind, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list %s %s: %w", kind, prefix, err)
+	}
+	out := make(map[string]T, len(docs))
+	for _, d := range docs {
+		var v T
+		if err := json.Unmarshal(d.Body, &v); err != nil {
+			return nil, fmt.Errorf("%s %s: remembered text is damaged: %w", kind, d.Key, err)
+		}
+		out[d.Key] = v
+	}
+	return out, nil
+}

@@ -1,0 +1,377 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relbot/relbot/internal/command"
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/policy"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// pullHint is what an event told about a pull request. It saves a read where nothing hangs on its being fresh.
+type pullHint struct {
+	Action    string    `json:"action"`
+	Head      string    `json:"head"`
+	Base      string    `json:"base"`
+	State     string    `json:"state"` // open, closed or merged
+	Merged    bool      `json:"merged"`
+	Title     string    `json:"title"`
+	Body      string    `json:"body"`
+	Author    string    `json:"author"`
+	Bot       bool      `json:"bot"`
+	Private   bool      `json:"private"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Verify    bool      `json:"verify,omitempty"` // look at what stands on GitHub
+	Recheck   bool      `json:"recheck,omitempty"`
+}
+
+func hintOf(p forge.Pull, verify bool) pullHint {
+	return pullHint{
+		Head: p.Head, Base: p.Base, State: p.State, Title: p.Title, Body: p.Body, Author: p.Author, Bot: p.AuthorBot,
+		Private: p.Private, UpdatedAt: p.UpdatedAt, Verify: verify,
+	}
+}
+
+// pull handles what happened to one pull request: it remembers the head, takes up the lines of its body, looks at what
+// it changes of the policy and of registered gates, and has its couplings judged.
+func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
+	p, err := coupling.ParsePull(c.Key, "")
+	if err != nil {
+		return nil // no row of ours
+	}
+	var repo repoDoc
+	rev, err := r.load(ctx, docRepo, string(p.Repo), &repo)
+	if err != nil {
+		return err
+	}
+	if rev == 0 || repo.Gone {
+		// The event may have come before the news of the installation.
+		return r.Store.Enqueue(ctx, InstallWork())
+	}
+	var hint pullHint
+	if len(c.Data) > 0 {
+		if err := json.Unmarshal(c.Data, &hint); err != nil {
+			hint = pullHint{}
+		}
+	}
+	if hint.Head == "" || hint.Recheck || c.Attempt > 0 {
+		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
+		if err != nil {
+			return err
+		}
+		if fact := facts[p]; fact.Known() {
+			recheck := hint.Recheck
+			hint = hintOf(fact.Value, hint.Verify)
+			hint.Recheck = recheck
+		} else if fact.Absent() {
+			hint.State = "closed"
+		} else {
+			return fmt.Errorf("%s: %s: %w", p, fact.Why, forge.ErrGone)
+		}
+	}
+	var seen pullDoc
+	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
+		return err
+	}
+	if seen.Updated.After(hint.UpdatedAt) && hint.Head != seen.Head && hint.UpdatedAt.Unix() > 0 {
+		// A late event: what it says is older than what is known. Read instead.
+		return r.Store.Enqueue(ctx, pullWork(p))
+	}
+	extra, err := r.extra(ctx, p, repo, hint, seen)
+	if err != nil {
+		return err
+	}
+	var keys memberDoc
+	if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
+		return err
+	}
+	queue := []store.Work{r.verifying(showWork(p), hint.Verify || hint.Action == "note")}
+	for _, key := range keys.Couplings {
+		queue = append(queue, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
+	}
+	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		n := extra
+		n.Head, n.Base, n.Author, n.Private, n.Updated = hint.Head, hint.Base, hint.Author, hint.Private, hint.UpdatedAt
+		n.State = hint.State
+		n.Recheck = d.Recheck
+		if n.Head == "" {
+			n.Head = d.Head
+		}
+		if hint.Recheck {
+			n.Recheck++
+		}
+		changed := publish.Hash(*d) != publish.Hash(n)
+		*d = n
+		return queue, changed
+	})
+	return err
+}
+
+// verifying marks a row of work so that what stands on GitHub is looked at.
+func (r *Reconciler) verifying(w store.Work, verify bool) store.Work {
+	if verify {
+		w.Data, _ = json.Marshal(showHint{Verify: true})
+	}
+	return w
+}
+
+// extra finds what is to be said of a pull request apart from its couplings. It is computed again only when the pull
+// request or its repository changed since the last time.
+func (r *Reconciler) extra(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc) (pullDoc, error) {
+	out := pullDoc{Basis: publish.Hash([]string{hint.Head, hint.Base, hint.Body, hint.State, repo.Fingerprint, repo.Policy})}
+	if hint.State != "open" {
+		return out, nil
+	}
+	if seen.Basis == out.Basis && !hint.Recheck {
+		return seen, nil
+	}
+	if err := r.body(ctx, p, repo, hint, &out); err != nil {
+		return out, err
+	}
+	pol := repo.rules()
+	facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
+	if err != nil {
+		return out, err
+	}
+	f := facts[p]
+	if !f.Known() {
+		return out, nil // the couplings say so
+	}
+	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]repoDoc{p.Repo: repo}}
+	var verdicts []rules.Verdict
+	if v, err := r.policyChange(ctx, g, p, f.Value, repo, &out); err != nil {
+		return out, err
+	} else if v != nil {
+		verdicts = append(verdicts, *v)
+	}
+	if v, err := r.foreign(ctx, p, pol, f.Value, repo); err != nil {
+		return out, err
+	} else if v != nil {
+		verdicts = append(verdicts, *v)
+	}
+	if g.isOutage() {
+		return out, g.outage
+	}
+	if len(verdicts) > 0 {
+		v := rules.Combine(p, verdicts...)
+		out.Extra = &v
+	}
+	return out, nil
+}
+
+// policyChange holds a pull request's policy file against the parser, when it changes it: problems block it and are
+// annotated on their lines; a good one is previewed.
+func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo repoDoc, out *pullDoc) (*rules.Verdict, error) {
+	if f.Base != repo.Default {
+		return nil, nil
+	}
+	commit, files := g.mergeResult(ctx, p.Repo, f, repo.Tip, policyPath)
+	if commit != "" {
+		files = g.files(ctx, p.Repo, commit, []string{policyPath})
+	}
+	file := files[policyPath]
+	base := g.files(ctx, p.Repo, repo.Tip, []string{policyPath})[policyPath]
+	if file.Unknown() || base.Unknown() || file.Absent() || file.State == base.State && file.Value == base.Value {
+		return nil, nil
+	}
+	proposed, problems := policy.Parse(p.Repo, []byte(file.Value.Text))
+	if len(problems) == 0 {
+		preview, err := r.preview(ctx, p.Repo, *proposed)
+		out.Preview = preview
+		return nil, err
+	}
+	v := rules.Verdict{Pull: p, Level: rules.Block}
+	for _, problem := range problems {
+		code := rules.PolicyInvalid
+		if problem.Code == string(rules.OrderCycle) {
+			code = rules.OrderCycle
+		}
+		out.Notes = append(out.Notes, forge.Annotation{Path: policyPath, Line: problem.Line, Level: "failure", Title: string(code), Message: problem.String()})
+		if !slices.ContainsFunc(v.Reasons, func(q rules.Reason) bool { return q.Code == code }) {
+			v.Reasons = append(v.Reasons, rules.Reason{Code: code, Path: policyPath, Line: problem.Line, Detail: problem.String(), Value: fmt.Sprint(len(problems))})
+		}
+	}
+	return &v, nil
+}
+
+// preview says which verdicts a proposed policy would change.
+func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed rules.Policy) ([]string, error) {
+	var o overlayDoc
+	if _, err := r.load(ctx, docOverlay, string(repo), &o); err != nil {
+		return nil, err
+	}
+	couplings := coupling.Assemble(repo, proposed.Couplings, o.Effects)
+	if len(couplings) == 0 {
+		return nil, nil
+	}
+	g, s, err := r.gather(ctx, wanted{home: repo, couplings: couplings, policy: &proposed})
+	if err != nil {
+		return nil, err
+	}
+	then := map[coupling.Pull][]rules.Verdict{}
+	for _, j := range rules.Evaluate(g.policy, s) {
+		for _, m := range j.Members {
+			if m.State == "open" || m.State == "draft" {
+				then[m.Pull] = append(then[m.Pull], m.Verdict)
+			}
+		}
+	}
+	var lines []string
+	for p, vs := range then {
+		js, err := r.judgementsOf(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		now := rules.Uncoupled(p)
+		if len(js) > 0 {
+			now = combined(p, js)
+		}
+		if after := rules.Combine(p, vs...); after.Level != now.Level || publish.Hash(codesOf(after)) != publish.Hash(codesOf(now)) {
+			lines = append(lines, note.PreviewLine(p, now, after, repo))
+		}
+	}
+	slices.Sort(lines)
+	return lines, nil
+}
+
+func codesOf(v rules.Verdict) []rules.Code {
+	var out []rules.Code
+	for _, r := range v.Reasons {
+		out = append(out, r.Code)
+	}
+	return slices.Compact(out)
+}
+
+// combined joins what the couplings of a pull request say of it.
+func combined(p coupling.Pull, js []judgementDoc) rules.Verdict {
+	var vs []rules.Verdict
+	for _, j := range js {
+		if m, ok := j.Member(p); ok {
+			vs = append(vs, m.Verdict)
+		}
+	}
+	return rules.Combine(p, vs...)
+}
+
+// foreign judges what a pull request changes of registered gates that are not its business.
+func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Policy, f forge.Pull, repo repoDoc) (*rules.Verdict, error) {
+	if len(pol.Gates) == 0 {
+		return nil, nil
+	}
+	all, err := r.assembled(ctx, p.Repo)
+	if err != nil {
+		return nil, err
+	}
+	// What a member changes of a gate that its own coupling uses is judged there.
+	own := map[string]bool{}
+	for _, c := range all {
+		if _, member := c.ByPull(p); member && c.End == nil {
+			for _, use := range c.Gates {
+				own[use.Gate] = true
+			}
+		}
+	}
+	quick := &gathering{r: r, home: p.Repo, policy: pol}
+	sites := map[string]rules.Site{}
+	for _, gate := range pol.Gates {
+		if own[gate.ID] || f.Base != repo.Default {
+			continue
+		}
+		if site := quick.merged(ctx, p.Repo, f, repo.Tip, gate); !same(site, quick.site(ctx, p.Repo, repo.Tip, gate)) {
+			sites[gate.ID] = site
+		}
+	}
+	if quick.isOutage() {
+		return nil, quick.outage
+	}
+	if len(sites) == 0 {
+		return nil, nil
+	}
+	var using []coupling.Coupling
+	for _, c := range all {
+		if c.End == nil && slices.ContainsFunc(c.Gates, func(u coupling.GateUse) bool { _, hit := sites[u.Gate]; return hit }) {
+			using = append(using, c)
+		}
+	}
+	g, s, err := r.gather(ctx, wanted{home: p.Repo, couplings: using, extra: []coupling.Pull{p}})
+	if err != nil {
+		return nil, err
+	}
+	if g.isOutage() {
+		return nil, g.outage
+	}
+	if err := r.lapse(ctx, &s, g); err != nil {
+		return nil, err
+	}
+	for id := range sites {
+		for name, base := range s.Repos[p.Repo].Bases {
+			delete(base.Gates[id].Owners, p)
+			s.Repos[p.Repo].Bases[name] = base
+		}
+	}
+	v := rules.Foreign(pol, s, p, sites)
+	return &v, nil
+}
+
+// body takes up the lines of a pull request's description. Where its author may write in every repository that they
+// name they take effect, for good: emptying the description removes nothing. Otherwise the check shows them as
+// proposals.
+func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, out *pullDoc) error {
+	lines, misses := command.Body(hint.Body)
+	for _, m := range misses {
+		out.NearMisses = append(out.NearMisses, note.NearMiss(m))
+	}
+	if len(lines) == 0 || hint.Bot || isLine(repo.rules().Releases, hint.Base) {
+		return nil // a backport's copied text makes no member
+	}
+	for _, l := range lines {
+		proposal := propose(p, l)
+		if len(proposal) == 0 {
+			continue
+		}
+		may := true
+		for _, repo := range reposOf(append(proposal, p)) {
+			role, err := r.GitHub.Permission(ctx, repo, hint.Author)
+			if err != nil && transient(err) {
+				return err
+			}
+			may = may && err == nil && role.AtLeast(forge.RoleWrite)
+		}
+		if !may {
+			out.Proposals = append(out.Proposals, note.Proposal(l, p))
+			continue
+		}
+		if err := r.take(ctx, p, l, proposal, hint.Author); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isLine(rel *versionscan.Releases, branch string) bool {
+	if rel == nil || rel.Branches == "" {
+		return false
+	}
+	_, is := rel.LineOf(branch)
+	return is
+}
+
+func reposOf(pulls []coupling.Pull) []coupling.Repo {
+	var out []coupling.Repo
+	for _, p := range pulls {
+		if !slices.Contains(out, p.Repo) {
+			out = append(out, p.Repo)
+		}
+	}
+	return out
+}

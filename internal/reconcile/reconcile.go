@@ -1,0 +1,167 @@
+// Package reconcile brings what GitHub shows for a coupling into line with what the rules say.
+//
+// Every kind of work has one handler here, and every handler is level-triggered: it reads the truth, judges it and
+// writes the difference, so that an event that is late, doubled or lost costs time and never a wrong verdict. The
+// timer queues the same work as a webhook does; there is no second path.
+//
+// The work is cut in two. Evaluating a coupling (lane: its home repository, so that a release cut judges all of them
+// from one set of reads) remembers a judgement; showing a pull request (lane: the pull request) composes the judgements of all
+// couplings it is in and publishes the difference. So a pull request has one writer at a time however many couplings it
+// is in, and ten events cost one evaluation.
+//
+// Facts are gathered before anything is judged. A read that failed is an unknown fact, never an error in the rules.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Kinds of work. The webhook's route table queues the first five.
+const (
+	KindInstall    = "install"    // key: "all"; which repositories the App is on
+	KindRepo       = "repo"       // key: repository; its policy, tags and branches
+	KindPull       = "pull"       // key: pull request; something happened to it
+	KindComment    = "comment"    // key: pull request ":" comment id
+	KindGroup      = "group"      // key: repository "@" head of a merge group
+	KindCoupling   = "coupling"   // key: coupling; lane: its home
+	KindShow       = "show"       // key: pull request; publish what is remembered of it
+	KindExpire     = "expire"     // key: pull request; the patience with an unknown verdict is over
+	KindAlarm      = "alarm"      // key: pull request; tell of alarms there
+	KindReport     = "report"     // key: repository
+	KindDeliveries = "deliveries" // key: "app"; ask GitHub which deliveries failed
+	KindReconcile  = "reconcile"  // key: "all"; queue everything
+)
+
+// Reader is what reconciling reads of GitHub in bulk.
+type Reader interface {
+	Repositories(ctx context.Context) ([]forge.Repository, error)
+	Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error)
+	Pulls(ctx context.Context, pulls []coupling.Pull) (map[coupling.Pull]versionscan.Fact[forge.Pull], error)
+	OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, error)
+}
+
+// Source is what reconciling reads of a repository's content and history; all of it is immutable for a given commit.
+type Source interface {
+	Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map[forge.At]versionscan.Fact[versionscan.File], error)
+	Tree(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error)
+	Contains(ctx context.Context, repo coupling.Repo, commit string, revs []string) (map[string]versionscan.Fact[bool], error)
+	Compare(ctx context.Context, repo coupling.Repo, base, head string) (versionscan.Fact[forge.Comparison], error)
+	Log(ctx context.Context, repo coupling.Repo, rev string, since time.Time, limit int) (versionscan.Fact[[]forge.Commit], error)
+}
+
+// People is what commands need to know of the people who give them.
+type People interface {
+	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
+	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) ([]forge.Comment, error)
+}
+
+// Log is GitHub's own record of what it tried to deliver.
+type Log interface {
+	Deliveries(ctx context.Context, since time.Time) ([]forge.DeliveryAttempt, error)
+	Redeliver(ctx context.Context, id int64) error
+}
+
+// GitHub is everything together, as package ghapp provides it.
+type GitHub interface {
+	Reader
+	Source
+	People
+	Log
+	publish.GitHub
+}
+
+// Reconciler handles all kinds of work.
+type Reconciler struct {
+	GitHub    GitHub
+	Store     store.Store
+	Publish   *publish.Publisher
+	Now       func() time.Time
+	Log       *slog.Logger
+	PublicURL string
+	// Patience is how long a pass given before an outage of GitHub's reads is left standing.
+	Patience time.Duration
+}
+
+// DefaultPatience is the time after which an unknown verdict fails the check.
+const DefaultPatience = 10 * time.Minute
+
+// Handlers is the table of all kinds of work.
+func (r *Reconciler) Handlers() map[string]job.Handler {
+	return map[string]job.Handler{
+		KindInstall:    each(r.install),
+		KindRepo:       each(r.repo),
+		KindPull:       each(r.pull),
+		KindComment:    each(r.comment),
+		KindGroup:      each(r.group),
+		KindCoupling:   r.couplings,
+		KindShow:       each(r.show),
+		KindExpire:     each(r.expire),
+		KindAlarm:      each(r.alarm),
+		KindReport:     each(r.report),
+		KindDeliveries: each(r.deliveries),
+		KindReconcile:  each(r.all),
+	}
+}
+
+// each makes a handler of a function that does one row.
+func each(do func(context.Context, store.Claimed) error) job.Handler {
+	return func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+		out := make([]job.Outcome, len(claimed))
+		for i, c := range claimed {
+			out[i] = outcome(do(ctx, c))
+		}
+		return out
+	}
+}
+
+// outcome tells the runner what to do with a row: what GitHub will not answer differently soon is not worth a retry
+// now, since an event or the reconciling timer brings it back.
+func outcome(err error) job.Outcome {
+	if errors.Is(err, forge.ErrSuspended) || errors.Is(err, forge.ErrGone) {
+		return job.Outcome{}
+	}
+	return job.Outcome{Err: err}
+}
+
+// work builds a row.
+func work(kind, key, lane string) store.Work { return store.Work{Kind: kind, Key: key, Lane: lane} }
+
+func repoWork(repo coupling.Repo) store.Work { return work(KindRepo, string(repo), string(repo)) }
+
+func pullWork(p coupling.Pull) store.Work { return work(KindPull, p.String(), p.String()) }
+
+func showWork(p coupling.Pull) store.Work { return work(KindShow, p.String(), p.String()) }
+
+func couplingWork(c coupling.Coupling) store.Work {
+	return work(KindCoupling, c.Key(), "couplings:"+string(c.Home))
+}
+
+// InstallWork looks for repositories on which the App is installed.
+func InstallWork() store.Work { return work(KindInstall, "all", "install") }
+
+// ReconcileWork looks at everything again.
+func ReconcileWork() store.Work { return work(KindReconcile, "all", "reconcile") }
+
+// DeliveriesWork asks GitHub for deliveries that failed.
+func DeliveriesWork() store.Work { return work(KindDeliveries, "app", "deliveries") }
+
+// ReportWork writes a repository's drift report.
+func ReportWork(repo coupling.Repo) store.Work {
+	return work(KindReport, string(repo), "report:"+string(repo))
+}
+
+// transient reports whether an error is an outage that passes by itself.
+func transient(err error) bool {
+	var retry *forge.RetryError
+	return errors.As(err, &retry)
+}

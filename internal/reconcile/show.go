@@ -1,0 +1,226 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// showHint says how a pull request is shown.
+type showHint struct {
+	Verify bool `json:"verify,omitempty"` // look at what stands on GitHub first
+}
+
+// show publishes what is remembered of a pull request: its check, then its note. The check goes first, since it is
+// what blocks.
+func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
+	p, err := coupling.ParsePull(c.Key, "")
+	if err != nil {
+		return nil
+	}
+	var hint showHint
+	_ = json.Unmarshal(c.Data, &hint)
+	var seen pullDoc
+	if rev, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
+		return err
+	} else if rev == 0 { // a member that no event has told of yet
+		return r.Store.Enqueue(ctx, pullWork(p))
+	}
+	var repo repoDoc
+	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+		return err
+	}
+	if repo.Gone || repo.Archived || repo.Name == "" {
+		return nil
+	}
+	js, err := r.judgementsOf(ctx, p)
+	if err != nil {
+		return err
+	}
+	if seen.State == "open" && seen.Head != "" {
+		if err := r.showCheck(ctx, p, repo, seen, js, hint); err != nil {
+			return err
+		}
+	}
+	return r.showNote(ctx, p, repo, seen, js, hint)
+}
+
+// showCheck brings the check on the head into line.
+func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
+	now := r.Now()
+	verdict := rules.Uncoupled(p)
+	if len(js) > 0 {
+		verdict = combined(p, js)
+	}
+	if seen.Extra != nil {
+		verdict = rules.Combine(p, verdict, *seen.Extra)
+	}
+	if len(js) == 0 && len(verdict.Reasons) == 0 {
+		verdict.Reasons = rules.Uncoupled(p).Reasons
+	}
+	for _, q := range []rules.Verdict{verdict} {
+		if len(q.Reasons) > 1 { // in no coupling is worth saying only alone
+			verdict.Reasons = slices.DeleteFunc(q.Reasons, func(r rules.Reason) bool { return r.Code == rules.NotCoupled })
+		}
+	}
+	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
+	if err != nil {
+		return err
+	}
+	expired := false
+	if verdict.Level == rules.Unknown {
+		since := posted.Unknown
+		if since.IsZero() {
+			since = now
+		}
+		deadline := since.Add(r.Patience)
+		expired = !now.Before(deadline)
+		if posted.Unknown.IsZero() {
+			if err := r.Publish.Remember(ctx, p.Repo, seen.Head, since); err != nil {
+				return err
+			}
+		}
+		if !expired {
+			again := showWork(p)
+			again.Kind, again.At = KindShow, deadline
+			again.Key = p.String()
+			if err := r.later(ctx, again); err != nil {
+				return err
+			}
+			// In an outage what was said of this head stands for a while: it was true, and nothing newer is known.
+			if outage(js) && posted.Level != "" && posted.Level != string(rules.Unknown) {
+				return nil
+			}
+		}
+	} else if !posted.Unknown.IsZero() {
+		if err := r.Publish.Remember(ctx, p.Repo, seen.Head, time.Time{}); err != nil {
+			return err
+		}
+	}
+	pol := repo.rules()
+	run := note.Check(note.CheckInput{
+		Pull: p, Name: pol.Check.Name, Head: seen.Head, Verdict: verdict, Judgements: judgements(js), Expired: expired,
+		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
+		DetailsURL: r.details(p),
+	})
+	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: seen.Recheck}
+	// A pass is given only to a head that is still the head: it is read again at the last moment. Taking one back
+	// needs no read.
+	if verdict.Level == rules.Pass && len(js) > 0 && r.Publish.Differs(posted, run, options) {
+		fresh, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
+		if err != nil {
+			return err
+		}
+		if f := fresh[p]; !f.Known() || f.Value.Head != seen.Head || f.Value.State != "open" {
+			return r.Store.Enqueue(ctx, pullWork(p))
+		}
+	}
+	_, err = r.Publish.Check(ctx, p.Repo, run, options)
+	if errors.Is(err, forge.ErrRejected) {
+		// The commit is gone (a force-push) or GitHub wants no more of this: the next event brings the new head.
+		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
+		return nil
+	}
+	return err
+}
+
+// outage reports whether a judgement was made while GitHub did not answer.
+func outage(js []judgementDoc) bool {
+	return slices.ContainsFunc(js, func(j judgementDoc) bool { return !j.Outage.IsZero() })
+}
+
+func judgements(js []judgementDoc) []rules.Judgement {
+	out := make([]rules.Judgement, len(js))
+	for i, j := range js {
+		out[i] = j.Judgement
+	}
+	return out
+}
+
+// later makes a row due at a time, without bringing forward one that is due anyway.
+func (r *Reconciler) later(ctx context.Context, w store.Work) error {
+	w.Kind = KindExpire
+	return r.Store.Enqueue(ctx, w)
+}
+
+// expire shows a pull request again when the patience with an unknown verdict is over.
+func (r *Reconciler) expire(ctx context.Context, c store.Claimed) error {
+	p, err := coupling.ParsePull(c.Key, "")
+	if err != nil {
+		return nil
+	}
+	return r.Store.Enqueue(ctx, showWork(p))
+}
+
+func (r *Reconciler) details(p coupling.Pull) string {
+	if r.PublicURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/pulls/%s/%d", r.PublicURL, p.Repo, p.Number)
+}
+
+// showNote brings the coordination note into line. A pull request that is in no coupling has none; one that left its
+// coupling gets a last word.
+func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
+	if len(js) == 0 {
+		noted, err := r.Publish.Noted(ctx, p)
+		if err != nil || noted.ID == 0 && !hint.Verify || noted.Closed {
+			return err
+		}
+		return r.Publish.Note(ctx, p, note.Farewell(p), publish.NoteOptions{Picture: "", Verify: hint.Verify, Last: true})
+	}
+	in := note.NoteInput{Pull: p, Private: repo.Private, PublicURL: r.PublicURL}
+	for _, j := range js {
+		in.Judgements = append(in.Judgements, j.Judgement)
+		for _, c := range j.Lately {
+			in.Lately = append(in.Lately, note.Change{At: c.At, Text: c.Text})
+		}
+	}
+	slices.SortStableFunc(in.Lately, func(a, b note.Change) int { return b.At.Compare(a.At) })
+	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: hint.Verify})
+}
+
+// alarm tells of an alarm in a comment on one pull request, once.
+func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
+	key, id := splitSpace(c.Key)
+	p, err := coupling.ParsePull(key, "")
+	if err != nil {
+		return nil
+	}
+	var j judgementDoc
+	if _, err := r.load(ctx, docJudgement, string(c.Data), &j); err != nil {
+		return err
+	}
+	var repo repoDoc
+	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+		return err
+	}
+	if repo.Gone || !repo.trusts(j.Coupling.Home, repo.rules()) {
+		return nil
+	}
+	for _, a := range j.Alarms {
+		if alarmID(a) == id {
+			return r.Publish.Once(ctx, p, "alarm "+c.Key, note.ReplyMarker("alarm "+id), note.Alarm(a, j.Judgement, p, "alarm "+id))
+		}
+	}
+	return nil // mended meanwhile
+}
+
+func splitSpace(s string) (string, string) {
+	for i := range s {
+		if s[i] == ' ' {
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}

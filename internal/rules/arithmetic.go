@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"cmp"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// arithmetic answers questions about releases from a snapshot, each once.
+type arithmetic struct {
+	s         Snapshot
+	histories map[coupling.Repo]*versionscan.History
+	trained   map[branchOf]versionscan.Fact[versionscan.Train]
+	devs      map[branchOf]versionscan.Fact[versionscan.Dev]
+}
+
+type branchOf struct {
+	repo   coupling.Repo
+	branch string
+}
+
+func newArithmetic(s Snapshot) *arithmetic {
+	return &arithmetic{
+		s:         s,
+		histories: map[coupling.Repo]*versionscan.History{},
+		trained:   map[branchOf]versionscan.Fact[versionscan.Train]{},
+		devs:      map[branchOf]versionscan.Fact[versionscan.Dev]{},
+	}
+}
+
+// history is the release history of a repository; nil when it has no releases or they could not be listed.
+func (a *arithmetic) history(repo coupling.Repo) *versionscan.History {
+	if h, ok := a.histories[repo]; ok {
+		return h
+	}
+	var h *versionscan.History
+	r := a.s.Repos[repo]
+	if r.Releases != nil && r.Tags.Known() && (r.Branches.Known() || r.Releases.Branches == "") {
+		h = r.Releases.History(r.Tags.Value, r.Branches.Value)
+	}
+	a.histories[repo] = h
+	return h
+}
+
+// dev is what a branch says it is building.
+func (a *arithmetic) dev(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Dev] {
+	key := branchOf{repo, branch}
+	if d, ok := a.devs[key]; ok {
+		return d
+	}
+	var d versionscan.Fact[versionscan.Dev]
+	if h := a.history(repo); h != nil {
+		if base, ok := a.s.Repos[repo].Bases[branch]; ok {
+			d = a.s.Repos[repo].Releases.ReadDev(base.Files, h)
+		} else {
+			d.Why = "branch " + branch + " could not be read"
+		}
+	}
+	a.devs[key] = d
+	return d
+}
+
+// train is the release in which something merged now into a branch would ship. It is absent where the repository
+// declares no releases.
+func (a *arithmetic) train(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+	key := branchOf{repo, branch}
+	if t, ok := a.trained[key]; ok {
+		return t
+	}
+	t := a.computeTrain(repo, branch)
+	a.trained[key] = t
+	return t
+}
+
+func (a *arithmetic) computeTrain(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+	r, ok := a.s.Repos[repo]
+	switch {
+	case !ok:
+		return versionscan.NotKnown[versionscan.Train]("the repository could not be read")
+	case r.Releases == nil:
+		return versionscan.None[versionscan.Train]("the policy declares no releases")
+	case !r.Tags.Known():
+		return versionscan.NotKnown[versionscan.Train]("the tags could not be listed: " + r.Tags.Why)
+	}
+	h := a.history(repo)
+	if h == nil {
+		return versionscan.NotKnown[versionscan.Train]("the release lines could not be listed: " + r.Branches.Why)
+	}
+	if core, ok := h.LineTrain(branch); ok {
+		return versionscan.Know(versionscan.Train{Core: core, Dev: core})
+	}
+	dev := a.dev(repo, branch)
+	if !dev.Known() {
+		return versionscan.NotKnown[versionscan.Train](cmp.Or(dev.Why, "no dev version is declared"))
+	}
+	t, ok := h.Train(dev.Value.Version)
+	if !ok {
+		return versionscan.NotKnown[versionscan.Train]("the list of versions ends before the next release")
+	}
+	return versionscan.Know(t)
+}
+
+// devPath is the file that states the dev version, for messages.
+func (a *arithmetic) devPath(repo coupling.Repo) string {
+	if r := a.s.Repos[repo].Releases; r != nil && len(r.DevVersion) > 0 {
+		return r.DevVersion[0].Path
+	}
+	return ""
+}
+
+// Train answers for one branch of a snapshot, for reports and command lines.
+func (s Snapshot) Train(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+	return newArithmetic(s).train(repo, branch)
+}

@@ -1,0 +1,676 @@
+// Package rules judges a snapshot of a coupling: one verdict per member.
+//
+// Everything here is a pure function of a policy and a [Snapshot]: what GitHub showed at one moment, each fact known,
+// known to be absent, or unknown for a stated reason. Equal inputs give equal outputs in equal order; there is no
+// clock, no network and no error. A verdict carries reason codes with their evidence as data; package note turns
+// them into sentences.
+//
+// The invariant that everything else leans on: no verdict passes on the strength of an unknown fact. Replacing a
+// known fact by an unknown one may turn a pass into something else, never the reverse.
+//
+// Lazily fetched facts were refused: a rule that can fetch can fail, and then every rule needs an error path.
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Evaluate judges every coupling of the snapshot under its home's policy, in the snapshot's order.
+func Evaluate(p Policy, s Snapshot) []Judgement {
+	a := newArithmetic(s)
+	cyclic := cyclicPulls(s)
+	out := make([]Judgement, 0, len(s.Couplings))
+	for _, c := range s.Couplings {
+		j := judge{policy: p, s: s, arithmetic: a, c: c, cyclic: cyclic}
+		out = append(out, j.run())
+	}
+	return out
+}
+
+// judge holds the working state for one coupling.
+type judge struct {
+	policy Policy
+	s      Snapshot
+	*arithmetic
+	c      coupling.Coupling
+	cyclic []coupling.Pull
+
+	rows   []row
+	gates  []GateState
+	alarms []Alarm
+}
+
+// row is a member under judgement.
+type row struct {
+	coupling.Member
+	fact     versionscan.Fact[Pull]
+	found    []finding
+	ship     versionscan.Fact[versionscan.Ship] // where it is merged, or would be
+	train    versionscan.Fact[versionscan.Train]
+	reverted bool
+	missing  bool
+}
+
+// finding is a reason with the level it has on this member.
+type finding struct {
+	level  Level // "" is a warning
+	reason Reason
+}
+
+// warning marks a finding that does not decide.
+const warning Level = ""
+
+func (r *row) open() bool   { return r.fact.Known() && r.fact.Value.State == "open" }
+func (r *row) closed() bool { return r.fact.Known() && r.fact.Value.State == "closed" }
+
+// merged reports whether GitHub says so; landed, whether the change really is on the base.
+func (r *row) merged() bool { return r.fact.Known() && r.fact.Value.State == "merged" }
+func (r *row) landed() bool { return r.merged() && !r.reverted && !r.missing }
+
+func (r *row) add(level Level, reason Reason) {
+	for _, f := range r.found {
+		if f.level == level && f.reason.Code == reason.Code && f.reason.About == reason.About && f.reason.Gate == reason.Gate {
+			return
+		}
+	}
+	r.found = append(r.found, finding{level, reason})
+}
+
+func (j *judge) run() Judgement {
+	j.load()
+	if j.c.End == nil {
+		j.members()
+		j.order()
+		if j.judgesRelease() {
+			j.trains()
+		}
+		if j.c.SameRelease {
+			j.split()
+		}
+		j.halfLanded()
+		for _, use := range j.c.Gates {
+			j.gate(use)
+		}
+		j.hold()
+	}
+	state := j.state()
+	out := Judgement{Coupling: j.c, State: state, Gates: j.gates}
+	if !state.Ended() {
+		out.Alarms = j.alarms
+	}
+	if t := j.train(j.c.Home, j.base(j.c.Home)); t.Known() {
+		out.Train = t.Value.Core.String()
+	}
+	for i := range j.rows {
+		out.Members = append(out.Members, j.member(&j.rows[i], state))
+	}
+	return out
+}
+
+// judgesRelease reports whether release arithmetic matters for this coupling.
+func (j *judge) judgesRelease() bool {
+	return len(j.c.Gates) > 0 || j.c.SameRelease && len(j.c.Members) > 1
+}
+
+// base is the branch on which members of a repository have to land.
+func (j *judge) base(repo coupling.Repo) string {
+	if j.c.Base != "" {
+		return j.c.Base
+	}
+	return j.s.Repos[repo].Default
+}
+
+func (j *judge) load() {
+	for _, m := range j.c.Members {
+		r := row{Member: m, fact: j.s.Pulls[m.Pull]}
+		r.train = j.train(m.Pull.Repo, j.base(m.Pull.Repo))
+		if r.merged() {
+			p := r.fact.Value
+			r.missing = p.OnBase.Known() && !p.OnBase.Value
+			r.reverted = p.Revert.Known() || j.evidenceGone(m.Role)
+		}
+		r.ship = j.ship(&r)
+		j.rows = append(j.rows, r)
+	}
+}
+
+// evidenceGone reports whether the evidence of a gate that names this member is not at the base's tip.
+func (j *judge) evidenceGone(role string) bool {
+	for _, use := range j.c.Gates {
+		g, ok := j.policy.Gate(use.Gate)
+		if use.Subject != role || !ok || g.Evidence == nil || g.Relation == RemovedIn {
+			continue
+		}
+		if tip := j.s.Repos[j.c.Home].Bases[j.base(j.c.Home)].Gates[g.ID].Tip; tip.Known() && !tip.Value {
+			return true
+		}
+	}
+	return false
+}
+
+// ship is the first ship of a member: of a landed one by history, else the train.
+func (j *judge) ship(r *row) versionscan.Fact[versionscan.Ship] {
+	train := versionscan.NotKnown[versionscan.Version](r.train.Why)
+	if r.train.Known() {
+		train = versionscan.Know(r.train.Value.Core)
+	}
+	if !r.fact.Known() {
+		return versionscan.NotKnown[versionscan.Ship](r.fact.Why)
+	}
+	if r.landed() {
+		h := j.history(r.Pull.Repo)
+		if h == nil {
+			return versionscan.NotKnown[versionscan.Ship](r.train.Why)
+		}
+		return h.FirstShip(r.fact.Value.Carriers, r.fact.Value.Lines, train)
+	}
+	if !r.train.Known() {
+		return versionscan.NotKnown[versionscan.Ship](r.train.Why)
+	}
+	return versionscan.Know(versionscan.Ship{Core: r.train.Value.Core, Method: "train"})
+}
+
+// everyOpen adds a finding to each open member.
+func (j *judge) everyOpen(level Level, reason Reason) {
+	for i := range j.rows {
+		if j.rows[i].open() {
+			j.rows[i].add(level, reason)
+		}
+	}
+}
+
+// alarm records what went wrong with a merged or closed member, for the open members and for the one it is about.
+func (j *judge) alarm(reason Reason) {
+	reason.Coupling = j.c.Key()
+	a := Alarm{Reason: reason}
+	for i := range j.rows {
+		if r := &j.rows[i]; r.open() || r.Pull == reason.About {
+			a.Notify = append(a.Notify, r.Pull)
+		}
+	}
+	j.alarms = append(j.alarms, a)
+}
+
+// members finds what is wrong with single members.
+func (j *judge) members() {
+	for i := range j.rows {
+		r := &j.rows[i]
+		about := Reason{About: r.Pull}
+		switch {
+		case !r.fact.Known():
+			about.Code, about.Detail = MemberUnreadable, r.fact.Why
+			j.everyOpen(Unknown, about)
+		case r.open():
+			if base := j.base(r.Pull.Repo); base != "" && r.fact.Value.Base != base {
+				r.add(Block, Reason{Code: WrongBase, Value: r.fact.Value.Base, Want: base})
+			}
+			if slices.Contains(j.cyclic, r.Pull) {
+				r.add(Block, Reason{Code: OrderCycle, Pulls: j.cyclic})
+			}
+		case r.closed():
+			about.Code = MemberClosed
+			about.Pulls = nonZero(r.fact.Value.MentionedBy)
+			j.everyOpen(Block, about)
+		case r.merged():
+			j.landing(r)
+		}
+	}
+}
+
+// landing checks a merged member against its base.
+func (j *judge) landing(r *row) {
+	p := r.fact.Value
+	switch {
+	case r.missing:
+		reason := Reason{Code: MemberMissing, About: r.Pull, Commit: p.Merge, Value: p.Base, By: p.MergedBy}
+		j.everyOpen(Block, reason)
+		j.alarm(reason)
+	case !p.OnBase.Known():
+		j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: p.OnBase.Why})
+	case r.reverted:
+		v := p.Revert.Value
+		if !p.Revert.Known() {
+			v.How = "evidence"
+		}
+		reason := Reason{Code: MemberReverted, About: r.Pull, Commit: v.Commit, Pulls: nonZero(v.Pull), Method: v.How}
+		for _, f := range j.followers(r.Role) {
+			if f.open() {
+				f.add(Block, reason)
+			}
+		}
+		if j.landedCount() > 0 {
+			j.alarm(reason)
+		}
+	case p.Revert.Unknown():
+		for _, f := range j.followers(r.Role) {
+			if f.open() {
+				f.add(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: p.Revert.Why})
+			}
+		}
+	}
+}
+
+func (j *judge) landedCount() int {
+	n := 0
+	for i := range j.rows {
+		if j.rows[i].landed() {
+			n++
+		}
+	}
+	return n
+}
+
+// followers are the members that must merge after a role, directly or not, in the order of declaration.
+func (j *judge) followers(role string) []*row {
+	var out []*row
+	for i := range j.rows {
+		if e, _ := j.path(role, j.rows[i].Role); e != nil {
+			out = append(out, &j.rows[i])
+		}
+	}
+	return out
+}
+
+// path finds the edge into `to` by which `from` has to merge before it. Together holds only when every edge on the way permits it.
+func (j *judge) path(from, to string) (*coupling.Edge, bool) {
+	seen := map[string]bool{}
+	var visit func(role string, together bool) (*coupling.Edge, bool)
+	visit = func(role string, together bool) (*coupling.Edge, bool) {
+		if seen[role] {
+			return nil, false
+		}
+		seen[role] = true
+		var indirect []coupling.Edge
+		for i, e := range j.c.Order {
+			if e.After != role {
+				continue
+			}
+			if e.Before == from {
+				return &j.c.Order[i], together && e.Together
+			}
+			indirect = append(indirect, e)
+		}
+		for _, e := range indirect {
+			if found, t := visit(e.Before, together && e.Together); found != nil {
+				return found, t
+			}
+		}
+		return nil, false
+	}
+	return visit(to, true)
+}
+
+// order judges the merge order.
+func (j *judge) order() {
+	for i := range j.rows {
+		after := &j.rows[i]
+		var waiting, broken []coupling.Pull
+		var edge, brokenEdge *coupling.Edge
+		queued := j.s.Group == nil
+		for k := range j.rows {
+			before := &j.rows[k]
+			e, together := j.path(before.Role, after.Role)
+			if e == nil || !before.open() {
+				continue
+			}
+			switch {
+			case after.open():
+				if j.inGroupBefore(before.Pull, after.Pull, together) {
+					continue
+				}
+				waiting, edge = append(waiting, before.Pull), cmp.Or(edge, e)
+				base := j.s.Repos[before.Pull.Repo].Bases[after.fact.Value.Base]
+				queued = queued && base.Queue && before.Pull.Repo == after.Pull.Repo && before.fact.Value.Base == after.fact.Value.Base
+				if before.fact.Value.Draft {
+					after.add(Wait, Reason{Code: MemberDraft, About: before.Pull, Edge: e})
+				}
+			case after.landed():
+				broken, brokenEdge = append(broken, before.Pull), cmp.Or(brokenEdge, e)
+			}
+		}
+		if len(waiting) > 0 {
+			reason := Reason{Code: OrderWaiting, Pulls: waiting, Edge: edge}
+			level := Wait
+			if queued {
+				reason.Code, level = OrderQueued, Pass
+			}
+			after.add(level, reason)
+		}
+		if len(broken) > 0 {
+			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edge: brokenEdge, By: after.fact.Value.MergedBy})
+		}
+	}
+}
+
+// inGroupBefore reports whether a merge group under judgement satisfies the order of two open members.
+func (j *judge) inGroupBefore(before, after coupling.Pull, together bool) bool {
+	if j.s.Group == nil {
+		return false
+	}
+	b, a := slices.Index(j.s.Group.Pulls, before), slices.Index(j.s.Group.Pulls, after)
+	return b >= 0 && a >= 0 && (b < a || together)
+}
+
+// trains reports what is wrong or doubtful about the versions of the members' repositories.
+func (j *judge) trains() {
+	for i := range j.rows {
+		r := &j.rows[i]
+		if !r.open() || j.s.Repos[r.Pull.Repo].Releases == nil {
+			continue
+		}
+		base := j.base(r.Pull.Repo)
+		if !r.train.Known() {
+			r.add(Unknown, Reason{Code: TrainUnknown, Value: base, Detail: r.train.Why})
+			continue
+		}
+		t := r.train.Value
+		if t.Lagging {
+			r.add(warning, Reason{Code: TrainLagging, Value: t.Dev.String(), Tag: t.CutBy, Want: t.Core.String(), Path: j.devPath(r.Pull.Repo)})
+		}
+		for _, d := range j.dev(r.Pull.Repo, base).Value.Differ {
+			r.add(warning, Reason{Code: ReadersDisagree, Path: d.Reader.Path, Value: d.Version.String(), Other: t.Dev.String(), Detail: d.Err})
+		}
+		if head := r.fact.Value.HeadDev; head.Known() && !t.Dev.IsZero() && head.Value.Compare(t.Dev) < 0 {
+			r.add(warning, Reason{Code: HeadBehind, Value: head.Value.String(), Other: t.Dev.String(), Path: j.devPath(r.Pull.Repo)})
+		}
+	}
+}
+
+// comparable reports whether the releases of two members' repositories are one: the same repository, or the same named train.
+func (j *judge) comparable(a, b coupling.Repo) bool {
+	ra, rb := j.s.Repos[a].Releases, j.s.Repos[b].Releases
+	return ra != nil && rb != nil && (a == b || ra.Train != "" && ra.Train == rb.Train)
+}
+
+// shippedInCut is the core of the cut release that already has a landed member; zero when it is in none.
+func (j *judge) shippedInCut(r *row) versionscan.Version {
+	if !r.landed() || !r.ship.Known() || !r.ship.Value.Tagged {
+		return versionscan.Version{}
+	}
+	if _, cut := j.history(r.Pull.Repo).CutBy(r.ship.Value.Core); !cut {
+		return versionscan.Version{}
+	}
+	return r.ship.Value.Core
+}
+
+// split blocks members that would ship later than one already in a cut release, and raises an alarm when landed ones did.
+func (j *judge) split() {
+	for i := range j.rows {
+		early := &j.rows[i]
+		if early.SafeAlone || !early.landed() {
+			continue
+		}
+		if !early.ship.Known() {
+			if j.s.Repos[early.Pull.Repo].Releases != nil && len(j.rows) > 1 {
+				j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: early.Pull, Detail: early.ship.Why})
+			}
+			continue
+		}
+		core := j.shippedInCut(early)
+		if core.IsZero() {
+			continue
+		}
+		for k := range j.rows {
+			late := &j.rows[k]
+			if k == i || !late.fact.Known() || late.closed() || !j.comparable(early.Pull.Repo, late.Pull.Repo) || !late.ship.Known() || late.ship.Value.Core.Compare(core) <= 0 {
+				continue
+			}
+			reason := Reason{Code: ReleaseSplit, About: early.Pull, Release: core.String(), Tag: early.ship.Value.Tag, Other: late.ship.Value.Core.String()}
+			switch {
+			case late.open():
+				late.add(Block, reason)
+			case late.landed():
+				reason.About, reason.Pulls = late.Pull, []coupling.Pull{early.Pull}
+				j.alarm(reason)
+			}
+		}
+	}
+}
+
+// halfLanded warns the open members when others are merged.
+func (j *judge) halfLanded() {
+	var landed []coupling.Pull
+	safe := true
+	for i := range j.rows {
+		if r := &j.rows[i]; r.landed() {
+			landed = append(landed, r.Pull)
+			safe = safe && r.SafeAlone
+		}
+	}
+	if len(landed) == 0 {
+		return
+	}
+	for i := range j.rows {
+		r := &j.rows[i]
+		if !r.open() {
+			continue
+		}
+		reason := Reason{Code: HalfLanded, Pulls: landed}
+		if safe {
+			reason.Detail = "safe alone"
+		} else if r.train.Known() && j.c.SameRelease {
+			reason.Release = r.train.Value.Core.String()
+		}
+		r.add(warning, reason)
+	}
+}
+
+func (j *judge) hold() {
+	if h := j.c.Hold; h != nil {
+		j.everyOpen(Block, Reason{Code: OnHold, By: h.By, Detail: h.Why})
+	}
+}
+
+// state tells where the coupling stands.
+func (j *judge) state() coupling.State {
+	if j.c.End != nil {
+		return j.c.End.State
+	}
+	var open, closed, landed, unread int
+	merelySafe := true // every landed member may ship alone
+	for i := range j.rows {
+		switch r := &j.rows[i]; {
+		case r.open(), r.merged() && !r.landed():
+			open++
+		case r.closed():
+			closed++
+		case r.landed():
+			landed++
+			merelySafe = merelySafe && r.SafeAlone
+		default:
+			unread++
+		}
+	}
+	switch {
+	case closed > 0 && open+unread == 0 && merelySafe:
+		return coupling.Abandoned
+	case len(j.alarms) > 0:
+		return coupling.Broken
+	case landed == 0:
+		return coupling.Open
+	case landed < len(j.rows):
+		return coupling.Landing
+	case j.shipped():
+		return coupling.Shipped
+	}
+	return coupling.Landed
+}
+
+// shipped reports whether every member is in a final release, one release where that is asked, and every gate is right.
+func (j *judge) shipped() bool {
+	release := map[coupling.Repo]versionscan.Version{} // of the members that may not ship alone
+	for i := range j.rows {
+		r := &j.rows[i]
+		core := j.shippedInCut(r)
+		if core.IsZero() {
+			return false
+		}
+		if in := release[r.Pull.Repo]; !r.SafeAlone && (in.IsZero() || core.Compare(in) > 0) {
+			release[r.Pull.Repo] = core
+		}
+	}
+	for i := range j.rows {
+		r := &j.rows[i]
+		core := r.ship.Value.Core
+		if in := release[r.Pull.Repo]; j.c.SameRelease && !in.IsZero() {
+			core = in
+		}
+		rel, ok := j.history(r.Pull.Repo).Release(core)
+		if !ok || !rel.Final() || !r.fact.Value.Carriers[rel.Speaks.Name].Known() {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(j.gates, func(g GateState) bool { return g.Level != Pass })
+}
+
+// member turns what was found of a member into its row.
+func (j *judge) member(r *row, state coupling.State) MemberState {
+	m := MemberState{Role: r.Role, Pull: r.Pull, SafeAlone: r.SafeAlone, State: "unreadable"}
+	if r.fact.Known() {
+		p := r.fact.Value
+		m.Title, m.Author, m.State, m.Private, m.MergedBy = p.Title, p.Author, p.State, p.Private, p.MergedBy
+		switch {
+		case r.open() && p.Draft:
+			m.State = "draft"
+		case r.missing:
+			m.State = "missing"
+		case r.reverted:
+			m.State = "reverted"
+		}
+	}
+	if s := r.ship; s.Known() && !r.closed() {
+		m.ShipsIn, m.Shipped, m.Tag, m.Method = s.Value.Core.String(), s.Value.Tagged, cmp.Or(s.Value.Tag, s.Value.Line), s.Value.Method
+	}
+	if r.open() {
+		for k := range j.rows {
+			if e, _ := j.path(j.rows[k].Role, r.Role); e != nil && j.rows[k].open() {
+				m.WaitsFor = append(m.WaitsFor, j.rows[k].Pull)
+			}
+		}
+	}
+	m.Verdict = Verdict{Pull: r.Pull, Level: Pass}
+	if r.open() && !state.Ended() {
+		m.Verdict = decide(r.Pull, r.found, j.s.Overrides)
+	}
+	for i := range m.Verdict.Reasons {
+		m.Verdict.Reasons[i].Coupling = j.c.Key()
+	}
+	for i := range m.Verdict.Warnings {
+		m.Verdict.Warnings[i].Coupling = j.c.Key()
+	}
+	return m
+}
+
+// rank orders the levels: block over unknown over wait over pass.
+var rank = map[Level]int{Pass: 0, Wait: 1, Unknown: 2, Block: 3}
+
+// decide lifts overridden codes and takes the worst level; unknown facts cannot be overridden.
+func decide(pull coupling.Pull, found []finding, overrides []Override) Verdict {
+	kept := slices.Clone(found)
+	for _, o := range overrides {
+		if o.Pull != pull {
+			continue
+		}
+		kept = slices.DeleteFunc(kept, func(f finding) bool {
+			return f.reason.Code == o.Code && f.level != Unknown && f.level != warning
+		})
+		kept = append(kept, finding{Pass, Reason{Code: Overridden, Value: string(o.Code), By: o.By, Detail: o.Why, Until: o.Until}})
+	}
+	v := Verdict{Pull: pull, Level: Pass}
+	for _, f := range kept {
+		if rank[f.level] > rank[v.Level] {
+			v.Level = f.level
+		}
+	}
+	for _, f := range kept {
+		switch f.level {
+		case v.Level:
+			v.Reasons = append(v.Reasons, f.reason)
+		case warning:
+			v.Warnings = append(v.Warnings, f.reason)
+		}
+	}
+	sortReasons(v.Reasons)
+	sortReasons(v.Warnings)
+	return v
+}
+
+// Combine joins the verdicts of one pull request: the worst level, and the reasons of that level. That a pull
+// request is in no coupling is worth saying only when nothing else is.
+func Combine(pull coupling.Pull, verdicts ...Verdict) Verdict {
+	out := Verdict{Pull: pull, Level: Pass}
+	for _, v := range verdicts {
+		if rank[v.Level] > rank[out.Level] {
+			out.Level = v.Level
+		}
+	}
+	for _, v := range verdicts {
+		if v.Level == out.Level {
+			out.Reasons = append(out.Reasons, v.Reasons...)
+		}
+		out.Warnings = append(out.Warnings, v.Warnings...)
+	}
+	sortReasons(out.Reasons)
+	sortReasons(out.Warnings)
+	return out
+}
+
+// Uncoupled is the verdict of a pull request in no coupling.
+func Uncoupled(pull coupling.Pull) Verdict {
+	return Verdict{Pull: pull, Level: Pass, Reasons: []Reason{{Code: NotCoupled}}}
+}
+
+// sortReasons puts the most important codes first, in the order of [Codes] from the back: what blocks for sure stands
+// before what may pass with time.
+func sortReasons(rs []Reason) {
+	slices.SortStableFunc(rs, func(a, b Reason) int {
+		return cmp.Or(
+			cmp.Compare(weight(b.Code), weight(a.Code)),
+			strings.Compare(string(a.Code), string(b.Code)),
+			strings.Compare(a.Coupling, b.Coupling),
+			strings.Compare(a.Gate, b.Gate),
+			strings.Compare(string(a.About.Repo), string(b.About.Repo)),
+			cmp.Compare(a.About.Number, b.About.Number),
+		)
+	})
+}
+
+// weight lifts the reasons that people put there themselves, and those that a merge would make worse.
+func weight(c Code) int {
+	switch c {
+	case PolicyInvalid, OrderCycle, OnHold:
+		return 3
+	case MemberMissing, MemberReverted, MemberClosed, ReleaseSplit:
+		return 2
+	case Overridden, NotCoupled:
+		return 0
+	}
+	return 1
+}
+
+func nonZero(p coupling.Pull) []coupling.Pull {
+	if p.IsZero() {
+		return nil
+	}
+	return []coupling.Pull{p}
+}
+
+// cyclicPulls is a cycle over the edges of all active couplings, which no single policy or command could see; nil
+// when there is none.
+func cyclicPulls(s Snapshot) []coupling.Pull {
+	var edges [][2]coupling.Pull
+	for _, c := range slices.Concat(s.Couplings, s.Others) {
+		if c.End != nil {
+			continue
+		}
+		for _, e := range c.PullEdges() {
+			edges = append(edges, [2]coupling.Pull{e.Before, e.After})
+		}
+	}
+	return coupling.Cycle(edges)
+}

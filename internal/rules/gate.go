@@ -1,0 +1,460 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Question is what a gate is held against: the release of its subject, and the history around it.
+type Question struct {
+	History *versionscan.History
+	Scheme  versionscan.Scheme
+	Train   versionscan.Fact[versionscan.Train]
+	Ship    versionscan.Fact[versionscan.Ship] // first ship of the subject
+	Breaks  []versionscan.Version              // evidence that comes and goes
+	// Interval are the valid values at exact precision.
+	Interval versionscan.Fact[versionscan.Interval]
+	// Holds says whether the base's tip still has the evidence; removed-in gates ask.
+	Holds versionscan.Fact[bool]
+}
+
+// Answer is the judgement of one gate value.
+type Answer struct {
+	Want     string // the core that the gate must name; "" unknown
+	Reasons  []Reason
+	Warnings []Reason
+	Unknown  string // why it could not be judged; "" when it was
+}
+
+// Level is the answer's level.
+func (a Answer) Level() Level {
+	switch {
+	case len(a.Reasons) > 0:
+		return Block
+	case a.Unknown != "":
+		return Unknown
+	}
+	return Pass
+}
+
+// Hold holds a gate's site against a question.
+func (g Gate) Hold(site Site, q Question) Answer {
+	reason := Reason{Gate: g.ID}
+	if t := site.Trouble; t != nil {
+		reason.Code, reason.Detail, reason.Path = Code(t.Code), t.Message, g.Find.Path
+		if len(t.Findings) > 0 {
+			f := t.Findings[0]
+			reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Raw
+		}
+		answer := Answer{Reasons: []Reason{reason}}
+		if q.Ship.Known() {
+			answer.Want = q.Ship.Value.Core.String()
+		}
+		return answer
+	}
+	if !site.Found.Known() {
+		return Answer{Unknown: "the gate could not be read: " + site.Found.Why}
+	}
+	f := site.Found.Value
+	reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Value.String()
+	var answer Answer
+	if f.Mismatch != "" {
+		mismatch := reason
+		mismatch.Code, mismatch.Detail = GateNameMismatch, f.Mismatch
+		answer.Warnings = append(answer.Warnings, mismatch)
+	}
+	if len(q.Breaks) > 0 {
+		reason.Code, reason.Detail = GateNoThreshold, joinVersions(q.Breaks)
+		answer.Reasons = append(answer.Reasons, reason)
+		return answer
+	}
+	if !q.Ship.Known() {
+		answer.Unknown = "the release of the subject is unknown: " + q.Ship.Why
+		return answer
+	}
+	ship := q.Ship.Value
+	answer.Want = ship.Core.String()
+	if f.Placeholder { // the source itself says "the coming release"
+		return answer
+	}
+	reason.Want, reason.Tag, reason.Method = ship.Core.String(), ship.Tag, ship.Method
+	switch {
+	case g.Relation == RemovedIn:
+		g.due(&answer, reason, f.Value, q)
+	case g.Precision == versionscan.Exact:
+		g.exact(&answer, reason, f.Value, q)
+	default:
+		g.cut(&answer, reason, f.Value, q)
+	}
+	return answer
+}
+
+// cut judges at major, minor or patch precision.
+func (g Gate) cut(a *Answer, reason Reason, value versionscan.Version, q Question) {
+	order := value.At(g.Precision).Compare(q.Ship.Value.Core.At(g.Precision))
+	switch {
+	case order == 0, order > 0 && g.Relation == AtLeast:
+		return
+	case order > 0:
+		reason.Code = q.above()
+	default:
+		reason = g.below(reason, value, q)
+	}
+	a.Reasons = append(a.Reasons, reason)
+}
+
+// exact judges in full prerelease order: valid is what lies above the last build without the change, up to the first with it.
+func (g Gate) exact(a *Answer, reason Reason, value versionscan.Version, q Question) {
+	if !q.Interval.Known() {
+		a.Unknown = "the builds around the first ship are unknown: " + q.Interval.Why
+		return
+	}
+	in, core := q.Interval.Value, q.Ship.Value.Core
+	reason.After, reason.Want = in.After.String(), in.UpTo.String()
+	a.Want = reason.Want
+	sameCore := value.Core().Compare(core) == 0
+	rel, known := q.History.Release(value.Core())
+	switch {
+	case !in.After.IsZero() && value.Compare(in.After) <= 0, known && rel.Cut && value.Core().Compare(core) < 0:
+		reason = g.below(reason, value, q)
+	case value.Compare(in.UpTo) <= 0, g.Relation == AtLeast:
+		return
+	case sameCore:
+		reason.Code = DevBuildsExcluded
+		a.Warnings = append(a.Warnings, reason)
+		return
+	default:
+		reason.Code = q.above()
+	}
+	a.Reasons = append(a.Reasons, reason)
+}
+
+// above names what is wrong with a value later than the first ship.
+func (q Question) above() Code {
+	earlier := q.Ship.Value.Tagged || q.Ship.Value.Line != "" || q.Train.Known() && q.Ship.Value.Core.Compare(q.Train.Value.Core) < 0
+	if earlier {
+		return GateShippedEarlier
+	}
+	return GateAhead
+}
+
+// below names what is wrong with a value earlier than the first ship: a release cut without the change, or no release at all.
+func (g Gate) below(reason Reason, value versionscan.Version, q Question) Reason {
+	reason.Code = GateUnreal
+	p := g.Precision
+	if p == versionscan.Exact {
+		p = versionscan.Patch
+	}
+	want := value.At(p)
+	for _, r := range q.History.Releases() {
+		if r.Cut && r.Core.At(p).Compare(want) == 0 {
+			reason.Code, reason.Release, reason.Tag = GateCutWithout, r.Core.String(), r.CutBy
+			break
+		}
+	}
+	return reason
+}
+
+// due warns when a thing that a gate promised to remove is still there in its release.
+func (g Gate) due(a *Answer, reason Reason, value versionscan.Version, q Question) {
+	p := g.Precision
+	if p == versionscan.Exact {
+		p = versionscan.Patch
+	}
+	a.Want = value.String()
+	switch {
+	case !q.Train.Known():
+		a.Unknown = "the train is unknown: " + q.Train.Why
+	case q.Train.Value.Core.At(p).Compare(value.At(p)) < 0, q.Holds.Known() && !q.Holds.Value:
+	default:
+		reason.Code, reason.Release = RemovalDue, q.Train.Value.Core.String()
+		a.Warnings = append(a.Warnings, reason)
+	}
+}
+
+// gate judges one gate of the coupling and puts its reasons on the owner and the subject, or with neither at hand
+// on every open member.
+func (j *judge) gate(use coupling.GateUse) {
+	g, ok := j.policy.Gate(use.Gate)
+	if !ok {
+		reason := Reason{Code: GateMissing, Gate: use.Gate, Detail: "the policy registers no gate of this name"}
+		j.everyOpen(Block, reason)
+		j.gates = append(j.gates, GateState{ID: use.Gate, Subject: use.Subject, Level: Block, Reasons: []Reason{reason}})
+		return
+	}
+	facts := j.s.Repos[j.c.Home].Bases[j.base(j.c.Home)].Gates[g.ID]
+	var owners []*row
+	for i := range j.rows {
+		if _, owns := facts.Owners[j.rows[i].Pull]; owns && j.rows[i].open() {
+			owners = append(owners, &j.rows[i])
+		}
+	}
+	targets := slices.Clone(owners)
+	subject := slices.IndexFunc(j.rows, func(r row) bool { return r.Role == use.Subject })
+	if subject >= 0 && j.rows[subject].open() && !slices.Contains(targets, &j.rows[subject]) {
+		targets = append(targets, &j.rows[subject])
+	}
+	if len(targets) == 0 {
+		for i := range j.rows {
+			if j.rows[i].open() {
+				targets = append(targets, &j.rows[i])
+			}
+		}
+	}
+	site := facts.Base
+	row := GateState{ID: g.ID, Title: g.Title, Subject: use.Subject, Level: Pass}
+	if len(owners) > 0 {
+		site = facts.Owners[owners[0].Pull]
+		row.Owner = owners[0].Pull
+	}
+	answer := g.Hold(site, j.question(g, facts, subject))
+	if conflict := j.conflict(g, facts, owners); conflict != nil {
+		answer.Reasons = append(answer.Reasons, *conflict)
+	}
+	for _, t := range targets {
+		for _, r := range answer.Reasons {
+			t.add(Block, r)
+		}
+		for _, w := range answer.Warnings {
+			t.add(warning, w)
+		}
+		if answer.Unknown != "" {
+			// A train that could not be read speaks for itself; anything else is an error while reading a member.
+			if t.train.Known() {
+				t.add(Unknown, Reason{Code: MemberUnreadable, About: t.Pull, Gate: g.ID, Detail: answer.Unknown})
+			} else {
+				t.add(Unknown, Reason{Code: TrainUnknown, Gate: g.ID, Detail: answer.Unknown})
+			}
+		}
+	}
+	if f := site.Found; f.Known() {
+		row.Name, row.Value, row.Path, row.Line = f.Value.Name, f.Value.Value.String(), f.Value.Path, f.Value.Line
+		if f.Value.Placeholder {
+			row.Value = f.Value.Raw
+		}
+	}
+	row.Want, row.Level, row.Reasons = answer.Want, answer.Level(), answer.Reasons
+	if q := j.question(g, facts, subject); q.Ship.Known() {
+		row.Evidence = q.Ship.Value.Tag
+		if row.Evidence == "" {
+			row.Evidence = q.Ship.Value.Method
+		}
+	}
+	j.gates = append(j.gates, row)
+	// What a landed coupling left wrong can no longer be blocked, only told.
+	if j.landedCount() == len(j.rows) {
+		for _, r := range answer.Reasons {
+			r.About = j.rows[0].Pull
+			if subject >= 0 {
+				r.About = j.rows[subject].Pull
+			}
+			j.alarm(r)
+		}
+	}
+}
+
+// question gathers what a gate with this subject is held against; subject is a row, or -1 for evidence.
+func (j *judge) question(g Gate, facts GateFacts, subject int) Question {
+	repo, branch := j.c.Home, j.base(j.c.Home)
+	if subject >= 0 {
+		repo = j.rows[subject].Pull.Repo
+		branch = j.base(repo)
+	}
+	q := j.ask(g, facts, repo, branch)
+	if subject >= 0 {
+		r := &j.rows[subject]
+		q.Ship, q.Breaks = r.ship, nil
+		if r.closed() && r.train.Known() {
+			q.Ship = versionscan.Know(versionscan.Ship{Core: r.train.Value.Core, Method: "train"})
+		}
+		q.Interval = versionscan.NotKnown[versionscan.Interval](r.train.Why)
+		if q.History != nil && r.train.Known() {
+			carriers := map[string]versionscan.Fact[string](nil)
+			if r.landed() {
+				carriers = r.fact.Value.Carriers
+			}
+			q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] {
+				switch f, ok := carriers[tag]; {
+				case !r.landed(), ok && f.Absent():
+					return versionscan.Know(false)
+				case ok && f.Known():
+					return versionscan.Know(true)
+				default:
+					return versionscan.NotKnown[bool](f.Why)
+				}
+			}, r.train.Value.Core)
+		}
+	}
+	return q
+}
+
+// ask is the question of a gate whose subject is its evidence.
+func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch string) Question {
+	q := Question{History: a.history(repo), Train: a.train(repo, branch), Holds: facts.Tip}
+	if r := a.s.Repos[repo].Releases; r != nil {
+		q.Scheme = r.Scheme
+	}
+	train := versionscan.NotKnown[versionscan.Version](q.Train.Why)
+	if q.Train.Known() {
+		train = versionscan.Know(q.Train.Value.Core)
+	}
+	q.Ship.Why = q.Train.Why
+	q.Interval.Why = q.Train.Why
+	if q.History == nil {
+		return q
+	}
+	switch t := q.History.Threshold(facts.Shows, train); {
+	case g.Evidence == nil || g.Relation == RemovedIn:
+		// What is to be removed is held against the train alone.
+		if q.Train.Known() {
+			q.Ship = versionscan.Know(versionscan.Ship{Core: q.Train.Value.Core, Method: "train"})
+		}
+	case t.Known():
+		q.Ship, q.Breaks = versionscan.Know(t.Value.Ship), t.Value.Breaks
+	default:
+		q.Ship.Why = t.Why
+	}
+	if q.Train.Known() {
+		q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] { return facts.Shows[tag] }, q.Train.Value.Core)
+	}
+	return q
+}
+
+// conflict is the reason when open members set different values.
+func (j *judge) conflict(g Gate, facts GateFacts, owners []*row) *Reason {
+	var pulls []coupling.Pull
+	first, differ := "", false
+	other := ""
+	for _, o := range owners {
+		site := facts.Owners[o.Pull]
+		value := "none"
+		if site.Found.Known() {
+			value = site.Found.Value.Value.String()
+		}
+		if len(pulls) > 0 && value != first {
+			differ, other = true, value
+		}
+		if len(pulls) == 0 {
+			first = value
+		}
+		pulls = append(pulls, o.Pull)
+	}
+	if !differ {
+		return nil
+	}
+	return &Reason{Code: GateConflict, Gate: g.ID, Pulls: pulls, Value: first, Other: other}
+}
+
+// Foreign judges a pull request that is no member and changes registered gates: sites are the gates in its merge
+// result. It blocks when the new value is wrong or when an open member owns the gate, else it warns, so that a
+// landed gate can be mended.
+func Foreign(p Policy, s Snapshot, pull coupling.Pull, sites map[string]Site) Verdict {
+	var found []finding
+	branch := s.Pulls[pull].Value.Base
+	for _, g := range p.Gates {
+		site, changed := sites[g.ID]
+		if !changed {
+			continue
+		}
+		facts := s.Repos[pull.Repo].Bases[branch].Gates[g.ID]
+		level, reason := warning, Reason{Code: GateForeignEdit, Gate: g.ID, Path: g.Find.Path}
+		if f := site.Found; f.Known() {
+			reason.Path, reason.Line, reason.Name, reason.Value = f.Value.Path, f.Value.Line, f.Value.Name, f.Value.Value.String()
+		}
+		used := false
+		for _, c := range s.Couplings {
+			i := slices.IndexFunc(c.Gates, func(u coupling.GateUse) bool { return u.Gate == g.ID })
+			if i < 0 || c.Home != pull.Repo || c.End != nil {
+				continue
+			}
+			used = true
+			j := judge{policy: p, s: s, arithmetic: newArithmetic(s), c: c}
+			j.load()
+			reason.Coupling = c.Key()
+			for k := range j.rows {
+				if _, owns := facts.Owners[j.rows[k].Pull]; owns && j.rows[k].open() {
+					level = Block
+					reason.Pulls = append(reason.Pulls, j.rows[k].Pull)
+				}
+			}
+			subject := slices.IndexFunc(j.rows, func(r row) bool { return r.Role == c.Gates[i].Subject })
+			level = max2(level, foreignLevel(&reason, g.Hold(site, j.question(g, facts, subject))))
+		}
+		if !used && g.Evidence != nil {
+			a := newArithmetic(s)
+			level = max2(level, foreignLevel(&reason, g.Hold(site, a.ask(g, facts, pull.Repo, branch))))
+		}
+		found = append(found, finding{level, reason})
+	}
+	v := decide(pull, found, s.Overrides)
+	if v.Level == Pass && len(v.Reasons) == 0 {
+		v.Reasons = Uncoupled(pull).Reasons
+	}
+	return v
+}
+
+// foreignLevel says how an answer weighs on a foreign edit, and notes what it must be instead.
+func foreignLevel(reason *Reason, a Answer) Level {
+	switch a.Level() {
+	case Block:
+		r := a.Reasons[0]
+		reason.Want, reason.Tag, reason.Release, reason.Detail = a.Want, r.Tag, r.Release, string(r.Code)
+		return Block
+	case Unknown:
+		reason.Detail = a.Unknown
+		return Unknown
+	}
+	return warning
+}
+
+func max2(a, b Level) Level {
+	if a == warning {
+		return b
+	}
+	if b == warning || rank[a] >= rank[b] {
+		return a
+	}
+	return b
+}
+
+func joinVersions(vs []versionscan.Version) string {
+	out := ""
+	for i, v := range vs {
+		if i > 0 {
+			out += ", "
+		}
+		out += v.String()
+	}
+	return out
+}
+
+// Registered judges every registered gate against the whole release history, for the report and the command line.
+func Registered(p Policy, s Snapshot, repo coupling.Repo) []GateState {
+	a := newArithmetic(s)
+	out := make([]GateState, 0, len(p.Gates))
+	for _, g := range p.Gates {
+		facts := s.Repos[repo].Bases[s.Repos[repo].Default].Gates[g.ID]
+		row := GateState{ID: g.ID, Title: g.Title, Subject: coupling.Evidence, Level: Pass}
+		q := a.ask(g, facts, repo, s.Repos[repo].Default)
+		if f := facts.Base.Found; f.Known() {
+			row.Name, row.Value, row.Path, row.Line = f.Value.Name, f.Value.Value.String(), f.Value.Path, f.Value.Line
+		}
+		answer := g.Hold(facts.Base, q)
+		if g.Evidence == nil && g.Relation != RemovedIn {
+			// Without evidence only the place and the name can be judged here; its couplings judge the value.
+			answer.Reasons = slices.DeleteFunc(answer.Reasons, func(r Reason) bool {
+				return r.Code != GateMissing && r.Code != GateAmbiguous && r.Code != GateUnparsable && r.Code != GateUnreal
+			})
+			answer.Want = ""
+		}
+		row.Want, row.Level = answer.Want, answer.Level()
+		row.Reasons = append(answer.Reasons, answer.Warnings...)
+		if q.Ship.Known() && g.Evidence != nil {
+			row.Evidence = q.Ship.Value.Tag
+		}
+		out = append(out, row)
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package rules
+
+import (
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Policy is a repository's `.github/relbot.yml` after parsing: defaults are filled in, names are resolved,
+// impossible values are gone.
+type Policy struct {
+	Releases    *versionscan.Releases // nil when the section is left out
+	Gates       []Gate                // sorted by id
+	Couplings   []coupling.Coupling   // in the file's order; Home is set, Origin is policy
+	Check       Check
+	Report      Report
+	Permissions Permissions
+	Trust       []coupling.Repo
+}
+
+// Gate is a registered version gate.
+type Gate struct {
+	ID        string
+	Title     string
+	Find      versionscan.Finder
+	Relation  Relation
+	Precision versionscan.Precision
+	Evidence  *versionscan.Evidence
+}
+
+// Relation is what a gate's value must be to the release of its subject.
+type Relation string
+
+// The relations.
+const (
+	IntroducedIn Relation = "introduced-in"
+	AtLeast      Relation = "at-least"
+	RemovedIn    Relation = "removed-in"
+)
+
+// Check is how verdicts are posted.
+type Check struct {
+	Name string
+	As   string // "check" or "status"
+}
+
+// Report configures the nightly drift report.
+type Report struct {
+	Schedule string // five cron fields
+	Timezone string // IANA name
+	Labels   []string
+}
+
+// Permissions name the repository role that each group of commands needs.
+type Permissions struct {
+	Link, Hold, Override string
+}
+
+// Defaults of the policy file, also in force where there is none.
+var (
+	DefaultCheck       = Check{Name: "relbot/coordination", As: "check"}
+	DefaultReport      = Report{Schedule: "0 6 * * *", Timezone: "UTC", Labels: []string{"release-coordination"}}
+	DefaultPermissions = Permissions{Link: "write", Hold: "write", Override: "maintain"}
+)
+
+// Gate finds a registered gate by id.
+func (p *Policy) Gate(id string) (Gate, bool) {
+	for _, g := range p.Gates {
+		if g.ID == id {
+			return g, true
+		}
+	}
+	return Gate{}, false
+}

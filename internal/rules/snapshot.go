@@ -1,0 +1,108 @@
+package rules
+
+import (
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// Snapshot is everything Evaluate may look at: the couplings, and what GitHub showed of them at one moment.
+// What was not gathered is an unknown fact.
+type Snapshot struct {
+	// Couplings are the ones to judge; Others are further active couplings whose order edges count for cycles.
+	Couplings []coupling.Coupling
+	Others    []coupling.Coupling
+	Repos     map[coupling.Repo]Repository
+	Pulls     map[coupling.Pull]versionscan.Fact[Pull]
+	Overrides []Override
+	// Group is set when a merge group is judged instead of heads.
+	Group *Group
+}
+
+// Repository is what was read of one repository.
+type Repository struct {
+	Name     coupling.Repo
+	Default  string // default branch
+	Private  bool
+	Releases *versionscan.Releases // from its own policy; nil when it has none
+	Tags     versionscan.Fact[[]versionscan.Tag]
+	Branches versionscan.Fact[[]string] // names of the existing release lines
+	Bases    map[string]Base            // by branch, the bases that members target
+}
+
+// Base is a branch that members target.
+type Base struct {
+	Tip   string
+	Queue bool                                          // merging needs the merge queue
+	Files map[string]versionscan.Fact[versionscan.File] // version files at the tip, by path
+	// Gates are facts about the policy's registered gates on this branch, by id.
+	Gates map[string]GateFacts
+}
+
+// GateFacts is what was read of one registered gate.
+type GateFacts struct {
+	Base Site // at the tip of the coupling's base
+	// Owners are open pull requests whose merge result changes the gate (value, name, or presence).
+	Owners map[coupling.Pull]Site
+	// Shows says by tag whether the release has the evidence; Tip whether the base's tip has it.
+	Shows map[string]versionscan.Fact[bool]
+	Tip   versionscan.Fact[bool]
+}
+
+// Site is a gate as one tree has it.
+type Site struct {
+	Found   versionscan.Fact[versionscan.Finding]
+	Trouble *versionscan.Trouble
+}
+
+// Pull is a pull request as GitHub showed it.
+type Pull struct {
+	Title    string
+	Author   string
+	State    string // "open", "closed" or "merged"
+	Draft    bool
+	Base     string // branch; for a native stack, the stack's base
+	Head     string // commit
+	Fork     bool
+	Private  bool
+	URL      string
+	Merge    string // merge commit, when merged
+	MergedAt time.Time
+	MergedBy string
+	ClosedAt time.Time
+	// OnBase says of a merged pull whether its merge commit is an ancestor of the base's tip.
+	OnBase versionscan.Fact[bool]
+	// Revert is the commit that took the change back, when one did and nothing brought it in again.
+	Revert versionscan.Fact[Revert]
+	// Carriers says by tag which tags have the change and by which method; Lines by release line.
+	Carriers map[string]versionscan.Fact[string]
+	Lines    map[string]versionscan.Fact[string]
+	// HeadDev is the dev version that the head's own files claim.
+	HeadDev versionscan.Fact[versionscan.Version]
+	// MentionedBy is an open or merged outside pull request that names this member as closed.
+	MentionedBy coupling.Pull
+}
+
+// Revert is a change taken back.
+type Revert struct {
+	Commit string
+	Pull   coupling.Pull // zero when it was pushed without one
+	How    string        // "commit" or "evidence"
+}
+
+// Override lifts one reason code for one pull request; the gatherer leaves out those that have lapsed.
+type Override struct {
+	Pull  coupling.Pull
+	Code  Code
+	By    string
+	Why   string
+	Until string // "push", "merge" or a release
+}
+
+// Group is a merge group under judgement.
+type Group struct {
+	Repo  coupling.Repo
+	Base  string
+	Pulls []coupling.Pull // in merge order
+}

@@ -1,0 +1,112 @@
+package rules
+
+import (
+	"github.com/relbot/relbot/internal/coupling"
+)
+
+// Level is how good a verdict is.
+type Level string
+
+// The levels, best first.
+const (
+	Pass    Level = "pass"
+	Wait    Level = "wait"
+	Unknown Level = "unknown"
+	Block   Level = "block"
+)
+
+// Verdict is what relbot says of one member.
+type Verdict struct {
+	Pull     coupling.Pull `json:"pull"`
+	Level    Level         `json:"verdict"`
+	Reasons  []Reason      `json:"reasons"` // of the verdict's own level, sorted by code and subject, one a subject
+	Warnings []Reason      `json:"warnings"`
+}
+
+// Reason is a stable code and the evidence for it. It holds data only: package note writes the sentence and the
+// remedy. Fields that a code does not use are zero.
+type Reason struct {
+	Code Code `json:"code"`
+	// About is the pull request that the reason is about, when that is another than the one judged.
+	About    coupling.Pull   `json:"about,omitzero"`
+	Coupling string          `json:"coupling,omitempty"` // its key
+	Pulls    []coupling.Pull `json:"pulls,omitempty"`    // predecessors, conflicting owners, the path of a cycle
+	Edge     *coupling.Edge  `json:"edge,omitempty"`
+	Gate     string          `json:"gate,omitempty"`
+	Name     string          `json:"name,omitempty"`  // the constant
+	Value    string          `json:"value,omitempty"` // what the gate says
+	Want     string          `json:"want,omitempty"`  // what it must say, a full core ("26.29.0"), or an interval's upper end
+	After    string          `json:"after,omitempty"` // an interval's open lower end
+	Release  string          `json:"release,omitempty"`
+	Other    string          `json:"other,omitempty"`  // a second release or value
+	Tag      string          `json:"tag,omitempty"`    // the evidence: a tag or release line
+	Method   string          `json:"method,omitempty"` // how first ship was found
+	Path     string          `json:"path,omitempty"`
+	Line     int             `json:"line,omitempty"`
+	Commit   string          `json:"commit,omitempty"`
+	By       string          `json:"by,omitempty"`
+	Until    string          `json:"until,omitempty"`
+	Detail   string          `json:"detail,omitempty"` // free text from the reader, from people (escaped by note) or from GitHub
+}
+
+// Alarm is something that went wrong after a merge. It stands in the notes of all members until it is mended.
+type Alarm struct {
+	Reason Reason          `json:"reason"` // About is the pull it is about
+	Notify []coupling.Pull `json:"notify"` // open members, and About
+}
+
+// GateState is a row of the note's gate table.
+type GateState struct {
+	ID       string        `json:"id"`
+	Title    string        `json:"title,omitempty"`
+	Subject  string        `json:"subject"`        // role, or "evidence"
+	Owner    coupling.Pull `json:"owner,omitzero"` // the open member that changes it
+	Name     string        `json:"name,omitempty"`
+	Value    string        `json:"value"` // "" when none was found
+	Want     string        `json:"want"`  // "" when unknown
+	Path     string        `json:"path,omitempty"`
+	Line     int           `json:"line,omitempty"`
+	Level    Level         `json:"verdict"`
+	Evidence string        `json:"evidence,omitempty"` // tag that shows it, or the method
+	Reasons  []Reason      `json:"reasons,omitempty"`
+}
+
+// MemberState is a row of the note's member table.
+type MemberState struct {
+	Role      string          `json:"role"`
+	Pull      coupling.Pull   `json:"pull"`
+	Title     string          `json:"title"`
+	Author    string          `json:"author"`
+	State     string          `json:"state"` // open, draft, merged, closed, reverted, missing, unreadable
+	Private   bool            `json:"private,omitempty"`
+	SafeAlone bool            `json:"safe_alone,omitempty"`
+	WaitsFor  []coupling.Pull `json:"waits_for,omitempty"` // open predecessors
+	ShipsIn   string          `json:"ships_in"`            // full core; "" unknown
+	Shipped   bool            `json:"shipped,omitempty"`   // in a tag already
+	Tag       string          `json:"tag,omitempty"`
+	Method    string          `json:"method,omitempty"`
+	MergedBy  string          `json:"merged_by,omitempty"`
+	Verdict   Verdict         `json:"verdict"`
+}
+
+// Judgement is everything said of one coupling: what the note shows and what is posted on members.
+type Judgement struct {
+	Coupling coupling.Coupling `json:"coupling"`
+	State    coupling.State    `json:"state"`
+	Train    string            `json:"train"` // of the base in the home repository; "" unknown or not judged
+	Members  []MemberState     `json:"members"`
+	Gates    []GateState       `json:"gates"`
+	Alarms   []Alarm           `json:"alarms"`
+	Warnings []Reason          `json:"warnings"` // about the coupling as a whole
+	Proposal []string          `json:"proposals,omitempty"`
+}
+
+// Member finds the row of a pull request.
+func (j Judgement) Member(p coupling.Pull) (MemberState, bool) {
+	for _, m := range j.Members {
+		if m.Pull == p {
+			return m, true
+		}
+	}
+	return MemberState{}, false
+}

@@ -1,0 +1,203 @@
+// Package server puts the program together: webhook intake, work, timers.
+//
+// The same Server runs live, in the demo and under `relbot simulate`; what differs is who moves the clock. Live, Run
+// waits for work and timers. A simulation calls Settle (do everything that is due) and Tick (fire the timers of a span)
+// itself, so that days pass in milliseconds and no test sleeps.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/robfig/cron/v3"
+
+	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/reconcile"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/webhook"
+)
+
+// Options are what a server is made of.
+type Options struct {
+	Store     store.Store
+	GitHub    reconcile.GitHub
+	Secrets   [][]byte // webhook secrets, newest first
+	Now       func() time.Time
+	Log       *slog.Logger
+	PublicURL string
+	// ReconcileInterval is how often everything is looked at; zero is [DefaultReconcileInterval].
+	ReconcileInterval time.Duration
+	// Owner names this process in leases; two processes on one database must differ.
+	Owner   string
+	Workers int // zero is [DefaultWorkers]
+	// Debounce is how long work waits for more of the same burst; zero does it at once.
+	Debounce time.Duration
+}
+
+// Defaults of Options.
+const (
+	DefaultReconcileInterval = 15 * time.Minute
+	DefaultWorkers           = 8
+	deliveriesInterval       = 5 * time.Minute
+)
+
+// Server is the assembled program.
+type Server struct {
+	options  Options
+	recon    *reconcile.Reconciler
+	runner   *job.Runner
+	handler  http.Handler
+}
+
+// New assembles a server. It does no I/O.
+func New(o Options) (*Server, error) {
+	o.ReconcileInterval = cmp.Or(o.ReconcileInterval, DefaultReconcileInterval)
+	o.Workers = cmp.Or(o.Workers, DefaultWorkers)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{options: o}
+	s.recon = &reconcile.Reconciler{
+		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: o.GitHub, Store: o.Store},
+		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience,
+	}
+	s.runner = &job.Runner{
+		Store: o.Store, Handlers: s.recon.Handlers(), Now: o.Now, Log: o.Log, Owner: o.Owner, Workers: o.Workers,
+	}
+	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce})
+	if err != nil {
+		return nil, err
+	}
+	r := chi.NewRouter()
+	r.Method(http.MethodPost, "/webhook", hook)
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	r.Get("/readyz", s.ready)
+	s.handler = r
+	return s, nil
+}
+
+// Handler serves the webhook and the probes.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// ready says whether deliveries can be taken: the database answers and the program is not stopping.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.options.Store.Ping(ctx); err != nil {
+		s.options.Log.Error("not ready", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// Start queues what every start looks at: installations, deliveries that failed meanwhile, and everything known.
+func (s *Server) Start(ctx context.Context) error {
+	return s.options.Store.Enqueue(ctx, reconcile.InstallWork(), reconcile.DeliveriesWork(), reconcile.ReconcileWork())
+}
+
+// Settle does all work that is due now.
+func (s *Server) Settle(ctx context.Context) error {
+	_, err := s.runner.Drain(ctx)
+	return err
+}
+
+// Tick fires the timers whose time lies in (from, to].
+func (s *Server) Tick(ctx context.Context, from, to time.Time) error {
+	timers, err := s.timers(ctx)
+	if err != nil {
+		return err
+	}
+	s.runner.Timers = timers
+	return s.runner.Tick(ctx, from, to)
+}
+
+// Wake is the next moment at which a timer fires or work becomes due; false when there is none.
+func (s *Server) Wake(ctx context.Context) (time.Time, bool) {
+	if timers, err := s.timers(ctx); err == nil {
+		s.runner.Timers = timers
+	}
+	return s.runner.Wake(ctx, s.options.Now())
+}
+
+// Jobs lists work that is not done.
+func (s *Server) Jobs(ctx context.Context) ([]store.Job, error) { return s.options.Store.Jobs(ctx) }
+
+// Run works until ctx ends, then finishes what it holds.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.runner.Run(ctx) }()
+	from := s.options.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		case <-tick.C:
+			to := s.options.Now()
+			if err := s.Tick(ctx, from, to); err != nil {
+				if ctx.Err() == nil {
+					s.options.Log.Error("timers", "error", err) // the next tick covers this span too
+				}
+				continue
+			}
+			from = to
+		}
+	}
+}
+
+// timers lists what recurs: looking at everything, asking for failed deliveries, and each repository's nightly report.
+func (s *Server) timers(ctx context.Context) ([]job.Timer, error) {
+	out := []job.Timer{
+		{Name: "reconcile", Next: interval(s.options.ReconcileInterval), Work: always(reconcile.ReconcileWork())},
+		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(reconcile.DeliveriesWork())},
+		{Name: "prune", Next: interval(24 * time.Hour), Work: always(reconcile.PruneWork())},
+	}
+	schedules, err := s.recon.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for repo, schedule := range schedules {
+		zone, err := time.LoadLocation(schedule.Timezone)
+		if err != nil {
+			zone = time.UTC // the policy's parser refuses unknown zones; this one's data may have gone with an upgrade
+		}
+		spec, err := cron.ParseStandard(schedule.Schedule)
+		if err != nil {
+			continue // the parser refuses it
+		}
+		out = append(out, job.Timer{
+			Name: "report " + string(repo),
+			Next: func(after time.Time) time.Time { return spec.Next(after.In(zone)) },
+			Work: always(reconcile.ReportWork(repo)),
+		})
+	}
+	return out, nil
+}
+
+// interval fires at multiples of d, so that all instances agree on the slots.
+func interval(d time.Duration) func(time.Time) time.Time {
+	return func(after time.Time) time.Time { return after.Truncate(d).Add(d) }
+}
+
+func always(w store.Work) func(time.Time) []store.Work {
+	return func(time.Time) []store.Work { return []store.Work{w} }
+}
+

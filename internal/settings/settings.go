@@ -1,0 +1,330 @@
+// Package settings reads what `relbot serve` is told: a settings file, the environment, flags, in that order of growing strength.
+//
+// One table names every setting with its default and meaning; the loader, the flags, the help and the documentation
+// all come from it. Every problem is reported at once, with the place it came from. Secrets are taken from files or the environment only: a
+// command line can be read by every user of the machine.
+//
+// General configuration libraries were looked at and left: what is wanted beside reading is positions, refusal of unknown
+// words and a documented table, which is most of the work either way.
+package settings
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Setting is one thing that can be set.
+type Setting struct {
+	Name    string // in the file; flags use dashes, the environment RELBOT_ and upper case
+	Default string
+	Doc     string
+	Secret  bool // not settable by flag
+}
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string { return "RELBOT_" + strings.ToUpper(s.Name) }
+
+// Flag is the setting's flag, without dashes in front.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// Table is every setting of `relbot serve`.
+var Table = []Setting{
+	{Name: "listen", Default: ":8080", Doc: "address for webhooks, probes and pages"},
+	{Name: "public_url", Doc: "URL under which people reach this server; links in checks and notes begin with it"},
+	{Name: "database_url", Default: "sqlite:relbot.db", Doc: "`sqlite:PATH`, or `postgres://…` for several instances"},
+	{Name: "github_api_url", Default: "https://api.github.com", Doc: "REST API, taken literally; GraphQL is `…/graphql`, or `/api/graphql` for a URL that ends in `/api/v3` (GitHub Enterprise Server)"},
+	{Name: "github_app_id", Doc: "the App's id"},
+	{Name: "github_private_key", Secret: true, Doc: "the App's private key: PEM, PEM with literal `\\n`, or base64 of PEM"},
+	{Name: "github_private_key_file", Doc: "a file with the private key"},
+	{Name: "webhook_secret", Secret: true, Doc: "webhook secrets, one a line: the newest first, older ones are still accepted"},
+	{Name: "webhook_secret_file", Doc: "a file with the webhook secrets"},
+	{Name: "log_level", Default: "info", Doc: "`debug`, `info`, `warn` or `error`"},
+	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
+	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
+	{Name: "admin_listen", Doc: "address for profiling and the job list; off when empty, and never to be public"},
+	{Name: "cache_dir", Doc: "directory for immutable content read from GitHub; in memory only when empty"},
+	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},
+	{Name: "workers", Default: "8", Doc: "how many couplings and pull requests are worked on at once"},
+}
+
+// Settings are the checked values.
+type Settings struct {
+	Listen            string
+	AdminListen       string
+	PublicURL         string
+	DatabaseURL       string
+	GitHubAPIURL      string
+	AppID             int64
+	PrivateKey        []byte   // PEM
+	WebhookSecrets    [][]byte // newest first
+	LogLevel          slog.Level
+	LogFormat         string
+	ReconcileInterval time.Duration
+	CacheDir          string
+	Debounce          time.Duration
+	Workers           int
+}
+
+// value is a text and where it came from.
+type value struct{ text, from string }
+
+// Load reads the file (none when path is ""), the environment and the flags that were given, and checks the whole. The
+// error lists every problem.
+func Load(path string, environ []string, flags map[string]string) (*Settings, error) {
+	values := map[string]value{}
+	for _, s := range Table {
+		values[s.Name] = value{s.Default, "default"}
+	}
+	var problems []string
+	if path != "" {
+		problems = append(problems, readFile(path, values)...)
+	}
+	known := map[string]string{}
+	for _, s := range Table {
+		known[s.Env()] = s.Name
+	}
+	for _, e := range environ {
+		key, text, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(key, "RELBOT_") || strings.HasPrefix(key, "RELBOT_TEST_") || key == "RELBOT_CONFIG" {
+			continue
+		}
+		name, ok := known[key]
+		if !ok {
+			problems = append(problems, fmt.Sprintf("environment: unknown setting %s%s", key, nearest(key, known)))
+			continue
+		}
+		values[name] = value{text, "environment " + key}
+	}
+	for name, text := range flags {
+		values[name] = value{text, "flag --" + Setting{Name: name}.Flag()}
+	}
+	s, more := check(values)
+	if problems = append(problems, more...); len(problems) > 0 {
+		slices.Sort(problems)
+		return nil, fmt.Errorf("settings:\n  %s", strings.Join(problems, "\n  "))
+	}
+	return s, nil
+}
+
+// readFile takes over the settings of a YAML file: a flat mapping.
+func readFile(path string, values map[string]value) []string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return []string{fmt.Sprintf("%s: %s", path, yaml.FormatError(err, false, false))}
+	}
+	var problems []string
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		var pairs []*ast.MappingValueNode
+		switch body := doc.Body.(type) {
+		case *ast.MappingNode:
+			pairs = body.Values
+		case *ast.MappingValueNode:
+			pairs = []*ast.MappingValueNode{body}
+		case *ast.CommentGroupNode:
+			continue
+		default:
+			return append(problems, fmt.Sprintf("%s: want a mapping of settings, found %s", path, doc.Body.Type()))
+		}
+		for _, p := range pairs {
+			key := p.Key.GetToken()
+			at := fmt.Sprintf("%s:%d:%d", path, key.Position.Line, key.Position.Column)
+			i := slices.IndexFunc(Table, func(s Setting) bool { return s.Name == key.Value })
+			if i < 0 {
+				known := map[string]string{}
+				for _, s := range Table {
+					known[s.Name] = s.Name
+				}
+				problems = append(problems, fmt.Sprintf("%s: unknown setting %s%s", at, key.Value, nearest(key.Value, known)))
+				continue
+			}
+			scalar, ok := p.Value.(ast.ScalarNode)
+			if !ok {
+				problems = append(problems, fmt.Sprintf("%s: %s: want one value, found %s", at, key.Value, p.Value.Type()))
+				continue
+			}
+			v := p.Value.GetToken().Value
+			if literal, ok := scalar.(*ast.LiteralNode); ok {
+				v = literal.Value.Value
+			}
+			values[key.Value] = value{v, at}
+		}
+	}
+	return problems
+}
+
+// nearest suggests a known word.
+func nearest(word string, known map[string]string) string {
+	best, distance := "", 4
+	for k := range known {
+		if d := edits(word, k); d < distance || d == distance && k < best {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// edits is the Levenshtein distance.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost = 1 + min(last, row[j], row[j+1])
+			}
+			last, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// check parses every value.
+func check(values map[string]value) (*Settings, []string) {
+	var problems []string
+	fail := func(name, format string, args ...any) {
+		problems = append(problems, fmt.Sprintf("%s: %s: %s", values[name].from, name, fmt.Sprintf(format, args...)))
+	}
+	s := &Settings{
+		Listen: values["listen"].text, AdminListen: values["admin_listen"].text, DatabaseURL: values["database_url"].text,
+		CacheDir: values["cache_dir"].text, LogFormat: values["log_format"].text,
+	}
+	for _, name := range []string{"listen", "admin_listen"} {
+		if text := values[name].text; text != "" {
+			if _, _, err := net.SplitHostPort(text); err != nil {
+				fail(name, "%q is no address: want host:port or :port", text)
+			}
+		}
+	}
+	for _, name := range []string{"public_url", "github_api_url"} {
+		text := strings.TrimSuffix(values[name].text, "/")
+		if u, err := url.Parse(text); text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			fail(name, "%q is no URL: want https://host/path", text)
+		}
+		if name == "public_url" {
+			s.PublicURL = text
+		} else {
+			s.GitHubAPIURL = text
+		}
+	}
+	if kind, rest, _ := strings.Cut(s.DatabaseURL, ":"); kind != "sqlite" && kind != "postgres" && kind != "postgresql" || rest == "" {
+		fail("database_url", "%q is no database: want sqlite:PATH or postgres://USER@HOST/NAME", redact(s.DatabaseURL))
+	}
+	var err error
+	if s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); err != nil || s.AppID <= 0 {
+		fail("github_app_id", "%q is no App id: want the number that the App's settings page shows", values["github_app_id"].text)
+	}
+	key, keyName := secret(values, "github_private_key", fail)
+	if s.PrivateKey, err = privateKey(key); err != nil {
+		fail(keyName, "%v", err)
+	}
+	secrets, secretName := secret(values, "webhook_secret", fail)
+	for line := range strings.Lines(string(secrets)) {
+		if line = strings.TrimSpace(line); line != "" {
+			s.WebhookSecrets = append(s.WebhookSecrets, []byte(line))
+		}
+	}
+	if len(s.WebhookSecrets) == 0 {
+		fail(secretName, "no webhook secret: set %s or %s; there is no mode without signatures", Setting{Name: "webhook_secret"}.Env(), Setting{Name: "webhook_secret_file"}.Env())
+	}
+	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
+		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
+	}
+	if s.LogFormat != "json" && s.LogFormat != "text" {
+		fail("log_format", "%q is no format: want json or text", s.LogFormat)
+	}
+	duration := func(name string, least time.Duration) time.Duration {
+		d, err := time.ParseDuration(values[name].text)
+		if err != nil || d < least {
+			fail(name, "%q is no duration of at least %s: want 15m or 1h", values[name].text, least)
+		}
+		return d
+	}
+	s.ReconcileInterval = duration("reconcile_interval", time.Minute)
+	s.Debounce = duration("debounce", 0)
+	if s.Workers, err = strconv.Atoi(values["workers"].text); err != nil || s.Workers < 1 || s.Workers > 256 {
+		fail("workers", "%q is no number from 1 to 256", values["workers"].text)
+	}
+	return s, problems
+}
+
+// secret returns a secret given directly or by file, and the setting that it came from.
+func secret(values map[string]value, name string, fail func(string, string, ...any)) ([]byte, string) {
+	file := name + "_file"
+	direct, path := values[name].text, values[file].text
+	switch {
+	case direct != "" && path != "":
+		fail(name, "set together with %s: give one of them", file)
+	case path != "":
+		text, err := os.ReadFile(path)
+		if err != nil {
+			fail(file, "%v", err)
+		}
+		return text, file
+	}
+	return []byte(direct), cmp.Or(map[bool]string{true: file}[direct == "" && path != ""], name)
+}
+
+// privateKey accepts the forms in which the App's key is usually handed around, and returns PEM.
+func privateKey(text []byte) ([]byte, error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return nil, fmt.Errorf("no private key: set %s or %s", Setting{Name: "github_private_key"}.Env(), Setting{Name: "github_private_key_file"}.Env())
+	}
+	if bytes.Contains(text, []byte(`\n`)) { // as environment files write it
+		text = bytes.ReplaceAll(text, []byte(`\n`), []byte("\n"))
+	}
+	if !bytes.HasPrefix(text, []byte("-----")) {
+		if decoded, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
+			text = decoded
+		}
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("not a PEM file: want the .pem that GitHub gave when the key was made")
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+		if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
+			return nil, fmt.Errorf("PEM block %q is no RSA private key", block.Type)
+		}
+	}
+	return append(bytes.TrimSpace(text), '\n'), nil
+}
+
+// redact hides the password of a URL.
+func redact(s string) string {
+	if u, err := url.Parse(s); err == nil {
+		return u.Redacted()
+	}
+	return s
+}

@@ -1,0 +1,133 @@
+// Package store defines what relbot must remember and what it needs from a database.
+//
+// relbot is level-triggered: what has to be remembered is not a list of jobs but which keys have to be looked at
+// again. So the store holds an inbox of deliveries, a keyed work table (want/done), periodic slots, documents (one JSON value a
+// kind and key: policies, judgements, what was published) and an audit log. Engines live in the packages below it, each with its own SQL;
+// package storetest states what every engine has to do, and what it does not state is not promised.
+//
+// A general job queue was refused: its unique jobs either drop an event that arrives during an evaluation, or run
+// two evaluations of one key at once.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of every engine.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("changed by somebody else") // a document's revision was not the expected one
+	ErrLost     = errors.New("lease lost")               // the lease expired and another worker took over
+)
+
+// Delivery is a webhook delivery as it was received.
+type Delivery struct {
+	GUID     string
+	Event    string // X-GitHub-Event
+	Received time.Time
+	Payload  []byte // raw body; engines keep it compressed
+}
+
+// Work says that a key has to be looked at again.
+type Work struct {
+	Kind string
+	Key  string
+	Lane string    // work of one lane is never claimed by two workers at once; "" is kind and key
+	At   time.Time // not before; zero is at once. The earliest of several wins
+	Data []byte    // a hint for the worker; the newest non-empty one wins
+}
+
+// Claimed is work that this worker holds until Lease.
+type Claimed struct {
+	Work
+	Want    int64     // pass it to Done: what arrived later keeps the row due
+	Attempt int       // failures so far
+	Since   time.Time // when the first of these failures happened; zero when none
+	Owner   string
+	Lease   time.Time
+}
+
+// Document is one remembered value.
+type Document struct {
+	Kind, Key string
+	Rev       int64 // from 1; 0 means it does not exist
+	Body      []byte
+	Updated   time.Time
+}
+
+// Audit is a row of the audit log.
+type Audit struct {
+	Seq    int64
+	At     time.Time
+	Repo   string
+	Pull   int
+	Actor  string
+	Action string // verb
+	Detail string // JSON
+	Key    string // unique: the same key is recorded once ("comment 12 line 1")
+}
+
+// Job is a row of the work table, for operators.
+type Job struct {
+	Work
+	Want, Done int64
+	Attempt    int
+	Error      string
+	Stuck      bool // given up; Retry makes it due again
+	Lease      time.Time
+	Owner      string
+}
+
+// Store is everything relbot needs of a database. All times are kept in milliseconds.
+type Store interface {
+	// Accept records a delivery and the work it calls for in one transaction. It reports false, and queues nothing, when the
+	// GUID was accepted before and its work has not been given up.
+	Accept(ctx context.Context, d Delivery, work []Work) (bool, error)
+	// Delivery returns an accepted delivery, or ErrNotFound.
+	Delivery(ctx context.Context, guid string) (Delivery, error)
+	// Prune forgets deliveries received before t, in small batches, and says how many.
+	Prune(ctx context.Context, t time.Time) (int, error)
+
+	// Enqueue makes keys due (want+1), in one transaction. A row that was given up starts anew.
+	Enqueue(ctx context.Context, work ...Work) error
+	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. It returns nil when nothing is due.
+	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]Claimed, error)
+	// Renew extends a lease, or returns ErrLost.
+	Renew(ctx context.Context, c []Claimed, until time.Time) error
+	// Done releases a row; it stays due when want grew since it was claimed. ErrLost when the lease is gone.
+	Done(ctx context.Context, c Claimed) error
+	// Later releases a row to be tried again at a time, counting a failure; with stuck it is given up until somebody enqueues it.
+	Later(ctx context.Context, c Claimed, at time.Time, cause string, stuck bool) error
+	// Next is when the next row becomes due (a leased row: when its lease ends); zero when there is none.
+	Next(ctx context.Context) (time.Time, error)
+	// Jobs lists rows that are not done, oldest first.
+	Jobs(ctx context.Context) ([]Job, error)
+	// Drop forgets a row.
+	Drop(ctx context.Context, kind, key string) error
+	// Release frees all leases of an owner ("" of every owner), as at the start of the only process.
+	Release(ctx context.Context, owner string) error
+
+	// Every reports true to exactly one caller for each (name, slot).
+	Every(ctx context.Context, name string, slot time.Time) (bool, error)
+
+	// Get returns a document, or one with Rev 0.
+	Get(ctx context.Context, kind, key string) (Document, error)
+	// Put writes documents and queues work in one transaction. Each document's Rev must be the stored one (0: none yet), else ErrConflict and
+	// nothing is written. A nil Body deletes.
+	Put(ctx context.Context, docs []Document, work []Work) error
+	// List returns the documents of a kind whose key has the prefix, by key.
+	List(ctx context.Context, kind, prefix string) ([]Document, error)
+
+	// Log appends to the audit log; it reports false when the key was logged before.
+	Log(ctx context.Context, a Audit) (bool, error)
+	// Audits lists the log, oldest first; repo "" is all; after is the last Seq already seen.
+	Audits(ctx context.Context, repo string, after int64, limit int) ([]Audit, error)
+
+	// Ping says whether the database answers.
+	Ping(ctx context.Context) error
+	// Notify returns a channel that receives when work may have become due; a hint that may be missed.
+	Notify() <-chan struct{}
+	Close() error
+}
