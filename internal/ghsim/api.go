@@ -1,0 +1,483 @@
+package ghsim
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+)
+
+// callKind says how a call counts and which faults it meets.
+type callKind int
+
+const (
+	neither callKind = iota // serves to log in, or to ask about the API itself
+	read
+	write
+)
+
+// call is an API request on its way through.
+type call struct {
+	g       *GitHub
+	request *http.Request
+	path    string // without the prefix of the API
+	body    []byte
+	kind    callKind
+	graphql bool
+	idle    bool // a write that found nothing to change
+
+	repo  *repo  // that the path names
+	who   string // the login that acts
+	app   bool   // with the App's JWT
+	token *token // nil with a JWT
+}
+
+// answer is what a handler says: body is marshalled, unless it is raw bytes.
+type answer struct {
+	status int
+	body   any
+	header http.Header
+}
+
+func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
+
+// fail is an error in GitHub's form.
+func fail(status int, message string) answer {
+	return answer{status: status, body: object{
+		"message": message, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status),
+	}}
+}
+
+// invalid is GitHub's 422.
+func invalid(resource string, err error) answer {
+	a := fail(http.StatusUnprocessableEntity, "Validation Failed")
+	a.body.(object)["errors"] = []any{object{"resource": resource, "code": "custom", "message": err.Error()}}
+	return a
+}
+
+var (
+	notFound  = fail(http.StatusNotFound, "Not Found")
+	forbidden = fail(http.StatusForbidden, "Resource not accessible by integration")
+)
+
+// token is what an installation or a person calls with.
+type token struct {
+	install     *installation
+	user        string // of a personal token
+	permissions map[string]string
+	repos       []int64 // when narrowed
+	expires     time.Time
+}
+
+// tokenLife is how long an installation token works.
+const tokenLife = time.Hour
+
+// sees reports whether the token may know of r at all.
+func (t *token) sees(r *repo) bool {
+	if t.install == nil {
+		return !r.private || r.role(t.user) != "none"
+	}
+	return r.install == t.install && (t.repos == nil || slices.Contains(t.repos, r.id))
+}
+
+// may reports whether the token has a permission, such as "checks", at a level: "read" or "write".
+func (t *token) may(r *repo, permission, level string) bool {
+	if permission == "" {
+		return true
+	}
+	if t.install == nil {
+		// Check runs are for Apps alone.
+		if level == "write" {
+			return permission != "checks" && r != nil && slices.Index(roles, r.role(t.user)) >= slices.Index(roles, "write")
+		}
+		return true
+	}
+	has := t.permissions[permission]
+	return has == "write" || has == level
+}
+
+// Handler serves the API, at the root and under /api/v3 and /api/graphql, as a GitHub Enterprise Server does.
+func (g *GitHub) Handler() http.Handler { return http.HandlerFunc(g.serve) }
+
+// maxRequest is more than any client of the API sends.
+const maxRequest = 32 << 20
+
+func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c := &call{g: g, request: r, body: body, path: r.URL.EscapedPath()}
+	if rest, ok := strings.CutPrefix(c.path, "/api"); ok && (rest == "/graphql" || strings.HasPrefix(rest, "/v3/")) {
+		c.path = strings.TrimPrefix(rest, "/v3")
+	}
+	c.graphql = c.path == "/graphql"
+	c.kind = c.classify()
+
+	a, raw, fault := g.handle(c)
+	if g.opt.Inspect != nil {
+		g.opt.Inspect(r, body, a.status, raw)
+	}
+	if fault == "timeout" || fault == "lost_answer" {
+		breakOff(w)
+		return
+	}
+	if fault == "truncated" {
+		raw = raw[:len(raw)/2]
+	}
+	h := w.Header()
+	for k, v := range a.header {
+		h[k] = v
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
+	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
+	h.Set("X-RateLimit-Limit", strconv.Itoa(rateLimit))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(rateRemaining))
+	h.Set("X-RateLimit-Used", strconv.Itoa(rateLimit-rateRemaining))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(g.now().Add(time.Hour).Unix(), 10))
+	resource := "core"
+	if c.graphql {
+		resource = "graphql"
+	}
+	h.Set("X-RateLimit-Resource", resource)
+	h.Set("Content-Length", strconv.Itoa(len(raw)))
+	w.WriteHeader(a.status)
+	if _, err := w.Write(raw); err != nil {
+		return // the client went away
+	}
+}
+
+// What the API says of the rate limit. It never runs out.
+const (
+	rateLimit     = 12500
+	rateRemaining = 12000
+)
+
+// breakOff ends the connection in the middle of the status line. A client that had read nothing at all might send
+// the request again by itself, which net/http does on a connection that it reuses.
+func breakOff(w http.ResponseWriter) {
+	h, ok := w.(http.Hijacker)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	conn, buf, err := h.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	if _, err := buf.WriteString("HTTP/1.1 "); err == nil {
+		_ = buf.Flush() // it is broken either way
+	}
+}
+
+func (c *call) classify() callKind {
+	method := c.request.Method
+	switch {
+	case c.graphql:
+		if isMutation(c.body) {
+			return write
+		}
+		return read
+	case method == http.MethodPost && (strings.HasSuffix(c.path, "/access_tokens") || strings.HasSuffix(c.path, "/attempts")),
+		method == http.MethodGet && (c.path == "/app" || c.path == "/rate_limit"):
+		return neither
+	case method == http.MethodGet || method == http.MethodHead:
+		return read
+	}
+	return write
+}
+
+// handle answers a call and counts it. fault is what happens to the connection.
+func (g *GitHub) handle(c *call) (a answer, raw []byte, fault string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f := g.strike(c); f != nil {
+		var struck bool
+		if a, struck = f.answer(); struck || f.Answer == "timeout" {
+			if !struck {
+				a.status = http.StatusGatewayTimeout
+			}
+			return a, marshal(a.body), f.Answer
+		}
+		fault = f.Answer
+	}
+	a = g.dispatch(c)
+	raw = marshal(a.body)
+	if a.status < 300 && !(c.graphql && bytes.HasPrefix(raw, []byte(`{"data":null`))) {
+		switch {
+		case c.kind == write && !c.idle:
+			g.writes++
+		case c.kind == read && fault == "":
+			g.reads++
+		}
+	}
+	return a, raw, fault
+}
+
+func marshal(body any) []byte {
+	if raw, ok := body.([]byte); ok {
+		return raw
+	}
+	if body == nil {
+		return nil
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // answers are made of plain values
+	}
+	return raw
+}
+
+// dispatch finds who calls, then what for.
+func (g *GitHub) dispatch(c *call) answer {
+	if a, ok := g.authenticate(c); !ok {
+		return a
+	}
+	if c.graphql {
+		return g.graphql(c)
+	}
+	if rest, ok := strings.CutPrefix(c.path, "/repositories/"); ok {
+		id, below, _ := strings.Cut(rest, "/")
+		i := slices.IndexFunc(g.repos, func(r *repo) bool { return strconv.FormatInt(r.id, 10) == id })
+		if i < 0 {
+			return notFound
+		}
+		c.path = strings.TrimSuffix("/repos/"+string(g.repos[i].name)+"/"+below, "/")
+	}
+	for _, rt := range routes {
+		if rt.match(c.request, c.path) {
+			return g.route(c, rt)
+		}
+	}
+	g.problem("unknown route: %s %s", c.request.Method, c.path)
+	return notFound
+}
+
+// route checks what a route asks for and runs it.
+func (g *GitHub) route(c *call, rt *route) answer {
+	if rt.app != c.app {
+		if rt.app {
+			return fail(http.StatusUnauthorized, "A JSON web token could not be decoded")
+		}
+		return forbidden
+	}
+	if owner := c.request.PathValue("owner"); owner != "" {
+		r, current := g.find(coupling.Repo(owner + "/" + c.request.PathValue("repo")))
+		if r == nil || c.token != nil && !c.token.sees(r) {
+			return notFound
+		}
+		if !current {
+			return g.redirect(c, r)
+		}
+		c.repo = r
+	}
+	if c.token != nil && !c.token.may(c.repo, rt.permission, rt.level) {
+		return forbidden
+	}
+	return rt.handle(c)
+}
+
+// redirect leads from a former name to the repository's id: 301 for GET, and 307 otherwise, so that the method stays.
+func (g *GitHub) redirect(c *call, r *repo) answer {
+	rest := strings.SplitN(strings.TrimPrefix(c.path, "/repos/"), "/", 3)
+	to := fmt.Sprintf("/repositories/%d", r.id)
+	if len(rest) == 3 {
+		to += "/" + rest[2]
+	}
+	prefix := ""
+	if strings.HasPrefix(c.request.RequestURI, "/api/v3") {
+		prefix = "/api/v3"
+	}
+	u := "http://" + c.request.Host + prefix + to
+	if q := c.request.URL.RawQuery; q != "" {
+		u += "?" + q
+	}
+	a := fail(http.StatusMovedPermanently, "Moved Permanently")
+	if m := c.request.Method; m != http.MethodGet && m != http.MethodHead {
+		a = fail(http.StatusTemporaryRedirect, "Temporary Redirect")
+	}
+	a.body.(object)["url"] = u
+	a.header = http.Header{"Location": {u}}
+	return a
+}
+
+// authenticate finds who calls: the App by a JWT, an installation by its token, or a person by "ghp_LOGIN".
+func (g *GitHub) authenticate(c *call) (answer, bool) {
+	scheme, secret, _ := strings.Cut(c.request.Header.Get("Authorization"), " ")
+	if secret == "" || !strings.EqualFold(scheme, "bearer") && !strings.EqualFold(scheme, "token") {
+		return fail(http.StatusUnauthorized, "Requires authentication"), false
+	}
+	if user, ok := strings.CutPrefix(secret, "ghp_"); ok && user != "" {
+		c.who, c.token = user, &token{user: user}
+		return answer{}, true
+	}
+	if t := g.tokens[secret]; t != nil {
+		switch {
+		case t.install.gone, g.now().After(t.expires):
+			return fail(http.StatusUnauthorized, "Bad credentials"), false
+		case !t.install.suspended.IsZero():
+			return suspended, false
+		}
+		c.who, c.token = g.bot(), t
+		return answer{}, true
+	}
+	if strings.Count(secret, ".") != 2 || strings.HasPrefix(secret, "ghs_") {
+		return fail(http.StatusUnauthorized, "Bad credentials"), false
+	}
+	if err := g.verify(secret); err != nil {
+		return fail(http.StatusUnauthorized, err.Error()), false
+	}
+	c.who, c.app = g.bot(), true
+	return answer{}, true
+}
+
+var suspended = fail(http.StatusForbidden, "This installation has been suspended")
+
+// verify checks a JWT: its signature, that the App issued it, and that it lives ten minutes at most.
+func (g *GitHub) verify(jwt string) error {
+	parts := strings.Split(jwt, ".")
+	var header struct{ Alg string }
+	var claims struct {
+		Iat, Exp float64
+		Iss      json.RawMessage
+	}
+	for i, into := range []any{&header, &claims} {
+		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err == nil {
+			err = json.Unmarshal(raw, into)
+		}
+		if err != nil {
+			return errors.New("A JSON web token could not be decoded")
+		}
+	}
+	if g.opt.Key == nil {
+		return nil
+	}
+	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
+	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	if err != nil || header.Alg != "RS256" || rsa.VerifyPKCS1v15(g.opt.Key, crypto.SHA256, sum[:], sig) != nil {
+		return errors.New("A JSON web token could not be decoded")
+	}
+	if strings.Trim(string(claims.Iss), `"`) != strconv.FormatInt(g.opt.AppID, 10) {
+		return errors.New("'Issuer' claim ('iss') must be an Integer")
+	}
+	if claims.Exp-claims.Iat > (10*time.Minute + time.Minute).Seconds() {
+		return errors.New("'Expiration time' claim ('exp') is too far in the future")
+	}
+	return nil
+}
+
+// mint makes an installation token. It has the form that GitHub gives since 2026: long, with dots and dashes.
+func (g *GitHub) mint(in *installation, permissions map[string]string, repos []int64) (string, *token) {
+	sum := sha1.Sum(fmt.Appendf(nil, "token %d", g.newID()))
+	h := hex.EncodeToString(sum[:])
+	secret := fmt.Sprintf("ghs_%d_%s.%s-%s.%s", g.opt.AppID, h, h[:20], h[20:], strings.Repeat(h, 10))
+	t := &token{install: in, permissions: permissions, repos: repos, expires: g.now().Add(tokenLife)}
+	g.tokens[secret] = t
+	return secret, t
+}
+
+// query is a parameter of the request.
+func (c *call) query(name string) string { return c.request.URL.Query().Get(name) }
+
+// number is a number in the path, 0 when it is none.
+func (c *call) number(name string) int64 {
+	n, err := strconv.ParseInt(c.request.PathValue(name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// decode reads the request's body.
+func (c *call) decode(into any) error {
+	if len(c.body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return fmt.Errorf("problems parsing JSON: %w", err)
+	}
+	return nil
+}
+
+const (
+	defaultPage = 30
+	maxPage     = 100
+)
+
+// pageSize reads per_page; GitHub lowers what is above a hundred.
+func (c *call) pageSize() int {
+	n, err := strconv.Atoi(c.query("per_page"))
+	if err != nil || n < 1 {
+		return defaultPage
+	}
+	return min(n, maxPage)
+}
+
+// paged cuts a list to the page asked for, with the Link header. render turns an element into JSON, for those of the
+// page alone.
+func paged[T any](c *call, list []T, render func(T) object) ([]object, http.Header) {
+	size := c.pageSize()
+	page, err := strconv.Atoi(c.query("page"))
+	if err != nil || page < 1 {
+		page = 1
+	}
+	last := max(1, (len(list)+size-1)/size)
+	var links []string
+	link := func(rel string, n int) {
+		links = append(links, c.link(rel, "page", strconv.Itoa(n)))
+	}
+	if page > 1 {
+		link("prev", min(page-1, last))
+	}
+	if page < last {
+		link("next", page+1)
+		link("last", last)
+	}
+	if page > 1 {
+		link("first", 1)
+	}
+	header := http.Header{}
+	if len(links) > 0 {
+		header.Set("Link", strings.Join(links, ", "))
+	}
+	from := min((page-1)*size, len(list))
+	out := []object{}
+	for _, x := range list[from:min(from+size, len(list))] {
+		out = append(out, render(x))
+	}
+	return out, header
+}
+
+// link is this request with another value of one parameter.
+func (c *call) link(rel, key, value string) string {
+	q := c.request.URL.Query()
+	q.Set(key, value)
+	u := url.URL{Scheme: "http", Host: c.request.Host, RawPath: c.path, RawQuery: q.Encode()}
+	u.Path, _ = url.PathUnescape(c.path)
+	return fmt.Sprintf("<%s>; rel=%q", u.String(), rel)
+}
+
+func list[T any](c *call, items []T, render func(T) object) answer {
+	body, header := paged(c, items, render)
+	return answer{status: http.StatusOK, body: body, header: header}
+}
