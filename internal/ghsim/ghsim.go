@@ -292,7 +292,7 @@ func (g *GitHub) CreateRepo(spec RepoSpec) error {
 	if spec.Policy != "" {
 		first[policyPath] = &spec.Policy
 	}
-	tip := g.commit(r, r.change(r.writeTree(nil), first), nil, seedAuthor, "Initial commit")
+	tip := g.commit(r, r.change(r.writeTree(map[string]string{}), first), nil, seedAuthor, "Initial commit")
 	for _, t := range spec.Tags {
 		if t.On != "" && t.On != mainBranch {
 			return fmt.Errorf("%s: tag %s: a tag of the start state is on %s or beside it", spec.Name, t.Name, mainBranch)

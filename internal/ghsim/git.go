@@ -282,7 +282,7 @@ func (o *objects) merge(base, ours, theirs *tree) (merged *tree, conflicts []str
 
 // mergeCommits joins two commits over their merge base.
 func (o *objects) mergeCommits(ours, theirs *commit) (merged *tree, conflicts []string) {
-	base := o.writeTree(nil)
+	base := o.writeTree(map[string]string{})
 	if b := mergeBase(ours, theirs); b != nil {
 		base = b.tree
 	}

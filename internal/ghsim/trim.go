@@ -140,7 +140,11 @@ func trim(schema *ast.Schema) {
 	}
 	for _, def := range types {
 		def.Directives = nil
-		def.Interfaces = slices.DeleteFunc(def.Interfaces, func(name string) bool { return types[name] == nil })
+		def.Interfaces = slices.DeleteFunc(def.Interfaces, func(name string) bool {
+			return types[name] == nil || slices.ContainsFunc(types[name].Fields, func(f *ast.FieldDefinition) bool {
+				return def.Fields.ForName(f.Name) == nil
+			})
+		})
 		def.Types = slices.DeleteFunc(def.Types, func(name string) bool { return types[name] == nil })
 		for _, f := range def.Fields {
 			f.Directives = nil
