@@ -138,9 +138,6 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 		breakOff(w)
 		return
 	}
-	if fault == "truncated" {
-		raw = raw[:len(raw)/2]
-	}
 	h := w.Header()
 	for k, v := range a.header {
 		h[k] = v
@@ -161,9 +158,10 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-RateLimit-Resource", resource)
 	h.Set("Content-Length", strconv.Itoa(len(raw)))
 	w.WriteHeader(a.status)
-	if _, err := w.Write(raw); err != nil {
-		return // the client went away
+	if fault == "truncated" {
+		raw = raw[:len(raw)/2] // less than announced: the server then closes the connection
 	}
+	_, _ = w.Write(raw) // an error is the client's going away
 }
 
 // What the API says of the rate limit. It never runs out.

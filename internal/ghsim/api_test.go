@@ -339,7 +339,7 @@ func TestPermissions(t *testing.T) {
 }
 
 func TestUnknownRoutesAndFieldsAreProblems(t *testing.T) {
-	w := newWorld(t, ghsim.RepoSpec{})
+	w := newWorldSeenBy(t, ghsim.RepoSpec{}, nil)
 	_, _, err := w.client.Repositories.ListBranches(ctx, "acme", "app", nil)
 	equal(t, "route", status(err), 404)
 	for _, query := range []string{
@@ -416,5 +416,39 @@ func TestBatchOfFiles(t *testing.T) {
 	equal(t, "binary", dig(repo, "bin", "text"), nil)
 	equal(t, "entry", dig(repo, "defaultBranchRef", "target", "file", "object", "entries", 0, "path"), "d/a")
 	equal(t, "history of a file", dig(repo, "defaultBranchRef", "target", "history", "totalCount"), 1)
+	w.noProblems()
+}
+
+func TestTheRestOfTheAPI(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{Permissions: map[string]string{"ann": "write"}})
+	me, _, err := w.app.Apps.Get(ctx, "")
+	w.ok(err)
+	equal(t, "slug", me.GetSlug(), "relbot")
+	limits, _, err := w.client.RateLimit.Get(ctx)
+	w.ok(err)
+	equal(t, "limit", limits.GetCore().Limit, 12500)
+	repo, _, err := w.client.Repositories.Get(ctx, "ACME", "App")
+	w.ok(err)
+	again, _, err := w.client.Repositories.GetByID(ctx, repo.GetID())
+	w.ok(err)
+	equal(t, "by id", again.GetFullName(), "acme/app")
+
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, By: "ann", Files: files("f", "a\nb\n")}))
+	id := w.Comment(ghsim.CommentSpec{Pull: pr(1), By: "ann", Body: "/relbot help"})
+	_, _, err = w.client.Reactions.CreateIssueCommentReaction(ctx, "acme", "app", id, "eyes")
+	w.ok(err)
+	reactions, _, err := w.client.Reactions.ListIssueCommentReactions(ctx, "acme", "app", id, nil)
+	w.ok(err)
+	equal(t, "reactions", len(reactions), 1)
+	diff, _, err := w.client.Repositories.CompareCommits(ctx, "acme", "app", "main", w.head(1), nil)
+	w.ok(err)
+	equal(t, "patch", diff.Files[0].GetPatch(), "@@ -0,0 +1,2 @@\n+a\n+b")
+	w.pass(1)
+	done, _, err := w.newClient("ghp_ann").PullRequests.Merge(ctx, "acme", "app", 1, "", &github.PullRequestOptions{MergeMethod: "squash"})
+	w.ok(err)
+	equal(t, "merged", done.GetMerged(), true)
+	blob, _, err := w.client.Git.GetBlob(ctx, "acme", "app", diff.Files[0].GetSHA())
+	w.ok(err)
+	equal(t, "blob", blob.GetContent(), "YQpiCg==")
 	w.noProblems()
 }

@@ -337,16 +337,10 @@ func TestWebhookModes(t *testing.T) {
 	w.noProblems()
 }
 
-func TestDeliveriesAreSigned(t *testing.T) {
+func TestPayload(t *testing.T) {
 	w := newWorld(t, ghsim.RepoSpec{})
 	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, By: "ann"}))
 	w.flush()
-	for _, d := range w.sent {
-		w.ok(github.ValidateSignature(d.Header.Get("X-Hub-Signature-256"), d.Body, []byte("secret")))
-		if _, err := github.ParseWebHook(d.Event, d.Body); err != nil {
-			t.Errorf("%s: %v", d.Event, err)
-		}
-	}
 	e, err := github.ParseWebHook("pull_request", w.sent[len(w.sent)-1].Body)
 	w.ok(err)
 	opened := e.(*github.PullRequestEvent)

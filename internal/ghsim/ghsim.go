@@ -165,8 +165,9 @@ type repo struct {
 	comments []*comment // oldest first
 	checks   []*check
 	statuses []*status
-	labels   map[string]int64 // ids by name
-	groups   []*Group         // those in the merge queue
+	labels   map[string]int64       // ids by name
+	groups   []*Group               // those in the merge queue
+	tests    map[[2]*commit]*commit // test merges by base and head; nil for a conflict
 	install  *installation
 }
 
@@ -326,7 +327,7 @@ func (g *GitHub) newRepo(name coupling.Repo, o *objects) *repo {
 	r := &repo{
 		id: g.newID(), name: name, objects: o, created: g.now(), defaultBranch: mainBranch,
 		branches: map[string]*commit{}, tags: map[string]tag{}, permissions: map[string]string{}, forks: map[string]*repo{},
-		pulls: map[int]*pull{}, issues: map[int]*issue{}, labels: map[string]int64{},
+		pulls: map[int]*pull{}, issues: map[int]*issue{}, labels: map[string]int64{}, tests: map[[2]*commit]*commit{},
 	}
 	r.node = g.node("R", r.id, r)
 	return r
@@ -366,6 +367,45 @@ func (g *GitHub) branchStart(r *repo, b BranchSpec) (*commit, error) {
 		c = g.commit(r, r.change(c.tree, b.Files), []*commit{c}, seedAuthor, "Prepare "+b.Name)
 	}
 	return c, nil
+}
+
+// Repos lists the repositories, in the order of their making, under their present names.
+func (g *GitHub) Repos() []coupling.Repo {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []coupling.Repo
+	for _, r := range g.repos {
+		out = append(out, r.name)
+	}
+	return out
+}
+
+// Commit is the id of the commit that a branch, a tag or a commit id names; "" when there is none.
+func (g *GitHub) Commit(name coupling.Repo, rev string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r, err := g.repo(name); err == nil {
+		if c := r.resolve(rev); c != nil {
+			return c.id
+		}
+	}
+	return ""
+}
+
+// File is the text of a file at a branch, a tag or a commit.
+func (g *GitHub) File(name coupling.Repo, rev, path string) (text string, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.repo(name)
+	if err != nil {
+		return "", false
+	}
+	c := r.resolve(rev)
+	if c == nil {
+		return "", false
+	}
+	id, ok := c.tree.files[path]
+	return r.blobs[id], ok
 }
 
 // SetPermission gives user a role: none, read, triage, write, maintain or admin.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/ghsim/ghspec"
 )
 
 const app = coupling.Repo("acme/app")
@@ -46,9 +47,14 @@ var key = func() *rsa.PrivateKey {
 
 func newWorld(t *testing.T, spec ghsim.RepoSpec) *world {
 	t.Helper()
+	return newWorldSeenBy(t, spec, ghspec.New(t))
+}
+
+func newWorldSeenBy(t *testing.T, spec ghsim.RepoSpec, inspect func(*http.Request, []byte, int, []byte)) *world {
+	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
 	w.GitHub = ghsim.New(ghsim.Options{
-		Clock: func() time.Time { return w.now }, AppID: 7, Key: &key.PublicKey, Secret: "secret",
+		Clock: func() time.Time { return w.now }, AppID: 7, Key: &key.PublicKey, Secret: "secret", Inspect: inspect,
 	})
 	w.server = httptest.NewServer(w.Handler())
 	t.Cleanup(w.server.Close)
@@ -100,9 +106,29 @@ func (w *world) flush() []string {
 	w.sent = nil
 	w.Flush(ctx, func(_ context.Context, d ghsim.Delivery) (int, error) {
 		w.sent = append(w.sent, d)
+		w.payload(d)
 		return 200, nil
 	})
 	return w.names()
+}
+
+// payload holds a delivery against what go-github makes of it.
+func (w *world) payload(d ghsim.Delivery) {
+	w.t.Helper()
+	if err := github.ValidateSignature(d.Header.Get("X-Hub-Signature-256"), d.Body, []byte("secret")); err != nil {
+		w.t.Errorf("%s: %v", d.Event, err)
+	}
+	event, err := github.ParseWebHook(d.Event, d.Body)
+	if err != nil {
+		w.t.Errorf("%s: %v", d.Event, err)
+	}
+	e, ok := event.(interface {
+		GetInstallation() *github.Installation
+		GetSender() *github.User
+	})
+	if !ok || e.GetInstallation().GetID() == 0 || e.GetSender().GetLogin() == "" {
+		w.t.Errorf("%s: no installation or no sender in %s", d.Event, d.Body)
+	}
 }
 
 func (w *world) names() []string {

@@ -68,6 +68,44 @@ func (r *repo) allPulls() []*pull {
 	return slices.SortedFunc(maps.Values(r.pulls), func(a, b *pull) int { return cmp.Compare(a.number, b.number) })
 }
 
+// Pull is a pull request as people see it.
+type Pull struct {
+	Number      int
+	Title, Body string
+	Author      string
+	State       string // "open", "closed" or "merged"
+	Draft       bool
+	Base        string // branch
+	Branch      string // its own
+	Head        string // commit
+	Fork        bool
+	MergeCommit string // when merged
+	MergedBy    string
+	Queued      bool
+}
+
+// Pulls lists a repository's pull requests by number.
+func (g *GitHub) Pulls(name coupling.Repo) []Pull {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.repo(name)
+	if err != nil {
+		return nil
+	}
+	var out []Pull
+	for _, p := range r.allPulls() {
+		view := Pull{
+			Number: p.number, Title: p.title, Body: p.body, Author: p.author, State: strings.ToLower(p.graphState()), Draft: p.draft,
+			Base: p.base, Branch: p.headRef, Head: p.head.id, Fork: p.headRepo != r, MergedBy: p.mergedBy, Queued: p.queued != nil,
+		}
+		if p.merged {
+			view.MergeCommit = p.mergeCommit.id
+		}
+		out = append(out, view)
+	}
+	return out
+}
+
 // OpenSpec describes a new pull request.
 type OpenSpec struct {
 	Repo        coupling.Repo
@@ -306,6 +344,11 @@ func (g *GitHub) Reopen(key coupling.Pull, by string) error {
 		return p.errorf("its branch is gone")
 	}
 	p.closed, p.closedAt, p.updated = false, time.Time{}, g.now()
+	p.baseSHA = p.baseTip().id
+	if tip := p.headRepo.branches[p.headRef]; tip != p.head { // pushed to meanwhile
+		p.head = tip
+		p.heads = append(p.heads, tip)
+	}
 	g.emitPull(p, "reopened", nil, cmp.Or(by, p.author))
 	return nil
 }
@@ -317,6 +360,11 @@ func (g *GitHub) testMerge(p *pull) *commit {
 	if p.closed || tip == nil {
 		return nil
 	}
+	pair := [2]*commit{tip, p.head}
+	if c, known := p.repo.tests[pair]; known {
+		return c
+	}
+	p.repo.tests[pair] = nil
 	merged, conflicts := p.repo.mergeCommits(tip, p.head)
 	if len(conflicts) > 0 {
 		return nil
@@ -325,9 +373,11 @@ func (g *GitHub) testMerge(p *pull) *commit {
 	if p.head.date.After(date) {
 		date = p.head.date
 	}
-	return p.repo.objects.commit(max(tip.seq, p.head.seq)+1, merged, []*commit{tip, p.head}, commitSpec{
+	c := p.repo.objects.commit(max(tip.seq, p.head.seq)+1, merged, []*commit{tip, p.head}, commitSpec{
 		author: p.author, committer: "web-flow", date: date, message: "Merge " + p.head.id + " into " + tip.id,
 	})
+	p.repo.tests[pair] = c
+	return c
 }
 
 // MergeState says what GitHub would make of a merge.
