@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +35,7 @@ type call struct {
 	g       *GitHub
 	request *http.Request
 	path    string // without the prefix of the API
+	prefix  string // "" or "/api/v3"
 	body    []byte
 	kind    callKind
 	graphql bool
@@ -95,7 +95,8 @@ func (t *token) sees(r *repo) bool {
 	return r.install == t.install && (t.repos == nil || slices.Contains(t.repos, r.id))
 }
 
-// may reports whether the token has a permission, such as "checks", at a level: "read" or "write".
+// may reports whether the token has a permission, such as "checks", at a level: "read" or "write". Of permissions
+// that are joined by "|", one is enough.
 func (t *token) may(r *repo, permission, level string) bool {
 	if permission == "" {
 		return true
@@ -107,8 +108,10 @@ func (t *token) may(r *repo, permission, level string) bool {
 		}
 		return true
 	}
-	has := t.permissions[permission]
-	return has == "write" || has == level
+	return slices.ContainsFunc(strings.Split(permission, "|"), func(one string) bool {
+		has := t.permissions[one]
+		return has == "write" || has == level
+	})
 }
 
 // Handler serves the API, at the root and under /api/v3 and /api/graphql, as a GitHub Enterprise Server does.
@@ -126,6 +129,7 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	c := &call{g: g, request: r, body: body, path: r.URL.EscapedPath()}
 	if rest, ok := strings.CutPrefix(c.path, "/api"); ok && (rest == "/graphql" || strings.HasPrefix(rest, "/v3/")) {
 		c.path = strings.TrimPrefix(rest, "/v3")
+		c.prefix = "/api/v3"
 	}
 	c.graphql = c.path == "/graphql"
 	c.kind = c.classify()
@@ -301,11 +305,7 @@ func (g *GitHub) redirect(c *call, r *repo) answer {
 	if len(rest) == 3 {
 		to += "/" + rest[2]
 	}
-	prefix := ""
-	if strings.HasPrefix(c.request.RequestURI, "/api/v3") {
-		prefix = "/api/v3"
-	}
-	u := "http://" + c.request.Host + prefix + to
+	u := "http://" + c.request.Host + c.prefix + to
 	if q := c.request.URL.RawQuery; q != "" {
 		u += "?" + q
 	}
@@ -470,9 +470,7 @@ func paged[T any](c *call, list []T, render func(T) object) ([]object, http.Head
 func (c *call) link(rel, key, value string) string {
 	q := c.request.URL.Query()
 	q.Set(key, value)
-	u := url.URL{Scheme: "http", Host: c.request.Host, RawPath: c.path, RawQuery: q.Encode()}
-	u.Path, _ = url.PathUnescape(c.path)
-	return fmt.Sprintf("<%s>; rel=%q", u.String(), rel)
+	return fmt.Sprintf("<http://%s%s%s?%s>; rel=%q", c.request.Host, c.prefix, c.path, q.Encode(), rel)
 }
 
 func list[T any](c *call, items []T, render func(T) object) answer {

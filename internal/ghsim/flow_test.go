@@ -254,6 +254,37 @@ func TestMergeQueue(t *testing.T) {
 	w.noProblems()
 }
 
+func TestMergeGroupIsBuiltAnewOrInvalidated(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{MergeQueue: true, Files: map[string]string{"f": "1\n"}})
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, Files: files("f", "2\n")}))
+	w.pass(1)
+	first, err := w.Enqueue(app, []int{1})
+	w.ok(err)
+	w.ok(w.Push(ghsim.PushSpec{Repo: app, Branch: "main", Files: files("g", "x")}))
+	w.check(first.Head, "success")
+	w.flush()
+	w.SettleGroups()
+	equal(t, "events", w.flush(), "[merge_group.destroyed push delete create push merge_group.checks_requested]")
+	second := w.LastGroup()
+	if second.State != "pending" || second.Head == first.Head {
+		t.Errorf("the group was not built anew: %+v", second)
+	}
+	w.ok(w.Push(ghsim.PushSpec{Repo: app, Branch: "main", Files: files("f", "3\n")}))
+	w.SettleGroups()
+	equal(t, "conflict", w.LastGroup().State+" "+w.LastGroup().Reason, "destroyed invalidated")
+
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 2, Files: files("h", "x")}))
+	w.pass(2)
+	_, err = w.Enqueue(app, []int{2})
+	w.ok(err)
+	w.ok(w.Push(ghsim.PushSpec{Repo: app, Pull: 2, Files: files("h", "y")}))
+	equal(t, "pushed to", w.LastGroup().State, "destroyed")
+	if state, _ := w.Mergeable(pr(2)); state != ghsim.MergeRefused {
+		t.Errorf("after the push: %v", state)
+	}
+	w.noProblems()
+}
+
 func TestForks(t *testing.T) {
 	w := newWorld(t, ghsim.RepoSpec{})
 	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, By: "eve", Fork: true, Files: files("f", "x")}))

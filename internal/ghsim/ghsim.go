@@ -21,6 +21,9 @@
 //   - Issues are numbered from 1001, so that a story can name its pull requests as it likes.
 //   - An account has one installation, as on GitHub, until one of its repositories is suspended: that one is split
 //     off, so that a story can take away a single repository.
+//   - A person calls the API with the token "ghp_LOGIN", under that login's role.
+//   - What happens to one pull request of a merge group (a push, a close) ends the whole group; GitHub builds it anew
+//     without that one.
 //   - Rate limits are reported and never reached; a [Fault] plays them.
 //   - Of check_run events only those of the two buttons are sent.
 package ghsim

@@ -80,10 +80,12 @@ func (g *GitHub) Enqueue(name coupling.Repo, numbers []int) (*Group, error) {
 	return q.copy(), nil
 }
 
-// build squashes the group's pull requests onto its base, one after the other.
+// build squashes the group's pull requests onto its base, one after the other. A group that cannot be built stays as
+// it was.
 func (g *GitHub) build(q *Group) error {
-	tip := q.repo.branches[q.Base]
-	q.Tip, q.commits = tip.id, nil
+	base := q.repo.branches[q.Base]
+	tip := base
+	var commits []*commit
 	for _, n := range q.Pulls {
 		p := q.repo.pulls[n]
 		landed, err := g.land(p, tip, "squash", p.author)
@@ -91,9 +93,9 @@ func (g *GitHub) build(q *Group) error {
 			return p.errorf("%w", err)
 		}
 		tip = landed[0]
-		q.commits = append(q.commits, tip)
+		commits = append(commits, tip)
 	}
-	q.Head = tip.id
+	q.commits, q.Tip, q.Head = commits, base.id, tip.id
 	q.Branch = fmt.Sprintf("gh-readonly-queue/%s/pr-%d-%s", q.Base, q.Pulls[len(q.Pulls)-1], q.Tip)
 	q.State, q.Reason, q.since = "pending", "", g.now()
 	return nil

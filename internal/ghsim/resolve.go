@@ -80,7 +80,7 @@ func (m mutationRoot) field(x *execution, name string, args arguments) (any, err
 	if !isComment || !x.token.sees(c.repo) {
 		return nil, missing("a node", fmt.Sprintf("global id of '%s'", id))
 	}
-	if err := x.may(c.repo, "pull_requests", "write"); err != nil {
+	if err := x.may(c.repo, "issues|pull_requests", "write"); err != nil {
 		return nil, err
 	}
 	reason := ""

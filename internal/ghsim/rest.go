@@ -58,7 +58,7 @@ func on(method, pattern, permission, level string, handle func(*call) answer) *r
 func asApp(rt *route) *route { rt.app = true; return rt }
 
 // routes are the operations that relbot uses, and the merge that it never asks for but people do. Permissions are
-// those that GitHub documents for each; a comment on a pull request takes either of two, of which Apps have both.
+// those that GitHub documents for each; for a comment either of two will do.
 var routes = []*route{
 	asApp(on("GET", "/app", "", "", (*call).getApp)),
 	asApp(on("GET", "/app/installations", "", "", (*call).listInstallations)),
@@ -86,14 +86,14 @@ var routes = []*route{
 	on("POST", "{r}/statuses/{sha}", "statuses", "write", (*call).createStatus),
 	on("GET", "{r}/commits/{ref...}/statuses", "statuses", "read", (*call).listStatuses),
 
-	on("GET", "{r}/issues/comments", "issues", "read", (*call).listRepoComments),
-	on("GET", "{r}/issues/comments/{id}", "issues", "read", (*call).getComment),
-	on("PATCH", "{r}/issues/comments/{id}", "issues", "write", (*call).updateComment),
-	on("DELETE", "{r}/issues/comments/{id}", "issues", "write", (*call).deleteComment),
-	on("GET", "{r}/issues/comments/{id}/reactions", "issues", "read", (*call).listReactions),
-	on("POST", "{r}/issues/comments/{id}/reactions", "issues", "write", (*call).createReaction),
-	on("GET", "{r}/issues/{number}/comments", "issues", "read", (*call).listComments),
-	on("POST", "{r}/issues/{number}/comments", "issues", "write", (*call).createComment),
+	on("GET", "{r}/issues/comments", "issues|pull_requests", "read", (*call).listRepoComments),
+	on("GET", "{r}/issues/comments/{id}", "issues|pull_requests", "read", (*call).getComment),
+	on("PATCH", "{r}/issues/comments/{id}", "issues|pull_requests", "write", (*call).updateComment),
+	on("DELETE", "{r}/issues/comments/{id}", "issues|pull_requests", "write", (*call).deleteComment),
+	on("GET", "{r}/issues/comments/{id}/reactions", "issues|pull_requests", "read", (*call).listReactions),
+	on("POST", "{r}/issues/comments/{id}/reactions", "issues|pull_requests", "write", (*call).createReaction),
+	on("GET", "{r}/issues/{number}/comments", "issues|pull_requests", "read", (*call).listComments),
+	on("POST", "{r}/issues/{number}/comments", "issues|pull_requests", "write", (*call).createComment),
 	on("GET", "{r}/issues", "issues", "read", (*call).listIssues),
 	on("POST", "{r}/issues", "issues", "write", (*call).createIssue),
 	on("PATCH", "{r}/issues/{number}", "issues", "write", (*call).updateIssue),
