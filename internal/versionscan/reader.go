@@ -1,0 +1,173 @@
+package versionscan
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Located is a value that a selector found in a file.
+type Located struct {
+	Raw    string // the text; "" when the pattern names a symbol only
+	Line   int    // from 1
+	Column int    // from 1, in bytes
+	Symbol string // what the pattern's group of that name matched
+}
+
+// IsZero reports whether the selector selects nothing.
+func (s Selector) IsZero() bool { return s == Selector{} }
+
+// Form is the selector's kind, a short stable word; "" for the zero Selector.
+func (s Selector) Form() string {
+	switch {
+	case s.Pattern != "":
+		return "pattern"
+	case s.TOML != "":
+		return "toml"
+	case s.JSON != "":
+		return "json"
+	case s.YAML != "":
+		return "yaml"
+	case s.XML != "":
+		return "xml"
+	case s.Properties != "":
+		return "properties"
+	}
+	return ""
+}
+
+// String is the selector as messages name it: its path, or "the pattern".
+func (s Selector) String() string {
+	switch form := s.Form(); form {
+	case "":
+		return "nothing"
+	case "pattern":
+		return "the pattern"
+	default:
+		return s.TOML + s.JSON + s.YAML + s.XML + s.Properties
+	}
+}
+
+// Values reads what the selector selects in a text, in order of place: every match of a pattern, every node at a path.
+// Nothing there gives none. Scalars keep the text they were written with. A document that cannot be parsed, a path to
+// something that is no scalar and a pattern without a usable group are errors.
+func (s Selector) Values(text string) ([]Located, error) {
+	switch {
+	case s.Pattern != "":
+		return patternValues(s.Pattern, text)
+	case s.TOML != "":
+		return tomlValues(s.TOML, text)
+	case s.JSON != "":
+		return jsonValues(s.JSON, text)
+	case s.YAML != "":
+		return yamlValues(s.YAML, text)
+	case s.XML != "":
+		return xmlValues(s.XML, text)
+	case s.Properties != "":
+		return propertyValues(s.Properties, text), nil
+	}
+	return nil, errors.New("no pattern and no path says where to read")
+}
+
+// at locates a byte offset of a text.
+func at(text string, offset int) (line, column int) {
+	before := text[:min(max(offset, 0), len(text))]
+	return 1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')
+}
+
+// located is a value that stands at a byte offset of a text.
+func located(text, raw string, offset int) Located {
+	line, column := at(text, offset)
+	return Located{Raw: raw, Line: line, Column: column}
+}
+
+// patternValues reads the groups of each match: version, or major with minor and patch, or symbol.
+func patternValues(pattern, text string) ([]Located, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	version, symbol := re.SubexpIndex("version"), re.SubexpIndex("symbol")
+	major, minor, patch := re.SubexpIndex("major"), re.SubexpIndex("minor"), re.SubexpIndex("patch")
+	if version < 0 && symbol < 0 && major < 0 {
+		return nil, errors.New("the pattern has no group version, major or symbol")
+	}
+	var out []Located
+	for _, m := range re.FindAllStringSubmatchIndex(text, -1) {
+		group := func(i int) (string, bool) {
+			if i < 0 || m[2*i] < 0 {
+				return "", false
+			}
+			return text[m[2*i]:m[2*i+1]], true
+		}
+		var l Located
+		if raw, ok := group(version); ok {
+			l = located(text, raw, m[2*version])
+		} else if raw, ok := group(major); ok {
+			l = located(text, raw, m[2*major])
+			for _, i := range []int{minor, patch} {
+				part, ok := group(i)
+				if !ok {
+					break
+				}
+				l.Raw += "." + part
+			}
+		}
+		if name, ok := group(symbol); ok {
+			if l.Line == 0 {
+				l = located(text, "", m[2*symbol])
+			}
+			l.Symbol = name
+		}
+		if l.Line > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// splitPath takes a dotted path apart: a.b, a."b.c", a[0].b and a.0.b; a leading $ stands for the document.
+func splitPath(path string) ([]string, error) {
+	var parts []string
+	rest := strings.TrimPrefix(path, "$")
+	for first := true; rest != ""; first = false {
+		if rest[0] == '.' && !(first && rest == path) {
+			rest = rest[1:]
+		}
+		switch {
+		case rest == "":
+			return nil, fmt.Errorf("path %q ends in a dot", path)
+		case rest[0] == '"' || rest[0] == '\'':
+			end := strings.IndexByte(rest[1:], rest[0])
+			if end < 0 {
+				return nil, fmt.Errorf("path %q: the quote is not closed", path)
+			}
+			parts, rest = append(parts, rest[1:1+end]), rest[2+end:]
+		case rest[0] == '[':
+			end := strings.IndexByte(rest, ']')
+			if end < 0 {
+				return nil, fmt.Errorf("path %q: the bracket is not closed", path)
+			}
+			parts, rest = append(parts, strings.Trim(rest[1:end], `"'`)), rest[end+1:]
+		default:
+			end := strings.IndexAny(rest, ".[")
+			if end < 0 {
+				end = len(rest)
+			}
+			if end == 0 {
+				return nil, fmt.Errorf("path %q has an empty part", path)
+			}
+			parts, rest = append(parts, rest[:end]), rest[end:]
+		}
+	}
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("path %q names nothing", path)
+	}
+	return parts, nil
+}
+
+// notScalar is the error for a path that leads to a table or a list.
+func notScalar(path, kind string) error {
+	return fmt.Errorf("%s is %s, not a value", path, kind)
+}
