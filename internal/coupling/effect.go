@@ -71,7 +71,9 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Message }
 
-func refuse(format string, args ...any) *Refusal { return &Refusal{Message: fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) *Refusal {
+	return &Refusal{Message: fmt.Sprintf(format, args...)}
+}
 
 func overruled(format string, args ...any) *Refusal {
 	return &Refusal{Overruled: true, Message: fmt.Sprintf(format, args...)}

@@ -218,3 +218,6 @@ type DeliveryAttempt struct {
 	OK        bool
 	Event     string
 }
+
+// RetryAfter is how long GitHub asked to wait.
+func (e *RetryError) RetryAfter() time.Duration { return e.After }

@@ -13,7 +13,6 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/note"
-	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 )
@@ -26,6 +25,17 @@ type commentHint struct {
 	Created time.Time `json:"created"`
 	Replay  bool      `json:"replay,omitempty"` // acknowledged once, and the database was lost since
 }
+
+// overridable are the codes that an override may name.
+var overridable = func() []string {
+	var out []string
+	for _, c := range rules.Codes {
+		if c != rules.NotCoupled && c != rules.Overridden {
+			out = append(out, string(c))
+		}
+	}
+	return out
+}()
 
 // session is one comment under execution.
 type session struct {
@@ -56,7 +66,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	s.policy = repo.rules()
-	commands, mistakes := command.Parse(s.hint.Body)
+	commands, mistakes := command.Parse(s.hint.Body, overridable...)
 	if len(commands)+len(mistakes) == 0 {
 		return nil
 	}
@@ -84,7 +94,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	if s.refused {
 		reaction = "confused"
 	}
-	if err := r.Publish.React(ctx, p.Repo, s.hint.ID, reaction); err != nil {
+	if err := r.GitHub.React(ctx, p.Repo, s.hint.ID, reaction); err != nil {
 		return err
 	}
 	return r.Store.Enqueue(ctx, s.again...)
@@ -251,14 +261,11 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		}
 		s.again = append(s.again, couplingWork(c))
 	}
-	head := ""
-	if p := (pullDoc{}); true {
-		if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
-			return err
-		}
-		head = p.Head
+	var p pullDoc
+	if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
+		return err
 	}
-	return s.audit(ctx, cmd, cmd.Verb, head)
+	return s.audit(ctx, cmd, cmd.Verb, p.Head)
 }
 
 // find lists the active and ended couplings that a command is about: the named one, else those that one of the pulls is in. The
@@ -345,7 +352,106 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 	return nil, err
 }
 
-// errNoMember is a name that no member has.
-var errNoMember = errors.New("no such member")
+// pulls resolves the pull requests that a command names.
+func (s *session) pulls(cmd command.Command) ([]coupling.Pull, error) {
+	var out []coupling.Pull
+	add := func(t command.Target) error {
+		if t.Pull == "" {
+			return nil
+		}
+		p, err := t.In(s.pull.Repo)
+		if err == nil && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+		return err
+	}
+	for _, m := range cmd.Members {
+		if err := add(m.Target); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range cmd.Targets {
+		if err := add(t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
 
-var _ = publish.Hash
+// effect turns a command into what it changes about a coupling.
+func (s *session) effect(cmd command.Command, c coupling.Coupling, pulls []coupling.Pull) (coupling.Effect, error) {
+	e := coupling.Effect{ID: s.id(cmd), Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.hint.Author, Coupling: c.Name, Why: cmd.Because}
+	member := func(t command.Target) (coupling.Member, error) {
+		if t.Pull != "" {
+			p, err := t.In(s.pull.Repo)
+			if err != nil {
+				return coupling.Member{}, err
+			}
+			if m, ok := c.ByPull(p); ok {
+				return m, nil
+			}
+			return coupling.Member{}, fmt.Errorf("%s is no member of %s", p.In(s.pull.Repo), c.Name)
+		}
+		if m, ok := c.ByRole(t.Role); ok {
+			return m, nil
+		}
+		var roles []string
+		for _, m := range c.Members {
+			roles = append(roles, m.Role)
+		}
+		return coupling.Member{}, fmt.Errorf("%q is no member of %s; its members are %s", t.Text, c.Name, strings.Join(roles, ", "))
+	}
+	var members []coupling.Member
+	switch e.Verb {
+	case coupling.Unlink, coupling.Order, coupling.Unorder:
+		for _, t := range cmd.Targets {
+			m, err := member(t)
+			if err != nil {
+				return e, err
+			}
+			members = append(members, m)
+		}
+	}
+	switch e.Verb {
+	case coupling.Link:
+		for _, m := range cmd.Members {
+			p, err := m.In(s.pull.Repo)
+			if err != nil {
+				return e, err
+			}
+			role := m.Role
+			if role == "" {
+				role = coupling.DefaultRole(p, c.Home)
+			}
+			e.Members = append(e.Members, coupling.Member{Role: role, Pull: p})
+		}
+		if _, is := c.ByPull(s.pull); !is && !slices.Contains(pulls, s.pull) && len(c.Members) == 0 && len(pulls) == 1 {
+			// "/relbot link #13" on #12 means the two of them.
+			e.Members = append([]coupling.Member{{Role: coupling.DefaultRole(s.pull, c.Home), Pull: s.pull}}, e.Members...)
+		}
+	case coupling.Unlink:
+		e.Pull = members[0].Pull
+	case coupling.Replace:
+		m, err := member(cmd.Targets[0])
+		if err != nil {
+			return e, err
+		}
+		with, err := cmd.Targets[1].In(s.pull.Repo)
+		if err != nil {
+			return e, fmt.Errorf("%q is no pull request", cmd.Targets[1].Text)
+		}
+		e.Pull, e.With = m.Pull, with
+	case coupling.Order, coupling.Unorder:
+		e.Edge = coupling.Edge{Before: members[0].Role, After: members[1].Role, Together: cmd.Together, Reason: cmd.Because}
+		if members[0].Role == members[1].Role {
+			return e, errors.New("a member cannot wait for itself")
+		}
+	case coupling.Supersede:
+		with, err := cmd.Targets[0].In(s.pull.Repo)
+		if err != nil {
+			return e, err
+		}
+		e.With = with
+	}
+	return e, nil
+}

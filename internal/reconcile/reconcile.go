@@ -39,6 +39,7 @@ const (
 	KindAlarm      = "alarm"      // key: pull request; tell of alarms there
 	KindReport     = "report"     // key: repository
 	KindDeliveries = "deliveries" // key: "app"; ask GitHub which deliveries failed
+	KindPrune      = "prune"      // key: what is pruned
 	KindReconcile  = "reconcile"  // key: "all"; queue everything
 )
 
@@ -62,6 +63,7 @@ type Source interface {
 // People is what commands need to know of the people who give them.
 type People interface {
 	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
+	Reactions(ctx context.Context, repo coupling.Repo, comment int64) ([]string, error)
 	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) ([]forge.Comment, error)
 }
 
@@ -109,6 +111,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindAlarm:      each(r.alarm),
 		KindReport:     each(r.report),
 		KindDeliveries: each(r.deliveries),
+		KindPrune:      each(r.prune),
 		KindReconcile:  each(r.all),
 	}
 }

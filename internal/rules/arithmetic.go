@@ -113,3 +113,31 @@ func (a *arithmetic) devPath(repo coupling.Repo) string {
 func (s Snapshot) Train(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
 	return newArithmetic(s).train(repo, branch)
 }
+
+// Standing is what is wrong or doubtful about a repository's own versions, whatever couplings there are.
+func Standing(s Snapshot, repo coupling.Repo) []Reason {
+	r := s.Repos[repo]
+	if r.Releases == nil {
+		return nil
+	}
+	a := newArithmetic(s)
+	t := a.train(repo, r.Default)
+	if !t.Known() {
+		return []Reason{{Code: TrainUnknown, Value: r.Default, Detail: t.Why}}
+	}
+	return a.doubts(repo, r.Default, t.Value)
+}
+
+// doubts are the warnings about a branch's versions.
+func (a *arithmetic) doubts(repo coupling.Repo, branch string, t versionscan.Train) []Reason {
+	var out []Reason
+	if t.Lagging {
+		out = append(out, Reason{Code: TrainLagging, Value: t.Dev.String(), Tag: t.CutBy, Want: t.Core.String(), Path: a.devPath(repo)})
+	}
+	if dev, ok := a.devs[branchOf{repo, branch}]; ok {
+		for _, d := range dev.Value.Differ {
+			out = append(out, Reason{Code: ReadersDisagree, Path: d.Reader.Path, Value: d.Version.String(), Other: t.Dev.String(), Detail: d.Err})
+		}
+	}
+	return out
+}

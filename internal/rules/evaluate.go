@@ -99,7 +99,7 @@ func (j *judge) run() Judgement {
 		j.hold()
 	}
 	state := j.state()
-	out := Judgement{Coupling: j.c, State: state, Gates: j.gates}
+	out := Judgement{Coupling: j.c, State: state, Base: j.base(j.c.Home), Gates: j.gates}
 	if !state.Ended() {
 		out.Alarms = j.alarms
 	}
@@ -369,11 +369,8 @@ func (j *judge) trains() {
 			continue
 		}
 		t := r.train.Value
-		if t.Lagging {
-			r.add(warning, Reason{Code: TrainLagging, Value: t.Dev.String(), Tag: t.CutBy, Want: t.Core.String(), Path: j.devPath(r.Pull.Repo)})
-		}
-		for _, d := range j.dev(r.Pull.Repo, base).Value.Differ {
-			r.add(warning, Reason{Code: ReadersDisagree, Path: d.Reader.Path, Value: d.Version.String(), Other: t.Dev.String(), Detail: d.Err})
+		for _, w := range j.doubts(r.Pull.Repo, base, t) {
+			r.add(warning, w)
 		}
 		if head := r.fact.Value.HeadDev; head.Known() && !t.Dev.IsZero() && head.Value.Compare(t.Dev) < 0 {
 			r.add(warning, Reason{Code: HeadBehind, Value: head.Value.String(), Other: t.Dev.String(), Path: j.devPath(r.Pull.Repo)})

@@ -93,7 +93,8 @@ type MemberState struct {
 type Judgement struct {
 	Coupling coupling.Coupling `json:"coupling"`
 	State    coupling.State    `json:"state"`
-	Train    string            `json:"train"` // of the base in the home repository; "" unknown or not judged
+	Base     string            `json:"base,omitempty"` // branch of the home repository on which members land; "" unknown
+	Train    string            `json:"train"`          // of that base; "" unknown or not judged
 	Members  []MemberState     `json:"members"`
 	Gates    []GateState       `json:"gates"`
 	Alarms   []Alarm           `json:"alarms"`

@@ -50,10 +50,10 @@ const (
 
 // Server is the assembled program.
 type Server struct {
-	options  Options
-	recon    *reconcile.Reconciler
-	runner   *job.Runner
-	handler  http.Handler
+	options Options
+	recon   *reconcile.Reconciler
+	runner  *job.Runner
+	handler http.Handler
 }
 
 // New assembles a server. It does no I/O.
@@ -200,4 +200,3 @@ func interval(d time.Duration) func(time.Time) time.Time {
 func always(w store.Work) func(time.Time) []store.Work {
 	return func(time.Time) []store.Work { return []store.Work{w} }
 }
-

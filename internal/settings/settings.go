@@ -16,6 +16,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -27,6 +28,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/relbot/relbot/internal/nearest"
 )
 
 // Setting is one thing that can be set.
@@ -106,7 +109,7 @@ func Load(path string, environ []string, flags map[string]string) (*Settings, er
 		}
 		name, ok := known[key]
 		if !ok {
-			problems = append(problems, fmt.Sprintf("environment: unknown setting %s%s", key, nearest(key, known)))
+			problems = append(problems, fmt.Sprintf("environment: unknown setting %s%s", key, suggest(key, slices.Sorted(maps.Keys(known)))))
 			continue
 		}
 		values[name] = value{text, "environment " + key}
@@ -153,11 +156,11 @@ func readFile(path string, values map[string]value) []string {
 			at := fmt.Sprintf("%s:%d:%d", path, key.Position.Line, key.Position.Column)
 			i := slices.IndexFunc(Table, func(s Setting) bool { return s.Name == key.Value })
 			if i < 0 {
-				known := map[string]string{}
+				var known []string
 				for _, s := range Table {
-					known[s.Name] = s.Name
+					known = append(known, s.Name)
 				}
-				problems = append(problems, fmt.Sprintf("%s: unknown setting %s%s", at, key.Value, nearest(key.Value, known)))
+				problems = append(problems, fmt.Sprintf("%s: unknown setting %s%s", at, key.Value, suggest(key.Value, known)))
 				continue
 			}
 			scalar, ok := p.Value.(ast.ScalarNode)
@@ -175,38 +178,12 @@ func readFile(path string, values map[string]value) []string {
 	return problems
 }
 
-// nearest suggests a known word.
-func nearest(word string, known map[string]string) string {
-	best, distance := "", 4
-	for k := range known {
-		if d := edits(word, k); d < distance || d == distance && k < best {
-			best, distance = k, d
-		}
+// suggest names the known word that was most likely meant.
+func suggest(word string, known []string) string {
+	if near := nearest.Word(word, known); near != "" {
+		return ": did you mean " + near + "?"
 	}
-	if best == "" {
-		return ""
-	}
-	return ": did you mean " + best + "?"
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost = 1 + min(last, row[j], row[j+1])
-			}
-			last, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 // check parses every value.

@@ -18,8 +18,9 @@ import (
 // Errors of every engine.
 var (
 	ErrNotFound = errors.New("not found")
-	ErrConflict = errors.New("changed by somebody else") // a document's revision was not the expected one
-	ErrLost     = errors.New("lease lost")               // the lease expired and another worker took over
+	ErrConflict = errors.New("changed by somebody else")          // a document's revision was not the expected one
+	ErrBusy     = errors.New("too much is waiting to be written") // come back later
+	ErrLost     = errors.New("lease lost")                        // the lease expired and another worker took over
 )
 
 // Delivery is a webhook delivery as it was received.

@@ -1,0 +1,334 @@
+// Package ghapp speaks to GitHub as an App and translates its objects into relbot's.
+//
+// It is the only importer of go-github and ghinstallation. Both are used for what they do well (requests, pagination headers, installation
+// tokens); what they lack in the version that is fixed here stays outside: GraphQL is a small client of its own, rate limits are
+// recognised here (also 429), and objects that embed a repository are decoded into small structs, since the library fails on custom
+// properties with several values.
+//
+// Reads come in batches: one GraphQL query answers for many pull requests or files by aliases, and user text travels in variables only.
+// Content is addressed by commit and blob ids, which never change their meaning, so its cache is never stale; conditional requests were
+// refused, because GitHub binds an ETag to the token, and tokens change every hour. Nothing here waits: a limit becomes a
+// [forge.RetryError] and the work queue waits.
+package ghapp
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/golang-jwt/jwt/v4"
+	"github.com/google/go-github/v62/github"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+)
+
+// Settings say which GitHub and which App.
+type Settings struct {
+	APIURL string            // REST, taken literally, without a slash at the end
+	AppID  int64             //
+	Key    []byte            // PEM
+	HTTP   http.RoundTripper // nil is a transport with time-outs
+	Log    *slog.Logger
+	// Token is a token to use for everything in place of the App's own, as in a CI job.
+	Token string
+}
+
+// App is a GitHub App.
+type App struct {
+	s       Settings
+	api     *url.URL
+	graphql string
+	app     http.RoundTripper // signs as the App
+
+	mu       sync.Mutex
+	installs map[coupling.Repo]int64
+	tokens   map[int64]*ghinstallation.Transport
+	login    string
+
+	cache *lru.Cache[string, any]
+}
+
+// cacheEntries bounds the cache of immutable content; texts longer than cacheText are read again rather than kept.
+const (
+	cacheEntries = 50_000
+	cacheText    = 256 << 10
+)
+
+// requestTimeout bounds a request with its answer.
+const requestTimeout = 30 * time.Second
+
+// New makes an App. It does no I/O.
+func New(s Settings) (*App, error) {
+	s.APIURL = strings.TrimSuffix(s.APIURL, "/")
+	u, err := url.Parse(s.APIURL + "/")
+	if err != nil {
+		return nil, fmt.Errorf("API URL %q: %w", s.APIURL, err)
+	}
+	if s.HTTP == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.ResponseHeaderTimeout = requestTimeout
+		t.MaxIdleConnsPerHost = 16
+		s.HTTP = t
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, tokens: map[int64]*ghinstallation.Transport{}}
+	if a.cache, err = lru.New[string, any](cacheEntries); err != nil {
+		return nil, err
+	}
+	if s.Token != "" {
+		return a, nil
+	}
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(s.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the App's private key: %w", err)
+	}
+	t, err := ghinstallation.NewAppsTransportWithOptions(s.HTTP, s.AppID, ghinstallation.WithSigner(signer{key}))
+	if err != nil {
+		return nil, err
+	}
+	t.BaseURL = s.APIURL
+	a.app = t
+	return a, nil
+}
+
+// signer signs the App's tokens with a key that is parsed once.
+type signer struct{ key *rsa.PrivateKey }
+
+func (s signer) Sign(claims jwt.Claims) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(s.key)
+}
+
+// GraphQLURL is the GraphQL endpoint that belongs to a REST API.
+func GraphQLURL(api string) string {
+	if base, ok := strings.CutSuffix(strings.TrimSuffix(api, "/"), "/api/v3"); ok {
+		return base + "/api/graphql"
+	}
+	return strings.TrimSuffix(api, "/") + "/graphql"
+}
+
+// transport authenticates as the App on a repository's installation, or as the App itself for "".
+func (a *App) transport(ctx context.Context, repo coupling.Repo) (http.RoundTripper, error) {
+	if a.s.Token != "" {
+		return bearer{a.s.HTTP, a.s.Token}, nil
+	}
+	if repo == "" {
+		return a.app, nil
+	}
+	id, err := a.installation(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.tokens[id]
+	if !ok {
+		t = ghinstallation.NewFromAppsTransport(a.app.(*ghinstallation.AppsTransport), id)
+		t.BaseURL = a.s.APIURL
+		a.tokens[id] = t
+	}
+	return t, nil
+}
+
+// bearer sends a fixed token.
+type bearer struct {
+	next  http.RoundTripper
+	token string
+}
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.next.RoundTrip(r)
+}
+
+// installation finds the installation that covers a repository.
+func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, error) {
+	a.mu.Lock()
+	id, ok := a.installs[repo]
+	a.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	var out struct {
+		ID          int64   `json:"id"`
+		SuspendedAt *string `json:"suspended_at"`
+	}
+	if err := a.rest(ctx, "", http.MethodGet, "repos/"+string(repo)+"/installation", nil, &out); err != nil {
+		return 0, fmt.Errorf("%s: installation: %w", repo, err)
+	}
+	if out.SuspendedAt != nil {
+		return 0, fmt.Errorf("%s: %w", repo, forge.ErrSuspended)
+	}
+	a.mu.Lock()
+	a.installs[repo] = out.ID
+	a.mu.Unlock()
+	return out.ID, nil
+}
+
+// forget drops what is remembered of a repository's installation, after an answer that says it is not true any more.
+func (a *App) forget(repo coupling.Repo) {
+	a.mu.Lock()
+	delete(a.installs, repo)
+	a.mu.Unlock()
+}
+
+// rest sends a REST request as a repository's installation ("" is the App itself) and decodes the answer into out.
+func (a *App) rest(ctx context.Context, repo coupling.Repo, method, path string, in, out any) error {
+	_, err := a.page(ctx, repo, method, path, in, out)
+	return err
+}
+
+// page also returns the response, for its pagination.
+func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string, in, out any) (*github.Response, error) {
+	t, err := a.transport(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	// A client a request: go-github's own memory of limits would refuse locally by the wall clock.
+	client := github.NewClient(&http.Client{Transport: t, Timeout: requestTimeout})
+	client.BaseURL = a.api
+	req, err := client.NewRequest(method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(ctx, req, out)
+	var accepted *github.AcceptedError // 202: the library takes it for an error
+	if errors.As(err, &accepted) {
+		return res, nil
+	}
+	if err != nil {
+		err = a.translate(method != http.MethodGet, res, err)
+		if repo != "" && (errors.Is(err, forge.ErrGone) || errors.Is(err, forge.ErrSuspended)) {
+			a.forget(repo)
+		}
+		return res, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return res, nil
+}
+
+// translate turns an error into one that callers tell apart. write says whether something may have happened when the
+// answer is missing.
+func (a *App) translate(write bool, res *github.Response, err error) error {
+	var status int
+	var header http.Header
+	if res != nil && res.Response != nil {
+		status, header = res.StatusCode, res.Header
+	}
+	var token *ghinstallation.HTTPError
+	if errors.As(err, &token) && token.Response != nil {
+		body, _ := io.ReadAll(io.LimitReader(token.Response.Body, 4096))
+		token.Response.Body.Close()
+		status, header = token.Response.StatusCode, token.Response.Header
+		if status == http.StatusForbidden && strings.Contains(string(body), "suspended") || status == http.StatusNotFound {
+			return fmt.Errorf("%w: no token", forge.ErrSuspended)
+		}
+		write = false // nothing but the token was asked for
+	}
+	var primary *github.RateLimitError
+	var secondary *github.AbuseRateLimitError
+	switch {
+	case errors.As(err, &primary):
+		return &forge.RetryError{After: max(time.Second, time.Until(primary.Rate.Reset.Time)), Err: errors.New("rate limit used up")}
+	case errors.As(err, &secondary):
+		after := time.Minute
+		if secondary.RetryAfter != nil {
+			after = *secondary.RetryAfter
+		}
+		return &forge.RetryError{After: after, Err: errors.New("secondary rate limit")}
+	}
+	return classify(status, header, write, err)
+}
+
+// classify judges an answer by its status; 0 is none.
+func classify(status int, header http.Header, write bool, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	after := time.Duration(0)
+	if seconds, bad := strconv.Atoi(header.Get("Retry-After")); bad == nil {
+		after = time.Duration(seconds) * time.Second
+	}
+	switch {
+	case status == 0:
+		if write {
+			err = fmt.Errorf("%w: %w", forge.ErrUnanswered, err)
+		}
+		return &forge.RetryError{Err: err}
+	case status == http.StatusTooManyRequests, status == http.StatusForbidden && (after > 0 || header.Get("X-Ratelimit-Remaining") == "0"):
+		return &forge.RetryError{After: max(after, time.Second), Err: err}
+	case status >= 500:
+		return &forge.RetryError{After: after, Err: err}
+	case status == http.StatusUnauthorized:
+		return &forge.RetryError{Err: err} // a token takes a moment to be known everywhere
+	case status == http.StatusForbidden, status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:
+		return fmt.Errorf("%w: %w", forge.ErrGone, err)
+	case status >= 400:
+		return fmt.Errorf("%w: %w", forge.ErrRejected, err)
+	default: // the answer broke off
+		if write {
+			err = fmt.Errorf("%w: %w", forge.ErrUnanswered, err)
+		}
+		return &forge.RetryError{Err: err}
+	}
+}
+
+// bot is the App's own login, "slug[bot]".
+func (a *App) bot(ctx context.Context) (string, error) {
+	a.mu.Lock()
+	login := a.login
+	a.mu.Unlock()
+	if login != "" {
+		return login, nil
+	}
+	if a.s.Token != "" {
+		login = "github-actions[bot]"
+	} else {
+		var out struct {
+			Slug string `json:"slug"`
+		}
+		if err := a.rest(ctx, "", http.MethodGet, "app", nil, &out); err != nil {
+			return "", err
+		}
+		login = out.Slug + "[bot]"
+	}
+	a.mu.Lock()
+	a.login = login
+	a.mu.Unlock()
+	return login, nil
+}
+
+// all reads every page of a list; more is called for each and says whether to go on.
+func all[T any](ctx context.Context, a *App, repo coupling.Repo, path string, more func([]T) bool) error {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	for page := 1; page <= maxPages; page++ {
+		var items []T
+		res, err := a.page(ctx, repo, http.MethodGet, fmt.Sprintf("%s%sper_page=100&page=%d", path, sep, page), nil, &items)
+		if err != nil {
+			return err
+		}
+		if !more(items) || res.NextPage == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: more than %d pages", path, maxPages)
+}
+
+// maxPages bounds every list.
+const maxPages = 300

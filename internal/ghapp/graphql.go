@@ -1,0 +1,153 @@
+package ghapp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+)
+
+// queryError is one entry of a GraphQL answer's errors.
+type queryError struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	Path    []any  `json:"path"`
+}
+
+// answer is what a query gave, alias by alias.
+type answer struct {
+	Data   map[string]json.RawMessage `json:"data"`
+	Errors []queryError               `json:"errors"`
+}
+
+// at returns the error about an alias (the first path elements), or nil.
+func (a answer) at(path ...string) *queryError {
+	for i := range a.Errors {
+		if e := &a.Errors[i]; len(e.Path) >= 1 && len(e.Path) >= len(path) {
+			same := true
+			for k, p := range path {
+				same = same && fmt.Sprint(e.Path[k]) == p
+			}
+			if same {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// errTooMuch says that a query asked for more than GitHub computes in one go; half of it may pass.
+var errTooMuch = errors.New("the query asks for too much")
+
+// query sends a GraphQL query as the installation of a repository. Errors about single aliases come back in the answer; the
+// error is about the query as a whole.
+func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variables map[string]any) (answer, error) {
+	var out answer
+	write := strings.HasPrefix(strings.TrimSpace(text), "mutation")
+	t, err := a.transport(ctx, repo)
+	if err != nil {
+		return out, err
+	}
+	body, err := json.Marshal(map[string]any{"query": text, "variables": variables})
+	if err != nil {
+		return out, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.graphql, bytes.NewReader(body))
+	if err != nil {
+		return out, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/vnd.github+json")
+	client := &http.Client{Transport: t, Timeout: requestTimeout}
+	res, err := client.Do(req)
+	if err != nil {
+		return out, fmt.Errorf("graphql: %w", a.translate(write, nil, err))
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return out, fmt.Errorf("graphql: %w", classify(0, nil, write, err))
+	}
+	if res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout {
+		return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, res.Status)})
+	}
+	if res.StatusCode != http.StatusOK {
+		return out, fmt.Errorf("graphql: %w", classify(res.StatusCode, res.Header, write, errors.New(res.Status)))
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return out, fmt.Errorf("graphql: %w", classify(0, nil, write, err))
+	}
+	for _, e := range out.Errors {
+		switch e.Type {
+		case "RATE_LIMITED":
+			return out, fmt.Errorf("graphql: %w", &forge.RetryError{After: time.Minute, Err: errors.New(e.Message)})
+		case "RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED":
+			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
+		}
+		if len(e.Path) == 0 || len(out.Data) == 0 {
+			if strings.Contains(strings.ToLower(e.Message), "rate limit") {
+				return out, fmt.Errorf("graphql: %w", &forge.RetryError{After: time.Minute, Err: errors.New(e.Message)})
+			}
+			if len(out.Data) == 0 {
+				return out, fmt.Errorf("graphql: %w: %s", forge.ErrRejected, e.Message)
+			}
+		}
+	}
+	return out, nil
+}
+
+// chunked runs do over batches of items, halving a batch that was too much.
+func chunked[T any](items []T, size int, do func([]T) error) error {
+	for len(items) > 0 {
+		n := min(size, len(items))
+		err := do(items[:n])
+		if errors.Is(err, errTooMuch) && n > 1 {
+			size = max(1, n/2)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+// variables collects a query's variables and their declarations.
+type variables struct {
+	values map[string]any
+	names  []string
+}
+
+func (v *variables) add(kind string, value any) string {
+	if v.values == nil {
+		v.values = map[string]any{}
+	}
+	name := fmt.Sprintf("v%d", len(v.names))
+	v.values[name] = value
+	v.names = append(v.names, "$"+name+": "+kind)
+	return "$" + name
+}
+
+func (v *variables) text(s string) string { return v.add("String!", s) }
+
+// declare is the head of a query with these variables.
+func (v *variables) declare() string {
+	if len(v.names) == 0 {
+		return "query"
+	}
+	return "query(" + strings.Join(v.names, ", ") + ")"
+}
+
+// repositoryOf opens a selection on a repository.
+func (v *variables) repositoryOf(alias string, repo coupling.Repo) string {
+	return fmt.Sprintf("%s: repository(owner: %s, name: %s, followRenames: true)", alias, v.text(repo.Owner()), v.text(repo.Name()))
+}

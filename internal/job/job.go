@@ -1,0 +1,245 @@
+// Package job runs queued work to completion, one lane at a time.
+//
+// The store decides what is due; this package claims a lane, hands its rows to the handler of their kind, and gives each
+// back as done, to be tried later, or given up. A row that grew while it was worked on stays due, so that no event is lost
+// between a read and the end of the work. Waiting for GitHub's limits happens here and nowhere else: a handler never sleeps.
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+// Outcome is what came of one row: done when Err is nil.
+type Outcome struct {
+	Err error
+}
+
+// Handler works on claimed rows of one lane and kind, and returns one outcome for each.
+type Handler func(ctx context.Context, claimed []store.Claimed) []Outcome
+
+// retryAfter is an error that says when trying again makes sense.
+type retryAfter interface{ RetryAfter() time.Duration }
+
+// Runner claims and runs work.
+type Runner struct {
+	Store    store.Store
+	Handlers map[string]Handler
+	Timers   []Timer
+	Now      func() time.Time
+	Log      *slog.Logger
+	Owner    string        // of leases; unique to this process
+	Lease    time.Duration // zero is [DefaultLease]
+	Workers  int           // of Run; zero is 1
+	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
+}
+
+// Defaults of a Runner, and the bounds of its patience.
+const (
+	DefaultLease = 30 * time.Second
+	DefaultBatch = 100
+	firstRetry   = 5 * time.Second
+	lastRetry    = 5 * time.Minute
+	giveUpAfter  = 600 // attempts: two days of trying
+)
+
+func (r *Runner) lease() time.Duration {
+	if r.Lease > 0 {
+		return r.Lease
+	}
+	return DefaultLease
+}
+
+// Drain runs what is due now, and what becomes due by it, until nothing is. It returns how many rows were worked on.
+func (r *Runner) Drain(ctx context.Context) (int, error) {
+	ran := 0
+	for {
+		n, err := r.step(ctx)
+		ran += n
+		if err != nil || n == 0 {
+			return ran, err
+		}
+	}
+}
+
+// step claims one lane and works on it.
+func (r *Runner) step(ctx context.Context) (int, error) {
+	batch := r.Batch
+	if batch == 0 {
+		batch = DefaultBatch
+	}
+	claimed, err := r.Store.Claim(ctx, r.Now(), r.Owner, r.lease(), batch)
+	if err != nil || len(claimed) == 0 {
+		return 0, err
+	}
+	outcomes := r.handle(ctx, claimed)
+	// Giving back must work while the program stops.
+	ctx = context.WithoutCancel(ctx)
+	for i, c := range claimed {
+		if err := r.finish(ctx, c, outcomes[i]); err != nil && !errors.Is(err, store.ErrLost) {
+			return len(claimed), err
+		}
+	}
+	return len(claimed), nil
+}
+
+// handle calls the handler while a renewer keeps the lease.
+func (r *Runner) handle(ctx context.Context, claimed []store.Claimed) (out []Outcome) {
+	kind := claimed[0].Kind
+	h, ok := r.Handlers[kind]
+	if !ok {
+		return slices.Repeat([]Outcome{{Err: fmt.Errorf("no handler for work of kind %q: a newer version queued it", kind)}}, len(claimed))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		t := time.NewTicker(r.lease() / 3)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				if err := r.Store.Renew(ctx, claimed, r.Now().Add(r.lease())); errors.Is(err, store.ErrLost) {
+					cancel() // another worker has it: stop before it is done twice
+					return
+				}
+			}
+		}
+	})
+	defer func() {
+		cancel()
+		renewing.Wait()
+		if p := recover(); p != nil {
+			r.Log.Error("panic", "kind", kind, "key", claimed[0].Key, "panic", p, "stack", string(debug.Stack()))
+			out = slices.Repeat([]Outcome{{Err: fmt.Errorf("panic: %v", p)}}, len(claimed))
+		}
+	}()
+	out = h(ctx, claimed)
+	if len(out) != len(claimed) {
+		panic(fmt.Sprintf("handler of %q gave %d outcomes for %d rows", kind, len(out), len(claimed)))
+	}
+	return out
+}
+
+// finish gives a row back.
+func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome) error {
+	log := r.Log.With("kind", c.Kind, "key", c.Key)
+	if o.Err == nil {
+		log.Info("done", "attempt", c.Attempt)
+		return r.Store.Done(ctx, c)
+	}
+	wait := backoff(c)
+	var after retryAfter
+	if errors.As(o.Err, &after) && after.RetryAfter() > wait {
+		wait = after.RetryAfter()
+	}
+	stuck := c.Attempt+1 >= giveUpAfter
+	log.Warn("failed", "attempt", c.Attempt, "error", o.Err, "again_in", wait, "given_up", stuck)
+	return r.Store.Later(ctx, c, r.Now().Add(wait), o.Err.Error(), stuck)
+}
+
+// backoff doubles from attempt to attempt up to a bound, with up to a quarter less or more so that what failed
+// together does not come back together. It is the same for the same row and attempt.
+func backoff(c store.Claimed) time.Duration {
+	d := firstRetry << min(c.Attempt, 10)
+	if d > lastRetry {
+		d = lastRetry
+	}
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s %s %d", c.Kind, c.Key, c.Attempt)
+	return d*3/4 + d/2*time.Duration(h.Sum32()%1000)/1000
+}
+
+// Run works until ctx ends; then it finishes what it holds and returns ctx's error.
+func (r *Runner) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range max(r.Workers, 1) {
+		workers.Go(func() { r.work(ctx) })
+	}
+	workers.Wait()
+	return ctx.Err()
+}
+
+// pollInterval bounds how long a missed notification delays work of another instance.
+const pollInterval = time.Second
+
+func (r *Runner) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := r.step(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("work queue", "error", err)
+		}
+		if n > 0 && err == nil {
+			continue
+		}
+		wait := pollInterval
+		if next, err := r.Store.Next(ctx); err == nil && !next.IsZero() {
+			wait = min(wait, max(next.Sub(r.Now()), 5*time.Millisecond))
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-r.Store.Notify():
+		}
+		t.Stop()
+	}
+}
+
+// Timer queues work at recurring moments.
+type Timer struct {
+	Name string
+	Next func(after time.Time) time.Time // the first moment after a moment
+	Work func(slot time.Time) []store.Work
+}
+
+// Tick fires every timer whose moment lies in (from, to], once over all instances. Of several moments of one timer
+// only the last is fired: the work is level-triggered.
+func (r *Runner) Tick(ctx context.Context, from, to time.Time) error {
+	for _, t := range r.Timers {
+		var slot time.Time
+		for next := t.Next(from); !next.After(to); next = t.Next(next) {
+			slot = next
+		}
+		if slot.IsZero() {
+			continue
+		}
+		mine, err := r.Store.Every(ctx, t.Name, slot)
+		if err != nil {
+			return fmt.Errorf("timer %s: %w", t.Name, err)
+		}
+		if mine {
+			if err := r.Store.Enqueue(ctx, t.Work(slot)...); err != nil {
+				return fmt.Errorf("timer %s: %w", t.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Wake is the next moment at which a timer fires or work becomes due; false when there is none.
+func (r *Runner) Wake(ctx context.Context, now time.Time) (time.Time, bool) {
+	var wake time.Time
+	earliest := func(t time.Time) {
+		if !t.IsZero() && (wake.IsZero() || t.Before(wake)) {
+			wake = t
+		}
+	}
+	for _, t := range r.Timers {
+		earliest(t.Next(now))
+	}
+	if next, err := r.Store.Next(ctx); err == nil {
+		earliest(next)
+	}
+	return wake, !wake.IsZero()
+}

@@ -1,0 +1,65 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/relbot/relbot/internal/command"
+	"github.com/relbot/relbot/internal/coupling"
+)
+
+// propose resolves the pull requests that a line of a description names; a line that names only its own pull request proposes nothing.
+func propose(p coupling.Pull, l command.BodyLine) []coupling.Pull {
+	var out []coupling.Pull
+	for _, t := range l.Targets {
+		if q, err := t.In(p.Repo); err == nil && q != p {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// take makes a line of a description take effect, once and for good: the pull requests are linked, and for Merge-After and
+// Depends-On the others come first.
+func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLine, others []coupling.Pull, author string) error {
+	pulls := append([]coupling.Pull{p}, others...)
+	found, err := r.find(ctx, p, others, "")
+	if err != nil {
+		return err
+	}
+	c := coupling.Coupling{Name: coupling.DefaultRole(p, p.Repo), Home: p.Repo, SameRelease: true, Origin: coupling.FromBody}
+	for _, f := range found {
+		if f.End == nil {
+			c = f
+			break
+		}
+	}
+	e := coupling.Effect{
+		ID: fmt.Sprintf("%s body %s", p, l.Raw), Verb: coupling.Link, Origin: coupling.FromBody, By: author, Coupling: c.Name,
+	}
+	for _, q := range pulls {
+		if _, is := c.ByPull(q); !is {
+			e.Members = append(e.Members, coupling.Member{Role: coupling.DefaultRole(q, c.Home), Pull: q})
+		}
+	}
+	if refusal, err := r.apply(ctx, c, e); err != nil || refusal != nil {
+		return err
+	}
+	if l.Key == command.ShipsWith {
+		return nil
+	}
+	_ = c.Apply(e) // it held a moment ago
+	for i, q := range others {
+		before, _ := c.ByPull(q)
+		after, _ := c.ByPull(p)
+		edge := coupling.Effect{
+			ID: fmt.Sprintf("%s edge %d", e.ID, i), Verb: coupling.Order, Origin: coupling.FromBody, By: author, Coupling: c.Name,
+			Edge: coupling.Edge{Before: before.Role, After: after.Role, Reason: fmt.Sprintf("%s in the description of %s", l.Key, p.In(c.Home))},
+		}
+		if _, err := r.apply(ctx, c, edge); err != nil {
+			return err
+		}
+		_ = c.Apply(edge) // a cycle was refused by apply, and is refused here
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/drift"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// Schedules says when each repository with a policy wants its report.
+func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Report, error) {
+	docs, err := list[repoDoc](ctx, r, docRepo, "")
+	if err != nil {
+		return nil, err
+	}
+	out := map[coupling.Repo]rules.Report{}
+	for name, d := range docs {
+		if d.Policy != "" && !d.Gone && !d.Archived {
+			out[coupling.Repo(name)] = d.rules().Report
+		}
+	}
+	return out, nil
+}
+
+// report brings the drift report's issue into line: its text is rewritten when it changed, a comment tells of new drift, and the
+// issue is closed while nothing drifts.
+func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
+	repo := coupling.Repo(c.Key)
+	var d repoDoc
+	if rev, err := r.load(ctx, docRepo, c.Key, &d); err != nil || rev == 0 || d.Gone || d.Archived {
+		return err
+	}
+	var last reportDoc
+	if _, err := r.load(ctx, docReport, c.Key, &last); err != nil {
+		return err
+	}
+	rep, err := r.Report(ctx, repo, last.Rows)
+	if err != nil {
+		return err
+	}
+	body := note.Report(rep)
+	drifted := len(rep.Drift) > 0
+	hash := publish.Hash([]any{body, drifted})
+	if hash == last.Hash || !drifted && last.Issue == 0 {
+		return r.keepReport(ctx, c.Key, last, rep, hash)
+	}
+	label := d.rules().Report.Labels[0]
+	if last.Issue == 0 {
+		if last.Issue, err = r.findReport(ctx, repo, label); err != nil {
+			return err
+		}
+	}
+	fresh := drift.New(last.Rows, rep.Drift)
+	if last.Issue == 0 {
+		if last.Issue, err = r.Publish.GitHub.CreateIssue(ctx, repo, note.ReportTitle, body, d.rules().Report.Labels); err != nil {
+			return err
+		}
+		fresh = nil // the issue itself tells of it
+	} else if err := r.Publish.GitHub.EditIssue(ctx, repo, forge.Issue{Number: last.Issue, Title: note.ReportTitle, Body: body, Open: drifted}); err != nil {
+		return err
+	}
+	last.Open = drifted
+	if len(fresh) > 0 {
+		key := "report " + hash
+		issue := coupling.Pull{Repo: repo, Number: last.Issue}
+		if err := r.Publish.Once(ctx, issue, string(repo)+" "+key, note.ReplyMarker(key), note.ReplyMarker(key)+"\n"+note.ReportComment(fresh, repo)); err != nil {
+			return err
+		}
+	}
+	return r.keepReport(ctx, c.Key, last, rep, hash)
+}
+
+func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc, rep drift.Report, hash string) error {
+	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
+		before := publish.Hash(*d)
+		*d = last
+		d.Hash, d.Rows = hash, rep.Drift
+		return nil, publish.Hash(*d) != before
+	})
+	return err
+}
+
+// findReport looks for the report's issue by its label and marker, as after a lost database.
+func (r *Reconciler) findReport(ctx context.Context, repo coupling.Repo, label string) (int, error) {
+	issues, err := r.Publish.GitHub.Issues(ctx, repo, label)
+	if err != nil {
+		return 0, err
+	}
+	for _, i := range issues {
+		if i.Own && strings.Contains(i.Body, note.ReportMarker) {
+			return i.Number, nil
+		}
+	}
+	return 0, nil
+}
+
+// Report makes a repository's drift report from what GitHub shows now. former are the rows of the report before,
+// which keep their dates.
+func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []drift.Row) (drift.Report, error) {
+	all, err := r.assembled(ctx, repo)
+	if err != nil {
+		return drift.Report{}, err
+	}
+	g, s, err := r.gather(ctx, wanted{home: repo, couplings: all})
+	if err != nil {
+		return drift.Report{}, err
+	}
+	if g.isOutage() {
+		return drift.Report{}, fmt.Errorf("%s: report: %w", repo, g.outage)
+	}
+	if err := r.lapse(ctx, &s, g); err != nil {
+		return drift.Report{}, err
+	}
+	in := drift.Input{Repo: repo, Private: g.docs[repo].Private, At: r.Now().UTC().Format("2006-01-02")}
+	for _, j := range rules.Evaluate(g.policy, s) {
+		var d judgementDoc
+		if _, err := r.load(ctx, docJudgement, j.Coupling.Key(), &d); err != nil {
+			return drift.Report{}, err
+		}
+		since := in.At
+		if !d.Opened.IsZero() {
+			since = d.Opened.UTC().Format("2006-01-02")
+		}
+		in.Couplings = append(in.Couplings, drift.Coupling{Judgement: j, Since: since})
+	}
+	facts := s.Repos[repo]
+	base := facts.Bases[facts.Default]
+	for _, state := range rules.Registered(g.policy, s, repo) {
+		in.Gates = append(in.Gates, drift.RegisteredGate{State: state, Found: base.Gates[state.ID].Base.Found.Value})
+		if len(base.Gates[state.ID].Owners) > 0 {
+			in.Pending = append(in.Pending, state.ID)
+		}
+	}
+	in.Warnings = rules.Standing(s, repo)
+	if d := g.docs[repo]; d.Problems > 0 {
+		in.Warnings = append(in.Warnings, rules.Reason{Code: rules.PolicyInvalid, Path: policyPath, Value: fmt.Sprint(d.Problems)})
+	}
+	pending, err := r.pendingGates(ctx, repo)
+	in.Pending = append(in.Pending, pending...)
+	return drift.NewReport(in, former), err
+}
+
+// pendingGates are the gates that only open pull requests outside the couplings have, as far as their checks said so.
+func (r *Reconciler) pendingGates(ctx context.Context, repo coupling.Repo) ([]string, error) {
+	docs, err := list[pullDoc](ctx, r, docPull, string(repo)+"#")
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, d := range docs {
+		if d.State != "open" || d.Extra == nil {
+			continue
+		}
+		for _, reason := range slices.Concat(d.Extra.Reasons, d.Extra.Warnings) {
+			if reason.Code == rules.GateForeignEdit {
+				found[reason.Gate] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// PruneWork forgets old deliveries.
+func PruneWork() store.Work { return work(KindPrune, "deliveries", "prune") }
+
+// prune forgets deliveries that GitHub would not send again.
+func (r *Reconciler) prune(ctx context.Context, _ store.Claimed) error {
+	_, err := r.Store.Prune(ctx, r.Now().Add(-2*retention))
+	return err
+}

@@ -1,0 +1,628 @@
+// Package sqlite keeps what relbot remembers in one SQLite file: the default, for one machine.
+//
+// All writes go through one connection, in immediate transactions; readers have a pool of their own. Deliveries are taken
+// in by group commit: one writer takes whatever has queued up while the last commit ran, so that many deliveries share one
+// fsync, and every one of them is on disk before it is acknowledged. The file belongs to one process: a lock file says so,
+// and a second process is refused rather than left to fight over the writer.
+//
+// The driver is modernc.org/sqlite, since the shipped binary has no cgo. Migrations are two short functions, because a migration library brings
+// more code than the four statements that it would save.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+//go:embed migration/*.sql
+var migrations embed.FS
+
+// Store is a [store.Store] in a file.
+type Store struct {
+	write, read *sql.DB
+	lock        *os.File
+	intake      chan accept
+	notify      chan struct{}
+	stop        chan struct{}
+	closing     sync.Once
+	done        sync.WaitGroup
+	zip         *zstd.Encoder
+	unzip       *zstd.Decoder
+	dir         string // of a temporary database, removed at the end
+}
+
+// accept is a delivery on its way to the writer.
+type accept struct {
+	d     store.Delivery
+	work  []store.Work
+	reply chan accepted
+}
+
+type accepted struct {
+	fresh bool
+	err   error
+}
+
+const (
+	groupSize   = 128
+	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
+)
+
+// Open opens or creates the database file; ":memory:" is a temporary one.
+func Open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{intake: make(chan accept, intakeQueue), notify: make(chan struct{}, 1), stop: make(chan struct{})}
+	if path == ":memory:" {
+		dir, err := os.MkdirTemp("", "relbot")
+		if err != nil {
+			return nil, err
+		}
+		s.dir, path = dir, filepath.Join(dir, "relbot.db")
+	}
+	if err := s.open(ctx, path); err != nil {
+		s.release()
+		return nil, err
+	}
+	s.done.Go(s.writer)
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, path string) error {
+	var err error
+	if s.lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return fmt.Errorf("database %s: %w", path, err)
+	}
+	if err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("database %s: another process has it open; several instances need PostgreSQL", path)
+	}
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	if s.write, err = sql.Open("sqlite", dsn); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.read, err = sql.Open("sqlite", dsn+"&_pragma="+url.QueryEscape("query_only(1)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err != nil {
+		return err
+	}
+	if s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return fmt.Errorf("database %s: %w", path, err)
+	}
+	return nil
+}
+
+// migrate brings the schema up to date, each step in a transaction of its own. A newer schema is refused.
+func (s *Store) migrate(ctx context.Context) error {
+	names, err := fs.Glob(migrations, "migration/*.sql")
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	var have int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(names) {
+		return fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
+	}
+	for i := have; i < len(names); i++ {
+		text, err := migrations.ReadFile(names[i])
+		if err != nil {
+			return err
+		}
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", i+1))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) tx(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// Close ends the writer and closes the file. It may be called more than once.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		close(s.stop)
+		s.done.Wait()
+		s.release()
+	})
+	return nil
+}
+
+func (s *Store) release() {
+	if s.read != nil {
+		s.read.Close()
+	}
+	if s.write != nil {
+		s.write.Close()
+	}
+	if s.lock != nil {
+		s.lock.Close()
+	}
+	if s.dir != "" {
+		os.RemoveAll(s.dir)
+	}
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// Accept hands a delivery to the writer and waits until it is on disk.
+func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
+	a := accept{d, work, make(chan accepted, 1)}
+	a.d.Payload = s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
+	select {
+	case <-s.stop:
+		return false, errors.New("the database is closed")
+	case s.intake <- a:
+	default:
+		return false, store.ErrBusy
+	}
+	select {
+	case r := <-a.reply:
+		return r.fresh, r.err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// writer commits deliveries in groups: what queued up while the last commit ran.
+func (s *Store) writer() {
+	for {
+		select {
+		case <-s.stop:
+			return
+		case first := <-s.intake:
+			group := []accept{first}
+		more:
+			for len(group) < groupSize {
+				select {
+				case a := <-s.intake:
+					group = append(group, a)
+				default:
+					break more
+				}
+			}
+			s.commit(group)
+		}
+	}
+}
+
+func (s *Store) commit(group []accept) {
+	ctx := context.Background()
+	fresh := make([]bool, len(group))
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		for i, a := range group {
+			ok, err := insert(ctx, tx, a)
+			if err != nil {
+				return err
+			}
+			fresh[i] = ok
+		}
+		return nil
+	})
+	for i, a := range group {
+		if err != nil {
+			a.reply <- accepted{err: fmt.Errorf("delivery %s: %w", a.d.GUID, err)}
+		} else {
+			a.reply <- accepted{fresh: fresh[i]}
+		}
+	}
+	s.wake()
+}
+
+// insert records a delivery and its work. A GUID that is known brings back only work that was given up.
+func insert(ctx context.Context, tx *sql.Tx, a accept) (bool, error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES (?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING`,
+		a.d.GUID, a.d.Event, millis(a.d.Received), a.d.Payload)
+	if err != nil {
+		return false, err
+	}
+	if n, err := res.RowsAffected(); err != nil {
+		return false, err
+	} else if n == 0 {
+		res, err := tx.ExecContext(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = ? AND stuck = 1`, a.d.GUID)
+		if err != nil {
+			return false, err
+		}
+		n, err := res.RowsAffected()
+		return n > 0, err
+	}
+	return true, enqueue(ctx, tx, a.work, a.d.GUID)
+}
+
+func enqueue(ctx context.Context, tx *sql.Tx, work []store.Work, guid string) error {
+	for _, w := range work {
+		lane := w.Lane
+		if lane == "" {
+			lane = w.Kind + " " + w.Key
+		}
+		if w.Data == nil {
+			w.Data = []byte{}
+		}
+		// A row that is waiting keeps its earliest moment; one that is done takes the new one.
+		_, err := tx.ExecContext(ctx, `
+INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck)
+VALUES (?, ?, ?, 1, 0, ?, ?, ?, '', 0, 0, 0, '', 0)
+ON CONFLICT (kind, key) DO UPDATE SET
+    run_at  = CASE WHEN want > done AND stuck = 0 THEN min(run_at, excluded.run_at) ELSE excluded.run_at END,
+    want    = want + 1,
+    lane    = excluded.lane,
+    data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE data END,
+    guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE guid END,
+    attempt = CASE WHEN stuck = 1 THEN 0 ELSE attempt END,
+    since   = CASE WHEN stuck = 1 THEN 0 ELSE since END,
+    stuck   = 0`,
+			w.Kind, w.Key, lane, millis(w.At), w.Data, guid)
+		if err != nil {
+			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
+		}
+	}
+	return nil
+}
+
+// Delivery returns an accepted delivery.
+func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, error) {
+	d := store.Delivery{GUID: guid}
+	var received int64
+	var packed []byte
+	err := s.read.QueryRowContext(ctx, `SELECT event, received, payload FROM delivery WHERE guid = ?`, guid).Scan(&d.Event, &received, &packed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, store.ErrNotFound
+	}
+	if err != nil {
+		return d, err
+	}
+	d.Received = moment(received)
+	d.Payload, err = s.unzip.DecodeAll(packed, nil)
+	return d, err
+}
+
+// Prune forgets old deliveries, a few at a time so that the writer is never held for long.
+func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
+	total := 0
+	for {
+		res, err := s.write.ExecContext(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ? ORDER BY id LIMIT 200)`, millis(t))
+		if err != nil {
+			return total, err
+		}
+		n, err := res.RowsAffected()
+		total += int(n)
+		if err != nil || n == 0 {
+			break
+		}
+	}
+	_, err := s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return total, err
+}
+
+// Enqueue makes keys due.
+func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
+	if len(work) == 0 {
+		return nil
+	}
+	err := s.tx(ctx, func(tx *sql.Tx) error { return enqueue(ctx, tx, work, "") })
+	s.wake()
+	return err
+}
+
+// Claim leases the due rows of one free lane.
+func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
+	until := now.Add(lease)
+	var out []store.Claimed
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		out = nil
+		var lane, kind string
+		err := tx.QueryRowContext(ctx, `
+SELECT lane, kind FROM work AS w
+WHERE want > done AND stuck = 0 AND run_at <= ? AND lease <= ?
+  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > ?)
+ORDER BY run_at, kind, key LIMIT 1`, millis(now), millis(now), millis(now)).Scan(&lane, &kind)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, `
+UPDATE work SET owner = ?, lease = ?
+WHERE (kind, key) IN (
+    SELECT kind, key FROM work
+    WHERE lane = ? AND kind = ? AND want > done AND stuck = 0 AND run_at <= ?
+    ORDER BY run_at, key LIMIT ?)
+RETURNING kind, key, lane, run_at, data, want, attempt, since`, owner, millis(until), lane, kind, millis(now), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			c := store.Claimed{Owner: owner, Lease: until}
+			var at, since int64
+			if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since); err != nil {
+				return err
+			}
+			c.At, c.Since = moment(at), moment(since)
+			out = append(out, c)
+		}
+		return rows.Err()
+	})
+	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
+	return out, err
+}
+
+// Renew extends a lease.
+func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for _, c := range claimed {
+			res, err := tx.ExecContext(ctx, `UPDATE work SET lease = ? WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
+			if err := affected(res, err); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// affected turns an update of no row into [store.ErrLost].
+func affected(res sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil {
+		return err
+	} else if n == 0 {
+		return store.ErrLost
+	}
+	return nil
+}
+
+// Done releases a row that was worked on.
+func (s *Store) Done(ctx context.Context, c store.Claimed) error {
+	res, err := s.write.ExecContext(ctx, `
+UPDATE work SET done = max(done, ?), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+    data = CASE WHEN want = ? THEN x'' ELSE data END
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, c.Want, c.Want, c.Kind, c.Key, c.Owner)
+	defer s.wake()
+	return affected(res, err)
+}
+
+// Later releases a row that failed.
+func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
+	if len(cause) > 2000 {
+		cause = strings.ToValidUTF8(cause[:2000], "")
+	}
+	flag := 0
+	if stuck {
+		flag = 1
+	}
+	// What arrived meanwhile is due by its own right, but the row goes on failing: it waits with the rest.
+	res, err := s.write.ExecContext(ctx, `
+UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN ? ELSE since END, error = ?, run_at = ?, stuck = ?
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, millis(at), cause, millis(at), flag, c.Kind, c.Key, c.Owner)
+	defer s.wake()
+	return affected(res, err)
+}
+
+// Next is when the next row becomes due.
+func (s *Store) Next(ctx context.Context) (time.Time, error) {
+	var ms sql.NullInt64
+	err := s.read.QueryRowContext(ctx, `SELECT min(max(run_at, lease, 1)) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
+	return moment(ms.Int64), err
+}
+
+// Jobs lists rows that are not done.
+func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
+	rows, err := s.read.QueryContext(ctx, `
+SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck, lease, owner FROM work WHERE want > done ORDER BY run_at, kind, key`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Job
+	for rows.Next() {
+		var j store.Job
+		var at, lease int64
+		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner); err != nil {
+			return nil, err
+		}
+		j.At, j.Lease = moment(at), moment(lease)
+		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
+// Drop forgets a row.
+func (s *Store) Drop(ctx context.Context, kind, key string) error {
+	_, err := s.write.ExecContext(ctx, `DELETE FROM work WHERE kind = ? AND key = ?`, kind, key)
+	return err
+}
+
+// Release frees leases.
+func (s *Store) Release(ctx context.Context, owner string) error {
+	_, err := s.write.ExecContext(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND (? = '' OR owner = ?)`, owner, owner)
+	return err
+}
+
+// Every reports true once for each name and slot.
+func (s *Store) Every(ctx context.Context, name string, slot time.Time) (bool, error) {
+	mine := false
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO periodic (name, slot) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, millis(slot))
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if mine = n > 0; err != nil || !mine {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM periodic WHERE name = ? AND slot < ?`, name, millis(slot.Add(-7*24*time.Hour)))
+		return err
+	})
+	return mine && err == nil, err
+}
+
+// Get returns a document.
+func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
+	d := store.Document{Kind: kind, Key: key}
+	var updated int64
+	err := s.read.QueryRowContext(ctx, `SELECT rev, body, updated FROM document WHERE kind = ? AND key = ?`, kind, key).Scan(&d.Rev, &d.Body, &updated)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, nil
+	}
+	d.Updated = moment(updated)
+	return d, err
+}
+
+// Put writes documents and queues work.
+func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		for _, d := range docs {
+			if err := put(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		return enqueue(ctx, tx, work, "")
+	})
+	if len(work) > 0 {
+		s.wake()
+	}
+	return err
+}
+
+func put(ctx context.Context, tx *sql.Tx, d store.Document) error {
+	var res sql.Result
+	var err error
+	switch {
+	case d.Body == nil:
+		if d.Rev == 0 {
+			return nil
+		}
+		res, err = tx.ExecContext(ctx, `DELETE FROM document WHERE kind = ? AND key = ? AND rev = ?`, d.Kind, d.Key, d.Rev)
+	case d.Rev == 0:
+		res, err = tx.ExecContext(ctx, `INSERT INTO document (kind, key, rev, body, updated) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
+	default:
+		res, err = tx.ExecContext(ctx, `UPDATE document SET rev = rev + 1, body = ?, updated = ? WHERE kind = ? AND key = ? AND rev = ?`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
+	}
+	if errors.Is(affected(res, err), store.ErrLost) {
+		return store.ErrConflict
+	}
+	return err
+}
+
+// List returns documents by key prefix.
+func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = ? AND substr(key, 1, length(?)) = ? ORDER BY key`, kind, prefix, prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Document
+	for rows.Next() {
+		d := store.Document{Kind: kind}
+		var updated int64
+		if err := rows.Scan(&d.Key, &d.Rev, &d.Body, &updated); err != nil {
+			return nil, err
+		}
+		d.Updated = moment(updated)
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+// Log appends to the audit log.
+func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
+	res, err := s.write.ExecContext(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// Audits lists the audit log.
+func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, repo, pull, actor, action, detail, key FROM audit WHERE seq > ? AND (? = '' OR repo = ?) ORDER BY seq LIMIT ?`, after, repo, repo, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Audit
+	for rows.Next() {
+		var a store.Audit
+		var at int64
+		if err := rows.Scan(&a.Seq, &at, &a.Repo, &a.Pull, &a.Actor, &a.Action, &a.Detail, &a.Key); err != nil {
+			return nil, err
+		}
+		a.At = moment(at)
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
+// Ping writes nothing, but asks for the write lock: a read-only or full disk is not ready.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
+		return err
+	})
+}
+
+// Notify tells that work may have become due.
+func (s *Store) Notify() <-chan struct{} { return s.notify }
+
+func (s *Store) wake() {
+	select {
+	case s.notify <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,89 @@
+package versionscan
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	nameNumbers = regexp.MustCompile(`(?i)(?:^|_|[a-z])v?(\d+(?:_\d+)*)(?:_?(dev|rc|alpha|beta|pre|iv)_?(\d*))?(?:_?plus|_?start)?(?:[A-Z_]\w*)?$`)
+	versionName = regexp.MustCompile(`^[A-Z]*_?V?\d+(?:_\d+)+|^V\d+|_V_?\d+|(?i)_version_\d+|In[A-Z][a-z]+\d+|[a-z]\d+Warning|Gradle\d+`)
+)
+
+// named is what a constant's name says of a version.
+type named struct {
+	parts []string
+	pre   string // "dev", "rc", …; "" when the name says none
+}
+
+// readName reads the version in a constant's name: V26_28_0, V140_DEV0, IBP_4_1_IV0. It reports false for names
+// without one.
+func readName(name string) (named, bool) {
+	if !versionName.MatchString(name) {
+		return named{}, false
+	}
+	m := nameNumbers.FindStringSubmatch(name)
+	if m == nil {
+		return named{}, false
+	}
+	n := named{parts: strings.Split(m[1], "_"), pre: strings.ToLower(m[2])}
+	for i, p := range n.parts {
+		n.parts[i] = cmp.Or(strings.TrimLeft(p, "0"), "0")
+	}
+	if n.pre == "iv" { // Kafka's own counter
+		n.pre = ""
+	}
+	return n, true
+}
+
+// disagreement explains how a name contradicts a value; "" when it does not or says nothing. They disagree when
+// their numbers differ, where V143 may leave out the zero of 0.143.0, or when the name tells of a prerelease that the value lacks.
+// A value more precise than its name is no contradiction: V26_1_0 may be 26.1.0-dev.0.
+func disagreement(name string, v Version) string {
+	n, ok := readName(name)
+	if !ok || v.IsZero() {
+		return ""
+	}
+	said := strings.Join(n.parts, ".")
+	if n.pre != "" && v.Pre() == "" {
+		return fmt.Sprintf("the name %s says %s-%s, the value is %s", name, said, n.pre, v)
+	}
+	if !agrees(n.parts, v) {
+		return fmt.Sprintf("the name %s says %s, the value is %s", name, said, v)
+	}
+	return ""
+}
+
+func agrees(parts []string, v Version) bool {
+	numbers := v.padded(len(parts) + 1)
+	at := func(offset int) bool {
+		for i, p := range parts {
+			if number(numbers[i+offset]) != number(p) {
+				return false
+			}
+		}
+		return true
+	}
+	if at(0) || number(numbers[0]) == number("0") && at(1) {
+		return true
+	}
+	// Digits glued together: RemovedInDjango61Warning is 6.1.
+	return len(parts) == 1 && strings.Join(numbers[:2], "") == parts[0]
+}
+
+// nameVersion reads the version of a constant that has it in its name alone.
+func nameVersion(name string, scheme Scheme) (Version, bool) {
+	n, ok := readName(name)
+	if !ok {
+		return Version{}, false
+	}
+	parts := slices.Clone(n.parts)
+	if len(parts) == 1 && len(parts[0]) == 2 && strings.Contains(name, "In") { // glued digits
+		parts = []string{parts[0][:1], parts[0][1:]}
+	}
+	v, err := scheme.Parse(strings.Join(parts, "."))
+	return v, err == nil
+}

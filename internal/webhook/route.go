@@ -1,0 +1,269 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+// Row says which work an event calls for.
+type Row struct {
+	Event   string
+	Actions []string // none is any
+	Kind    string   // of the work
+	Why     string
+	build   func(p *payload) []store.Work
+}
+
+// Table is every event that relbot listens to. Pairs that are not in it are ignored.
+var Table = []Row{
+	{"pull_request", []string{"opened", "reopened", "synchronize", "edited", "closed", "ready_for_review", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "auto_merge_disabled"}, "pull",
+		"a member's head, base, state or description changed; every head needs a check", pullWork},
+	{"check_run", []string{"rerequested", "requested_action"}, "pull", "somebody pressed a button on the check", checkWork},
+	{"check_suite", []string{"rerequested"}, "pull", "somebody asked for all checks again", suiteWork},
+	{"issue_comment", []string{"created"}, "comment", "a comment may hold commands", commentWork},
+	{"issue_comment", []string{"edited", "deleted"}, "pull", "somebody may have changed relbot's own note", editWork},
+	{"push", nil, "repo", "a base branch moved, or a tag was pushed", pushWork},
+	{"create", nil, "repo", "a tag or release line was created", repoWork},
+	{"delete", nil, "repo", "a tag or release line was deleted", repoWork},
+	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
+	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
+	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized"}, "install", "a repository changed its name, default branch or visibility", installAndRepoWork},
+	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, "install", "the App was installed or removed", installWork},
+	{"installation_repositories", []string{"added", "removed"}, "install", "the App was installed on more or fewer repositories", installWork},
+	{"installation_target", []string{"renamed"}, "install", "an account changed its name", installWork},
+}
+
+// Routed is what became of an event.
+type Routed struct {
+	Action string
+	Work   []store.Work // none: ignored
+}
+
+// payload is what relbot reads of an event.
+type payload struct {
+	Action     string `json:"action"`
+	Ref        string `json:"ref"`
+	RefType    string `json:"ref_type"`
+	Repository struct {
+		FullName string `json:"full_name"`
+		Private  bool   `json:"private"`
+	} `json:"repository"`
+	Sender struct {
+		Login string `json:"login"`
+		Type  string `json:"type"`
+	} `json:"sender"`
+	PullRequest *pullRequest `json:"pull_request"`
+	Number      int          `json:"number"`
+	Issue       *struct {
+		Number      int             `json:"number"`
+		PullRequest json.RawMessage `json:"pull_request"`
+	} `json:"issue"`
+	Comment *struct {
+		ID        int64     `json:"id"`
+		Body      string    `json:"body"`
+		CreatedAt time.Time `json:"created_at"`
+		User      struct {
+			Login string `json:"login"`
+			Type  string `json:"type"`
+		} `json:"user"`
+	} `json:"comment"`
+	CheckRun *struct {
+		HeadSHA      string             `json:"head_sha"`
+		DetailsURL   string             `json:"details_url"`
+		PullRequests []pullRequest      `json:"pull_requests"`
+		CheckSuite   struct{ ID int64 } `json:"check_suite"`
+	} `json:"check_run"`
+	CheckSuite *struct {
+		HeadSHA      string        `json:"head_sha"`
+		PullRequests []pullRequest `json:"pull_requests"`
+	} `json:"check_suite"`
+	MergeGroup *struct {
+		HeadSHA string `json:"head_sha"`
+		HeadRef string `json:"head_ref"`
+		BaseSHA string `json:"base_sha"`
+		BaseRef string `json:"base_ref"`
+	} `json:"merge_group"`
+}
+
+type pullRequest struct {
+	Number    int       `json:"number"`
+	Title     string    `json:"title"`
+	Body      string    `json:"body"`
+	State     string    `json:"state"`
+	Merged    bool      `json:"merged"`
+	UpdatedAt time.Time `json:"updated_at"`
+	User      struct {
+		Login string `json:"login"`
+		Type  string `json:"type"`
+	} `json:"user"`
+	Head struct {
+		SHA string `json:"sha"`
+	} `json:"head"`
+	Base struct {
+		Ref string `json:"ref"`
+	} `json:"base"`
+}
+
+// Route decides what an event calls for, from its name and payload alone.
+func Route(event string, raw []byte) (Routed, error) {
+	var head struct {
+		Action string `json:"action"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return Routed{}, fmt.Errorf("%s: %w", event, err)
+	}
+	out := Routed{Action: head.Action}
+	i := slices.IndexFunc(Table, func(r Row) bool {
+		return r.Event == event && (r.Actions == nil || slices.Contains(r.Actions, head.Action))
+	})
+	if i < 0 {
+		return out, nil
+	}
+	var p payload
+	if err := json.Unmarshal(raw, &p); err != nil {
+		// A form that GitHub has not sent before: nothing can be read from it, and the timer will see what it was about.
+		return out, nil //nolint:nilerr // see above
+	}
+	out.Work = Table[i].build(&p)
+	return out, nil
+}
+
+func row(kind, key, lane string, data any) store.Work {
+	w := store.Work{Kind: kind, Key: key, Lane: lane}
+	if data != nil {
+		w.Data, _ = json.Marshal(data) // plain data
+	}
+	return w
+}
+
+func (p *payload) pull(n int) string { return fmt.Sprintf("%s#%d", p.Repository.FullName, n) }
+
+// hint tells the worker what the event said of a pull request.
+type hint struct {
+	Action    string    `json:"action"`
+	Head      string    `json:"head"`
+	Base      string    `json:"base"`
+	State     string    `json:"state"`
+	Title     string    `json:"title"`
+	Body      string    `json:"body"`
+	Author    string    `json:"author"`
+	Bot       bool      `json:"bot"`
+	Private   bool      `json:"private"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Recheck   bool      `json:"recheck,omitempty"`
+}
+
+func pullWork(p *payload) []store.Work {
+	r := p.PullRequest
+	if r == nil || p.Repository.FullName == "" || r.Number == 0 {
+		return nil
+	}
+	h := hint{
+		Action: p.Action, Head: r.Head.SHA, Base: r.Base.Ref, State: r.State, Title: r.Title, Body: r.Body,
+		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt,
+	}
+	if r.Merged {
+		h.State = "merged"
+	}
+	key := p.pull(r.Number)
+	work := []store.Work{row("pull", key, key, h)}
+	if r.Merged {
+		// A merge moves the base, and a release may have been cut in between.
+		work = append(work, row("repo", p.Repository.FullName, p.Repository.FullName, nil))
+	}
+	return work
+}
+
+// ofHead is the work of a button. Checks on heads of forks name no pull request; then every one of the repository is looked at.
+func (p *payload) ofHead(pulls []pullRequest, details string) []store.Work {
+	if p.Repository.FullName == "" {
+		return nil
+	}
+	h := hint{Action: p.Action, Recheck: p.Action == "rerequested"}
+	var work []store.Work
+	for _, r := range pulls {
+		key := p.pull(r.Number)
+		work = append(work, row("pull", key, key, h))
+	}
+	if len(work) == 0 {
+		if _, key, ok := strings.Cut(details, "/pulls/"); ok {
+			if i := strings.LastIndexByte(key, '/'); i > 0 {
+				key = key[:i] + "#" + key[i+1:]
+				return []store.Work{row("pull", key, key, h)}
+			}
+		}
+		return []store.Work{row("repo", p.Repository.FullName, p.Repository.FullName, map[string]bool{"backfill": true})}
+	}
+	return work
+}
+
+func checkWork(p *payload) []store.Work {
+	if p.CheckRun == nil {
+		return nil
+	}
+	return p.ofHead(p.CheckRun.PullRequests, p.CheckRun.DetailsURL)
+}
+
+func suiteWork(p *payload) []store.Work {
+	if p.CheckSuite == nil {
+		return nil
+	}
+	return p.ofHead(p.CheckSuite.PullRequests, "")
+}
+
+// onPull reports whether a comment stands on a pull request.
+func (p *payload) onPull() bool {
+	return p.Issue != nil && p.Comment != nil && p.Repository.FullName != "" && len(p.Issue.PullRequest) > 0 && string(p.Issue.PullRequest) != "null"
+}
+
+func commentWork(p *payload) []store.Work {
+	if !p.onPull() || p.Comment.User.Type == "Bot" || p.Sender.Type == "Bot" || !strings.Contains(strings.ToLower(p.Comment.Body), "/relbot") {
+		return nil
+	}
+	return []store.Work{row("comment", fmt.Sprintf("%s:%d", p.pull(p.Issue.Number), p.Comment.ID), "comments:"+p.Repository.FullName, map[string]any{
+		"id": p.Comment.ID, "body": p.Comment.Body, "author": p.Comment.User.Login, "created": p.Comment.CreatedAt,
+	})}
+}
+
+func editWork(p *payload) []store.Work {
+	if !p.onPull() || p.Comment.User.Type != "Bot" || p.Sender.Type == "Bot" {
+		return nil // people's edits run nothing, and relbot's own need no look
+	}
+	key := p.pull(p.Issue.Number)
+	return []store.Work{row("pull", key, key, hint{Action: "note"})}
+}
+
+func pushWork(p *payload) []store.Work {
+	if strings.HasPrefix(p.Ref, "refs/heads/gh-readonly-queue/") {
+		return nil
+	}
+	return repoWork(p)
+}
+
+func repoWork(p *payload) []store.Work {
+	name := p.Repository.FullName
+	if name == "" || strings.HasPrefix(p.Ref, "gh-readonly-queue/") {
+		return nil
+	}
+	return []store.Work{row("repo", name, name, nil)}
+}
+
+func groupWork(p *payload) []store.Work {
+	g := p.MergeGroup
+	if g == nil || p.Repository.FullName == "" {
+		return nil
+	}
+	key := p.Repository.FullName + "@" + g.HeadSHA
+	return []store.Work{row("group", key, key, map[string]string{
+		"action": p.Action, "head": g.HeadSHA, "head_ref": g.HeadRef, "base_sha": g.BaseSHA, "base_ref": g.BaseRef,
+	})}
+}
+
+func installWork(*payload) []store.Work { return []store.Work{row("install", "all", "install", nil)} }
+
+func installAndRepoWork(p *payload) []store.Work { return append(installWork(p), repoWork(p)...) }
