@@ -74,7 +74,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer st.Close()
-	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, CacheDir: set.CacheDir, Log: log})
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log})
 	if err != nil {
 		return err
 	}

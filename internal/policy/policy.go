@@ -60,7 +60,7 @@ type decoder struct {
 }
 
 func (d *decoder) policy(n strict.Node) {
-	var couplings, gates, releases node
+	var couplings, gates, releases strict.Node
 	seen := n.Object(map[string]func(strict.Node){
 		"version": func(n strict.Node) {
 			if s, ok := n.Text("1"); ok && s != "1" {
@@ -317,7 +317,7 @@ func (d *decoder) gate(g strict.Pair) rules.Gate {
 
 func (d *decoder) couplings(n strict.Node) {
 	type edge struct {
-		n    node
+		n    strict.Node
 		text string
 		c, i int
 		a, b coupling.Pull
@@ -365,7 +365,7 @@ func (d *decoder) nameOf(p coupling.Pull, c int) string {
 
 func (d *decoder) coupling(n strict.Pair) (coupling.Coupling, []strict.Node) {
 	out := coupling.Coupling{Name: n.Name, Home: d.home, SameRelease: true, Origin: coupling.FromPolicy}
-	var order, gates node
+	var order, gates strict.Node
 	seen := n.Object(map[string]func(strict.Node){
 		"title":        func(n strict.Node) { out.Title, _ = n.Text("a text") },
 		"base":         func(n strict.Node) { out.Base = branch(n) },

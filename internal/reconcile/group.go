@@ -71,7 +71,7 @@ func (r *Reconciler) groupTrouble(ctx context.Context, c store.Claimed, d repoDo
 func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pulls []coupling.Pull, v rules.Verdict, js []judgementDoc) error {
 	pol := d.rules()
 	run := note.Check(note.CheckInput{
-		Pull: coupling.Pull{Repo: d.Name}, Name: pol.Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true,
+		Pull: coupling.Pull{Repo: d.Name}, Name: pol.Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
 	})
 	_, err := r.Publish.Check(ctx, d.Name, run, publish.CheckOptions{Level: string(v.Level), As: pol.Check.As, Now: r.Now()})
 	return err

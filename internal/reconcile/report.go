@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
@@ -72,7 +71,7 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	if len(fresh) > 0 {
 		key := "report " + hash
 		issue := coupling.Pull{Repo: repo, Number: last.Issue}
-		if err := r.Publish.Once(ctx, issue, string(repo)+" "+key, note.ReplyMarker(key), note.ReplyMarker(key)+"\n"+note.ReportComment(fresh, repo)); err != nil {
+		if err := r.Publish.Once(ctx, issue, string(repo)+" "+key, note.ReplyMarker(key), note.ReplyMarker(key)+"\n"+note.ReportComment(rep, fresh)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +95,7 @@ func (r *Reconciler) findReport(ctx context.Context, repo coupling.Repo, label s
 		return 0, err
 	}
 	for _, i := range issues {
-		if i.Own && strings.Contains(i.Body, note.ReportMarker) {
+		if i.Own && note.IsReport(i.Body) {
 			return i.Number, nil
 		}
 	}

@@ -111,7 +111,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	run := note.Check(note.CheckInput{
 		Pull: p, Name: pol.Check.Name, Head: seen.Head, Verdict: verdict, Judgements: judgements(js), Expired: expired,
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
-		DetailsURL: r.details(p),
+		DetailsURL: r.details(p), Private: repo.Private,
 	})
 	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: seen.Recheck}
 	// A pass is given only to a head that is still the head: it is read again at the last moment. Taking one back

@@ -200,3 +200,18 @@ func interval(d time.Duration) func(time.Time) time.Time {
 func always(w store.Work) func(time.Time) []store.Work {
 	return func(time.Time) []store.Work { return []store.Work{w} }
 }
+
+// Pending counts the rows of work that are due or failing; what merely waits for its time is not counted.
+func (s *Server) Pending(ctx context.Context) (int, error) {
+	jobs, err := s.options.Store.Jobs(ctx)
+	n := 0
+	for _, j := range jobs {
+		if j.Attempt > 0 || !j.At.After(s.options.Now()) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Close closes the store without finishing anything, as if the process were killed.
+func (s *Server) Close() error { return s.options.Store.Close() }

@@ -61,7 +61,6 @@ var Table = []Setting{
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
 	{Name: "admin_listen", Doc: "address for profiling and the job list; off when empty, and never to be public"},
-	{Name: "cache_dir", Doc: "directory for immutable content read from GitHub; in memory only when empty"},
 	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},
 	{Name: "workers", Default: "8", Doc: "how many couplings and pull requests are worked on at once"},
 }
@@ -79,7 +78,6 @@ type Settings struct {
 	LogLevel          slog.Level
 	LogFormat         string
 	ReconcileInterval time.Duration
-	CacheDir          string
 	Debounce          time.Duration
 	Workers           int
 }
@@ -194,7 +192,7 @@ func check(values map[string]value) (*Settings, []string) {
 	}
 	s := &Settings{
 		Listen: values["listen"].text, AdminListen: values["admin_listen"].text, DatabaseURL: values["database_url"].text,
-		CacheDir: values["cache_dir"].text, LogFormat: values["log_format"].text,
+		LogFormat: values["log_format"].text,
 	}
 	for _, name := range []string{"listen", "admin_listen"} {
 		if text := values[name].text; text != "" {

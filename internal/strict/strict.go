@@ -185,17 +185,31 @@ func (n Node) Object(keys map[string]func(Node)) map[string]Node {
 	for _, p := range n.Mapping("the keys " + strings.Join(names, ", ")) {
 		read, ok := keys[p.Name]
 		if !ok {
-			want := "one of " + strings.Join(names, ", ")
-			if near := nearest.Word(p.Name, names); near != "" {
-				want = fmt.Sprintf("%q", near)
-			}
-			p.Key.Problemf(fmt.Sprintf("%q", Clip(p.Name)), want, "unknown key")
+			p.Key.Unknown("key", p.Name, names)
 			continue
 		}
 		seen[p.Name] = p.Node
 		read(p.Node)
 	}
 	return seen
+}
+
+// Unknown reports a word that is none of the known ones, with the one that was most likely meant.
+func (n Node) Unknown(what, word string, known []string) {
+	slices.Sort(known)
+	want := "one of " + strings.Join(known, ", ")
+	if near := nearest.Word(word, known); near != "" {
+		want = fmt.Sprintf("%q", near)
+	}
+	n.Problemf(fmt.Sprintf("%q", Clip(word)), want, "unknown %s", what)
+}
+
+// Position is the line and column of a place, from 1.
+func (n Node) Position() (line, column int) {
+	if n.at == nil {
+		return 1, 1
+	}
+	return n.at.Line, n.at.Column
 }
 
 // List lists the entries of a sequence.

@@ -13,8 +13,7 @@
 //
 //   - Nothing here reads a clock, a file or a network; equal arguments give equal answers, whatever their order.
 //   - Dates never decide. A patch release that was tagged after a higher minor is still the lower version.
-//   - What was not read is an unknown [Fact], and an answer that could depend on it is unknown too: turning a known fact
-//     unknown never changes one known answer into another.
+//   - What was not read is an unknown [Fact], and a release or threshold that depends on it is unknown too.
 //   - A release without a change never makes the change ship earlier.
 //   - Versions of a [Scheme] are totally ordered, and keep the text they were written with.
 //

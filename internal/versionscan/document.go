@@ -525,7 +525,7 @@ func (w *yamlWalk) scalar(n ast.Node, raw string) {
 	if t := n.GetToken(); t != nil && t.Position != nil {
 		l.Line, l.Column = max(1, t.Position.Line), max(1, t.Position.Column)
 	}
-	// The parser counts characters, and for a quoted scalar it counts the quote.
+	// The parser counts characters, counts the quote of a quoted scalar, and is off by one behind a tag.
 	line := lineOf(w.text, l.Line)
 	runes := 1
 	for i := range line {
@@ -535,8 +535,12 @@ func (w *yamlWalk) scalar(n ast.Node, raw string) {
 		}
 		runes++
 	}
-	if l.Column <= len(line) && (line[l.Column-1] == '"' || line[l.Column-1] == '\'') {
-		l.Column++
+	if rest := line[min(l.Column-1, len(line)):]; raw != "" {
+		if i := strings.Index(rest, raw); i > 0 {
+			l.Column += i
+		} else if i < 0 && rest != "" && strings.IndexByte(`"'`, rest[0]) >= 0 {
+			l.Column++
+		}
 	}
 	w.found = append(w.found, l)
 }

@@ -177,15 +177,19 @@ func identifiers(s string) bool {
 
 var anyTail = regexp.MustCompile(`^[-+._ ]?[A-Za-z0-9].*$`)
 
-var wordTail = regexp.MustCompile(`^[-._]?[A-Za-z0-9]+(?:[-._]+[A-Za-z0-9]+)*$`)
+var (
+	wordTail  = regexp.MustCompile(`^[-._]?[A-Za-z0-9]+(?:[-._]+[A-Za-z0-9]+)*$`)
+	gluedTail = regexp.MustCompile(`(?i)^(?:[-._]|(?:dev|alpha|beta|pre|rc|a|b)(?:[^a-z]|$))`)
+)
 
-// looseTail takes any words and numbers, glued or not: rc2 sorts before rc10, and dev before every other word.
+// looseTail takes any words and numbers, of which the usual ones may be glued to the numbers before them: rc2 sorts
+// before rc10, and dev before every other word.
 func looseTail(tail string) (pre, order string, ok bool) {
 	text, _, _ := strings.Cut(tail, "+")
 	if text == "" {
 		return "", finalOrder[Calver], true
 	}
-	if !wordTail.MatchString(text) {
+	if !wordTail.MatchString(text) || !gluedTail.MatchString(text) {
 		return "", "", false
 	}
 	var b strings.Builder

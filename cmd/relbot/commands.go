@@ -1,0 +1,20 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// commands lists the subcommands.
+func commands() []*cobra.Command {
+	return []*cobra.Command{
+		serveCommand(), probeCommand(), simulateCommand(),
+		{
+			Use:   "version",
+			Short: "Print the version",
+			Args:  cobra.NoArgs,
+			Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "relbot", version) },
+		},
+	}
+}

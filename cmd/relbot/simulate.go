@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/scenario"
+	"github.com/relbot/relbot/internal/server"
+	"github.com/relbot/relbot/internal/store/engine"
+)
+
+// startSimulated makes the same server as `relbot serve`, with a clock that a scenario moves.
+func startSimulated(ctx context.Context, o scenario.StartOptions) (scenario.Server, error) {
+	st, err := engine.Open(ctx, o.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	app, err := ghapp.New(ghapp.Settings{APIURL: o.APIURL, AppID: o.AppID, Key: o.Key, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	options := server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte(o.Secret)}, Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Owner: uuid.NewString()}
+	for name, text := range o.Settings {
+		switch name {
+		case "reconcile_interval":
+			if options.ReconcileInterval, err = time.ParseDuration(text); err != nil {
+				return nil, fmt.Errorf("settings: %s: %w", name, err)
+			}
+		case "public_url":
+			options.PublicURL = text
+		default:
+			return nil, fmt.Errorf("settings: %s has no meaning in a simulation: want reconcile_interval or public_url", name)
+		}
+	}
+	return server.New(options)
+}
+
+func simulateCommand() *cobra.Command {
+	var format, database string
+	c := &cobra.Command{
+		Use:   "simulate FILE…",
+		Short: "Run scenario files through the whole server against the embedded GitHub",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "text" && format != "json" {
+				return fmt.Errorf("--format %q: want text or json", format)
+			}
+			return simulate(cmd.Context(), args, format, database, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&database, "database-url", "", "run on this database instead of a temporary SQLite file; it must be empty")
+	return c
+}
+
+// simulate runs files and prints what came of them. Files that cannot be read are usage errors, found before anything runs.
+func simulate(ctx context.Context, paths []string, format, database string, stdout, stderr io.Writer) error {
+	var all []*scenario.Scenario
+	bad := 0
+	for _, path := range paths {
+		s, problems, err := scenario.Load(path)
+		if err != nil {
+			fmt.Fprintf(stderr, "%v\n", err)
+			bad++
+		}
+		for _, p := range problems {
+			fmt.Fprintf(stderr, "%s:%s\n", path, p)
+		}
+		if len(problems) > 0 {
+			bad++
+		}
+		all = append(all, s)
+	}
+	if bad > 0 {
+		return exit{exitUsage, fmt.Errorf("%d of %d files cannot be run", bad, len(paths))}
+	}
+	o := scenario.Options{Start: startSimulated}
+	if database != "" {
+		o.Database = func() (string, error) { return database, nil }
+	}
+	out := scenario.Result{OK: true}
+	printer := scenario.Printer{W: stdout, Colour: colours(stdout)}
+	for _, s := range all {
+		r, err := scenario.Run(ctx, s, o)
+		if err != nil {
+			return unsure(err)
+		}
+		out.Files = append(out.Files, r)
+		out.OK = out.OK && r.OK
+		if format == "text" {
+			printer.File(r)
+		}
+	}
+	if format == "json" {
+		enc := json.NewEncoder(stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(out); err != nil {
+			return unsure(err)
+		}
+	}
+	if !out.OK {
+		return blocked
+	}
+	return nil
+}
+
+// colours reports whether a writer is a terminal that wants colours.
+func colours(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && cmp.Or(os.Getenv("NO_COLOR"), os.Getenv("CI")) == "" && os.Getenv("TERM") != "dumb"
+}

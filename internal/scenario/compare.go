@@ -1,0 +1,378 @@
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
+)
+
+// Result is what came of all files, in the order of their keys.
+type Result struct {
+	Files []FileResult `json:"files"`
+	OK    bool         `json:"ok"`
+}
+
+// FileResult is what came of one scenario.
+type FileResult struct {
+	File  string       `json:"file"`
+	Title string       `json:"title"`
+	OK    bool         `json:"ok"`
+	Steps []StepResult `json:"steps"`
+}
+
+// StepResult is what came of one step. Checks are keyed by pull request, "#1" in the default repository.
+type StepResult struct {
+	Name     string                 `json:"name"`
+	OK       bool                   `json:"ok"`
+	Checks   map[string]CheckResult `json:"checks"`
+	Failures []Failure              `json:"failures"`
+}
+
+// CheckResult is a check as the embedded GitHub shows it.
+type CheckResult struct {
+	Verdict  string   `json:"verdict"`
+	Reasons  []string `json:"reasons"`
+	Warnings []string `json:"warnings"`
+}
+
+// Failure is an expectation that did not hold.
+type Failure struct {
+	Path string `json:"path"`
+	Want string `json:"want"`
+	Got  string `json:"got"`
+}
+
+var verdictLine = regexp.MustCompile(`<!-- relbot:verdict (\{.*?\}) -->`)
+
+// read takes the verdict out of a check. A status has no room for the hidden comment: its state and words stand in.
+func read(c ghsim.CheckRun) CheckResult {
+	r := CheckResult{Reasons: []string{}, Warnings: []string{}}
+	if m := verdictLine.FindStringSubmatch(c.Text); m != nil {
+		_ = json.Unmarshal([]byte(m[1]), &r) // what cannot be read leaves the verdict empty
+	} else if c.FromStatus {
+		word, _, _ := strings.Cut(c.Title, ":")
+		r.Verdict = map[string]string{"Passed": "pass", "Waiting": "wait", "Blocked": "block", "Unknown": "unknown"}[word]
+		if m := regexp.MustCompile(`\[([a-z, -]+)\]`).FindStringSubmatch(c.Title); m != nil {
+			r.Reasons = strings.Split(m[1], ", ")
+		}
+	}
+	if r.Reasons == nil {
+		r.Reasons = []string{}
+	}
+	if r.Warnings == nil {
+		r.Warnings = []string{}
+	}
+	slices.Sort(r.Reasons)
+	slices.Sort(r.Warnings)
+	r.Reasons, r.Warnings = slices.Compact(r.Reasons), slices.Compact(r.Warnings)
+	return r
+}
+
+func isNote(c ghsim.Comment) bool { return c.Own && strings.Contains(c.Body, "<!-- relbot:note") }
+
+func (w *World) compare(e Expect, r *StepResult) {
+	home := w.Scenario.Repo
+	fail := func(path string, want, got any) {
+		r.Failures = append(r.Failures, Failure{path, fmt.Sprint(want), fmt.Sprint(got)})
+	}
+	for _, repo := range w.GitHub.Repos() {
+		for _, p := range w.GitHub.Pulls(repo) {
+			key := coupling.Pull{Repo: repo, Number: p.Number}
+			if c, ok := w.GitHub.CurrentCheck(key); ok {
+				r.Checks[key.In(home)] = read(c)
+			}
+		}
+	}
+	for _, want := range e.Checks {
+		path := "checks." + want.Pull.In(home)
+		c, ok := w.GitHub.CurrentCheck(want.Pull)
+		if want.AnyHead {
+			c, ok = w.GitHub.LastCheck(want.Pull)
+		}
+		if !ok {
+			fail(path, want.Verdict, "no check on the head")
+			continue
+		}
+		w.compareCheck(path, want, c, fail)
+	}
+	if e.Group != nil {
+		g := w.GitHub.LastGroup()
+		if g == nil {
+			fail("group_check", e.Group.Verdict, "no merge group")
+		} else if c, ok := w.GitHub.CheckAt(g.Repo, g.Head); !ok {
+			fail("group_check", e.Group.Verdict, "no check on the group's head")
+		} else {
+			w.compareCheck("group_check", *e.Group, c, fail)
+		}
+	}
+	w.compareComments(e, fail)
+	for _, want := range e.Merge {
+		state, why := w.GitHub.Mergeable(want.Pull)
+		if string(state) != want.Want {
+			fail("merge."+want.Pull.In(home), want.Want, strings.TrimSpace(string(state)+" "+why))
+		}
+	}
+	if e.Queue != "" {
+		got := w.queued
+		if g := w.GitHub.LastGroup(); g != nil && w.last != nil && g.Head != "" {
+			got = map[string]string{"merged": "merged", "destroyed": "refused"}[g.State]
+			if got == "" {
+				got = g.State
+			}
+		}
+		if got != e.Queue {
+			fail("queue", e.Queue, got)
+		}
+	}
+	for _, want := range e.Reactions {
+		got := w.reactionsTo(want.Comment)
+		slices.Sort(got)
+		wanted := slices.Sorted(slices.Values(want.Want))
+		if !slices.Equal(got, wanted) {
+			fail("reactions."+want.Comment, wanted, got)
+		}
+	}
+	w.compareReport(e, fail)
+	w.compareStates(e, fail)
+	reads, writes := w.GitHub.Counts()
+	for _, b := range []struct {
+		name  string
+		bound *Bound
+		got   int
+	}{{"reads", e.Reads, reads - w.reads}, {"writes", e.Writes, writes - w.writes}} {
+		switch {
+		case b.bound == nil:
+		case b.bound.Exactly >= 0 && b.got != b.bound.Exactly:
+			fail(b.name, fmt.Sprintf("exactly %d", b.bound.Exactly), b.got)
+		case b.bound.Max >= 0 && b.got > b.bound.Max:
+			fail(b.name, fmt.Sprintf("at most %d", b.bound.Max), b.got)
+		}
+	}
+}
+
+func (w *World) compareCheck(path string, want Check, c ghsim.CheckRun, fail func(string, any, any)) {
+	got := read(c)
+	if want.Verdict != "" && got.Verdict != want.Verdict {
+		fail(path+".verdict", want.Verdict, fmt.Sprintf("%s %v: %s", got.Verdict, got.Reasons, c.Title))
+	}
+	if want.HasReasons {
+		wanted := slices.Sorted(slices.Values(want.Reasons))
+		if !slices.Equal(slices.Compact(wanted), got.Reasons) {
+			fail(path+".reasons", wanted, got.Reasons)
+		}
+	}
+	for _, code := range want.Warnings {
+		if !slices.Contains(got.Warnings, code) {
+			fail(path+".warnings", code, got.Warnings)
+		}
+	}
+	all := []string{c.Title, c.Summary, c.Text}
+	for _, a := range c.Annotations {
+		all = append(all, a.Path, a.Message)
+		if a.Title != nil {
+			all = append(all, *a.Title)
+		}
+	}
+	compareSays(path, want.Says, want.SaysNot, strings.Join(all, "\n"), fail)
+	for _, a := range want.Annotations {
+		if !slices.ContainsFunc(c.Annotations, func(g ghsim.Annotation) bool {
+			return g.Path == a.Path && (a.Line == 0 || g.StartLine == a.Line)
+		}) {
+			var lines []string
+			for _, g := range c.Annotations {
+				lines = append(lines, fmt.Sprintf("%s:%d", g.Path, g.StartLine))
+			}
+			fail(path+".annotations", fmt.Sprintf("%s:%d", a.Path, a.Line), lines)
+		}
+	}
+}
+
+func compareSays(path string, says, not []string, got string, fail func(string, any, any)) {
+	for _, s := range says {
+		if !strings.Contains(got, s) {
+			fail(path+".says", s, clip(got))
+		}
+	}
+	for _, s := range not {
+		if strings.Contains(got, s) {
+			fail(path+".says_not", "not "+s, clip(got))
+		}
+	}
+}
+
+// clip keeps a failure readable.
+func clip(s string) string {
+	if len(s) > 2000 {
+		return s[:2000] + "…"
+	}
+	return s
+}
+
+func (w *World) compareComments(e Expect, fail func(string, any, any)) {
+	home := w.Scenario.Repo
+	for _, want := range e.Notes {
+		path := "notes." + want.Pull.In(home)
+		live, outdated := 0, 0
+		var text []string
+		for _, c := range w.GitHub.Comments(want.Pull) {
+			switch {
+			case !isNote(c):
+			case c.Minimized != "":
+				outdated++
+			default:
+				live++
+				text = append(text, c.Body)
+			}
+		}
+		if want.Count >= 0 && live != want.Count {
+			fail(path+".count", want.Count, live)
+		}
+		if want.Outdated >= 0 && outdated != want.Outdated {
+			fail(path+".outdated", want.Outdated, outdated)
+		}
+		compareSays(path, want.Says, want.SaysNot, strings.Join(text, "\n"), fail)
+	}
+	for _, want := range e.Replies {
+		path := "replies." + want.Pull.In(home)
+		var text []string
+		for _, c := range w.GitHub.Comments(want.Pull) {
+			if c.Own && !isNote(c) {
+				text = append(text, c.Body)
+			}
+		}
+		if want.Count >= 0 && len(text) != want.Count {
+			fail(path+".count", want.Count, fmt.Sprintf("%d: %s", len(text), clip(strings.Join(text, "\n---\n"))))
+		}
+		compareSays(path, want.Says, want.SaysNot, strings.Join(text, "\n"), fail)
+	}
+}
+
+// reactionsTo lists relbot's reactions to a named comment.
+func (w *World) reactionsTo(name string) []string {
+	id := w.comments[name]
+	for _, repo := range w.GitHub.Repos() {
+		for _, p := range w.GitHub.Pulls(repo) {
+			for _, c := range w.GitHub.Comments(coupling.Pull{Repo: repo, Number: p.Number}) {
+				if c.ID == id {
+					return slices.Clone(c.Reactions)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (w *World) compareReport(e Expect, fail func(string, any, any)) {
+	if e.Report == nil {
+		return
+	}
+	var report *ghsim.Issue
+	for _, i := range w.GitHub.Issues(w.Scenario.Repo) {
+		if i.Own && strings.Contains(i.Body, "<!-- relbot:report") {
+			report = &i
+		}
+	}
+	open := report != nil && report.Open
+	if e.Report.Open != nil && open != *e.Report.Open {
+		fail("report.open", *e.Report.Open, open)
+	}
+	text, comments := "", 0
+	if report != nil {
+		text = report.Title + "\n" + report.Body
+		for _, c := range report.Comments {
+			text += "\n" + c.Body
+		}
+		comments = len(report.Comments)
+	}
+	compareSays("report", e.Report.Says, e.Report.SaysNot, text, fail)
+	if e.Report.Comments >= 0 && comments != e.Report.Comments {
+		fail("report.comments", e.Report.Comments, comments)
+	}
+}
+
+var stateLine = regexp.MustCompile(`<!-- relbot:state (\{.*?\}) -->`)
+
+// state is the machine-readable line of a note or report.
+type state struct {
+	Coupling  string            `json:"coupling"`
+	State     string            `json:"state"`
+	Train     map[string]string `json:"train"`
+	FirstShip map[string]string `json:"first_ship"`
+}
+
+// states collects the state lines of all notes and of the report, newest last.
+func (w *World) states() []state {
+	var texts []string
+	for _, repo := range w.GitHub.Repos() {
+		for _, i := range w.GitHub.Issues(repo) {
+			if i.Own {
+				texts = append(texts, i.Body)
+			}
+		}
+		for _, p := range w.GitHub.Pulls(repo) {
+			for _, c := range w.GitHub.Comments(coupling.Pull{Repo: repo, Number: p.Number}) {
+				if isNote(c) && c.Minimized == "" {
+					texts = append(texts, c.Body)
+				}
+			}
+		}
+	}
+	var out []state
+	for _, t := range texts {
+		for _, m := range stateLine.FindAllStringSubmatch(t, -1) {
+			var s state
+			if json.Unmarshal([]byte(m[1]), &s) == nil {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func (w *World) compareStates(e Expect, fail func(string, any, any)) {
+	if len(e.Coupling)+len(e.Train)+len(e.FirstShip) == 0 {
+		return
+	}
+	states := w.states()
+	for _, want := range e.Coupling {
+		got := "no note names it"
+		for _, s := range states {
+			if s.Coupling == want.Key && s.State != "" {
+				got = s.State
+			}
+		}
+		if got != want.Want {
+			fail("coupling."+want.Key, want.Want, got)
+		}
+	}
+	for _, want := range e.Train {
+		got := "not shown"
+		for _, s := range states {
+			if v, ok := s.Train[want.Key]; ok {
+				got = v
+			}
+		}
+		if got != want.Want {
+			fail("train."+want.Key, want.Want, got)
+		}
+	}
+	home := w.Scenario.Repo
+	for _, want := range e.FirstShip {
+		got := "not shown"
+		for _, s := range states {
+			for _, name := range []string{want.Pull.In(home), want.Pull.String()} {
+				if v, ok := s.FirstShip[name]; ok {
+					got = v
+				}
+			}
+		}
+		if got != want.Want {
+			fail("first_ship."+want.Pull.In(home), want.Want, got)
+		}
+	}
+}

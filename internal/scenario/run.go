@@ -1,0 +1,451 @@
+package scenario
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
+)
+
+// Server is the program under a simulated clock.
+type Server interface {
+	Handler() http.Handler
+	Start(ctx context.Context) error                    // queues what every start looks at
+	Settle(ctx context.Context) error                   // does all work that is due
+	Tick(ctx context.Context, from, to time.Time) error // fires the timers of a span
+	Wake(ctx context.Context) (time.Time, bool)         // when the next timer fires or work becomes due
+	Pending(ctx context.Context) (int, error)           // rows of work that are due or failing
+	Close() error                                       // without any graceful end
+}
+
+// Start makes a server.
+type Start func(ctx context.Context, o StartOptions) (Server, error)
+
+// StartOptions are what a server needs to know.
+type StartOptions struct {
+	APIURL      string
+	AppID       int64
+	Key         []byte // PEM
+	Secret      string
+	DatabaseURL string
+	PublicURL   string
+	Settings    map[string]string
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Options say how scenarios are run.
+type Options struct {
+	Start Start
+	// Database gives the URL of a new empty database; nil is a temporary SQLite file.
+	Database func() (string, error)
+	Log      *slog.Logger
+	// Inspect sees every request to the embedded GitHub and its answer; tests hold them against GitHub's descriptions.
+	Inspect func(r *http.Request, request []byte, status int, response []byte)
+	// Strict also fails a scenario that ends with pending work or with a request that the embedded GitHub does not know.
+	Strict bool
+	// Watch is called after each step, with the world as it stands.
+	Watch func(w *World, s Step, r StepResult)
+}
+
+// secret signs the webhooks of the simulation; it protects nothing.
+const secret = "simulated"
+
+// appKey is the simulated App's key, made once a process.
+var appKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// World is a running scenario: the embedded GitHub, the server and the clock.
+type World struct {
+	GitHub   *ghsim.GitHub
+	Scenario *Scenario
+
+	o        Options
+	now      time.Time
+	server   Server
+	api      *http.Server
+	apiURL   string
+	key      []byte
+	database string
+	temp     string
+	comments map[string]int64 // by the name that the scenario gave
+	last     *ghsim.Group
+	queued   string // what became of the last enqueue
+	reads    int
+	writes   int
+}
+
+// Now is the simulated time.
+func (w *World) Now() time.Time { return w.now }
+
+// NewWorld sets a scenario up: its repositories, with relbot installed on all of them.
+func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	key, err := appKey()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Scenario: s, o: o, now: s.Clock, comments: map[string]int64{}}
+	w.key = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	w.GitHub = ghsim.New(ghsim.Options{Clock: func() time.Time { return w.now }, AppID: 1, Key: &key.PublicKey, Secret: secret, Inspect: o.Inspect})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	w.api = &http.Server{Handler: w.GitHub.Handler(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = w.api.Serve(l) }() // ends with Close
+	w.apiURL = "http://" + l.Addr().String()
+	if err := w.begin(ctx); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *World) begin(ctx context.Context) error {
+	for _, r := range w.Scenario.Repos {
+		spec := ghsim.RepoSpec{Name: r.Name, Files: r.Files, Permissions: r.Permissions, Private: r.Private, MergeQueue: r.MergeQueue, Policy: r.Policy, RequiredCheck: checkName(r.Policy)}
+		for _, t := range r.Tags {
+			spec.Tags = append(spec.Tags, ghsim.TagSpec{Name: t.Name, Files: t.Files, OffBranch: t.OffBranch})
+		}
+		for _, b := range r.Branches {
+			spec.Branches = append(spec.Branches, ghsim.BranchSpec{Name: b.Name, From: b.From, Files: b.Files})
+		}
+		if err := w.GitHub.CreateRepo(spec); err != nil {
+			return err
+		}
+	}
+	for _, r := range w.Scenario.Repos {
+		if err := w.GitHub.Install(r.Name); err != nil {
+			return err
+		}
+	}
+	if err := w.newDatabase(); err != nil {
+		return err
+	}
+	if err := w.boot(ctx); err != nil {
+		return err
+	}
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	w.reads, w.writes = w.GitHub.Counts()
+	return nil
+}
+
+// checkName finds the name of the required check in a policy without judging the policy.
+func checkName(policy string) string {
+	for line := range strings.Lines(policy) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "check:"); ok {
+			if _, name, ok := strings.Cut(rest, "name:"); ok {
+				name, _, _ = strings.Cut(name, ",")
+				return strings.Trim(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), "}")), `"'`)
+			}
+		}
+	}
+	return ""
+}
+
+func (w *World) newDatabase() error {
+	if w.o.Database != nil {
+		url, err := w.o.Database()
+		w.database = url
+		return err
+	}
+	if w.temp == "" {
+		dir, err := os.MkdirTemp("", "relbot-simulate")
+		if err != nil {
+			return err
+		}
+		w.temp = dir
+	}
+	w.database = "sqlite:" + filepath.Join(w.temp, fmt.Sprintf("relbot-%d.db", time.Now().UnixNano()))
+	return nil
+}
+
+// boot starts a server on the present database.
+func (w *World) boot(ctx context.Context) error {
+	s, err := w.o.Start(ctx, StartOptions{
+		APIURL: w.apiURL, AppID: 1, Key: w.key, Secret: secret, DatabaseURL: w.database, PublicURL: w.Scenario.URL,
+		Settings: w.Scenario.Settings, Now: func() time.Time { return w.now }, Log: w.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	w.server = s
+	return s.Start(ctx)
+}
+
+// Close ends the world.
+func (w *World) Close() {
+	if w.server != nil {
+		w.server.Close()
+	}
+	w.api.Close()
+	if w.temp != "" {
+		os.RemoveAll(w.temp)
+	}
+}
+
+// send hands a delivery to the server, as GitHub would over the network.
+func (w *World) send(ctx context.Context, d ghsim.Delivery) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://relbot/webhook", strings.NewReader(string(d.Body)))
+	if err != nil {
+		return 0, err
+	}
+	r.Header = d.Header.Clone()
+	rec := &recorder{header: http.Header{}, status: http.StatusOK}
+	w.server.Handler().ServeHTTP(rec, r)
+	return rec.status, nil
+}
+
+// recorder keeps the status of an answer.
+type recorder struct {
+	header http.Header
+	status int
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+
+// maxRounds ends a world that never comes to rest: relbot answering its own events for ever.
+const maxRounds = 200
+
+// settle delivers all webhooks and does all work that is due, until there is none.
+func (w *World) settle(ctx context.Context) error {
+	for range maxRounds {
+		sent := w.GitHub.Flush(ctx, w.send)
+		if err := w.server.Settle(ctx); err != nil {
+			return err
+		}
+		w.GitHub.SettleGroups()
+		if sent == 0 && w.GitHub.Pending() == 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return errors.New("the world does not come to rest: relbot goes on answering its own events")
+}
+
+// advance moves the clock from one moment at which something happens to the next.
+func (w *World) advance(ctx context.Context, d time.Duration) error {
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	target := w.now.Add(d)
+	for w.now.Before(target) {
+		from := w.now
+		next, ok := w.server.Wake(ctx)
+		if !ok || next.After(target) {
+			next = target
+		}
+		if !next.After(from) { // due already, but not done: it fails and comes back later
+			next = from.Add(time.Second)
+		}
+		w.now = next
+		if err := w.server.Tick(ctx, from, next); err != nil {
+			return err
+		}
+		if err := w.settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart kills the server with half of the deliveries made, and starts it again.
+func (w *World) restart(ctx context.Context, lose bool) error {
+	w.GitHub.FlushN(ctx, (w.GitHub.Pending()+1)/2, w.send)
+	w.server.Close()
+	w.GitHub.DropOutbox() // nobody is there to take the rest: GitHub records them as failed
+	if lose {
+		if err := w.newDatabase(); err != nil {
+			return err
+		}
+	}
+	return w.boot(ctx)
+}
+
+// do performs one action.
+func (w *World) do(ctx context.Context, a Action) error {
+	g := w.GitHub
+	pull := a.Pull
+	str := func(p *string) string {
+		if p == nil {
+			return ""
+		}
+		return *p
+	}
+	switch a.Verb {
+	case "open":
+		draft := a.Draft != nil && *a.Draft
+		return g.Open(ghsim.OpenSpec{Repo: pull.Repo, Number: pull.Number, By: a.By, Title: str(a.Title), Body: str(a.Body), Base: str(a.Base), From: a.From, Files: a.Files, Draft: draft, Fork: a.Fork})
+	case "push":
+		repo := a.Repo
+		if !pull.IsZero() {
+			repo = pull.Repo
+		}
+		return g.Push(ghsim.PushSpec{Repo: repo, Pull: pull.Number, Branch: a.Branch, Files: a.Files, By: a.By, Message: a.Message, Force: a.Force})
+	case "edit":
+		return g.Edit(ghsim.EditSpec{Pull: pull, Title: a.Title, Body: a.Body, Base: a.Base, Draft: a.Draft, By: a.By})
+	case "close":
+		return g.Close(pull, a.By)
+	case "reopen":
+		return g.Reopen(pull, a.By)
+	case "merge":
+		g.Merge(ghsim.MergeSpec{Pull: pull, By: a.By, Method: a.Method, Bypass: a.Bypass, SaysMergedOnly: a.SaysMergedOnly}) // a refused merge changes nothing
+	case "enqueue":
+		var numbers []int
+		for _, p := range a.Pulls {
+			numbers = append(numbers, p.Number)
+		}
+		group, err := g.Enqueue(a.Pulls[0].Repo, numbers)
+		w.queued = "merged"
+		if err != nil { // refused at the door
+			w.queued, group = "refused", nil
+		}
+		w.last = group
+	case "tag":
+		return g.Tag(a.Repo, ghsim.TagSpec{Name: a.Name, On: a.On, Files: a.Files, Quiet: a.Quiet, OffBranch: len(a.Files) > 0})
+	case "delete_tag":
+		return g.DeleteTag(a.Repo, a.Name)
+	case "branch":
+		return g.Branch(a.Repo, ghsim.BranchSpec{Name: a.Name, From: a.From, Files: a.Files})
+	case "delete_branch":
+		return g.DeleteBranch(a.Repo, a.Name)
+	case "cherry_pick":
+		return g.CherryPick(ghsim.CherrySpec{Pull: pull, To: a.To, Trailer: a.Trailer, NumberInSubject: a.NumberInSubject, By: a.By})
+	case "revert":
+		return g.Revert(ghsim.RevertSpec{Pull: pull, ByPR: a.ByPR, Message: a.Message, By: a.By})
+	case "comment":
+		id := g.Comment(ghsim.CommentSpec{Pull: pull, By: a.By, Body: *a.Body, Bot: a.Bot})
+		if a.Name != "" {
+			w.comments[a.Name] = id
+		}
+	case "edit_comment":
+		id, ok := w.comments[a.Name]
+		if !ok {
+			return fmt.Errorf("no comment was named %q", a.Name)
+		}
+		return g.EditComment(id, a.By, *a.Body)
+	case "edit_note":
+		return w.editNote(a)
+	case "permission":
+		return g.SetPermission(a.Repo, a.User, a.Role)
+	case "policy":
+		const path = ".github/relbot.yml"
+		files := map[string]*string{path: &a.Text}
+		if !pull.IsZero() {
+			return g.Open(ghsim.OpenSpec{Repo: pull.Repo, Number: pull.Number, By: a.By, Title: "Change the policy", Files: files})
+		}
+		return g.Push(ghsim.PushSpec{Repo: a.Repo, Branch: "main", Files: files, By: a.By, Message: "change the policy"})
+	case "click":
+		return g.Click(pull, a.Button)
+	case "rerequest":
+		return g.Rerequest(pull)
+	case "webhooks":
+		return g.SetWebhooks(a.Mode)
+	case "fault":
+		return g.AddFault(ghsim.Fault{Match: a.Match, Answer: a.Answer, Times: a.Times, RetryAfter: a.RetryAfter})
+	case "clear_faults":
+		g.ClearFaults()
+	case "advance":
+		return w.advance(ctx, a.Duration)
+	case "restart":
+		return w.restart(ctx, a.LoseDatabase)
+	case "install":
+		return g.Install(a.Repo)
+	case "uninstall":
+		return g.Uninstall(a.Repo)
+	case "suspend":
+		return g.Suspend(a.Repo)
+	case "rename":
+		return g.Rename(a.Repo, coupling.Repo(a.To))
+	default:
+		return fmt.Errorf("no such action: %s", a.Verb)
+	}
+	return nil
+}
+
+// editNote changes relbot's own note as a person with write access could.
+func (w *World) editNote(a Action) error {
+	for _, c := range w.GitHub.Comments(a.Pull) {
+		if !isNote(c) || c.Minimized != "" {
+			continue
+		}
+		body := c.Body + a.Append
+		if a.Body != nil {
+			body = *a.Body
+		}
+		return w.GitHub.EditComment(c.ID, a.By, body)
+	}
+	return fmt.Errorf("%s has no note", a.Pull)
+}
+
+// Step performs one step and holds its expectations against the embedded GitHub.
+func (w *World) Step(ctx context.Context, s Step) StepResult {
+	r := StepResult{Name: s.Name, Checks: map[string]CheckResult{}}
+	fail := func(path, want string, err error) {
+		r.Failures = append(r.Failures, Failure{Path: path, Want: want, Got: err.Error()})
+	}
+	for i, a := range s.Do {
+		if err := w.do(ctx, a); err != nil {
+			fail(fmt.Sprintf("do[%d].%s", i, a.Verb), "done", err)
+		}
+	}
+	if err := w.settle(ctx); err != nil {
+		fail("settle", "the world at rest", err)
+	}
+	w.compare(s.Expect, &r)
+	w.reads, w.writes = w.GitHub.Counts()
+	r.OK = len(r.Failures) == 0
+	return r
+}
+
+// Run runs a scenario. The error is about the scenario's world, not about its expectations.
+func Run(ctx context.Context, s *Scenario, o Options) (FileResult, error) {
+	out := FileResult{File: s.File, Title: s.Title, OK: true}
+	w, err := NewWorld(ctx, s, o)
+	if err != nil {
+		return out, fmt.Errorf("%s: %w", s.File, err)
+	}
+	defer w.Close()
+	for _, step := range s.Steps {
+		r := w.Step(ctx, step)
+		out.Steps = append(out.Steps, r)
+		out.OK = out.OK && r.OK
+		if o.Watch != nil {
+			o.Watch(w, step, r)
+		}
+	}
+	if o.Strict && len(out.Steps) > 0 {
+		last := &out.Steps[len(out.Steps)-1]
+		if n, err := w.server.Pending(ctx); err != nil || n > 0 {
+			last.Failures = append(last.Failures, Failure{"end.pending", "no pending work", fmt.Sprintf("%d rows %v", n, err)})
+		}
+		for _, p := range w.GitHub.Problems() {
+			last.Failures = append(last.Failures, Failure{"end.requests", "only known requests", p})
+		}
+		last.OK = len(last.Failures) == 0
+		out.OK = out.OK && last.OK
+	}
+	return out, nil
+}
