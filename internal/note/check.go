@@ -42,7 +42,7 @@ var titles = map[rules.Level]string{rules.Pass: "Passed", rules.Wait: "Waiting",
 // Check writes the check that shows a verdict. A pass succeeds and a block fails; what waits or is unknown is in progress, but
 // in a merge group and, when it has lasted too long, for the unknown it fails too.
 func Check(in CheckInput) forge.CheckRun {
-	v := voice{home: in.Pull.Repo, hidden: hidden(in.Pull.Repo, in.Private, in.Judgements)}
+	v := voice{home: in.Pull.Repo, group: in.InGroup, hidden: hidden(in.Pull.Repo, in.Private, in.Judgements)}
 	run := forge.CheckRun{
 		Name: in.Name, Head: in.Head, DetailsURL: in.DetailsURL, Status: "completed",
 		Actions: []forge.Action{{ID: "recheck", Label: "Re-check", Description: "Look at everything again"}},
@@ -175,7 +175,7 @@ func summary(v voice, in CheckInput) string {
 	}
 	for _, j := range in.Judgements {
 		fmt.Fprintf(&b, "### %s\n\n%s\n\n", Escape(j.Coupling.Heading()), stateSentence(v, j))
-		if t := trainSentence(v, j); t != "" {
+		if t := trainSentence(v, j); t != "" && !j.State.Ended() {
 			b.WriteString(t + "\n\n")
 		}
 		b.WriteString(memberTable(v, j))

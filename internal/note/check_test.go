@@ -50,7 +50,7 @@ func TestEveryCode(t *testing.T) {
 			}
 		}
 		for _, text := range []string{Sentence(w.example, "acme/app"), Remedy(w.example, "acme/app")} {
-			if !strings.HasSuffix(text, ".") || strings.Contains(text, "  ") || strings.Contains(text, "..") || strings.Contains(text, "()") {
+			if !strings.HasSuffix(text, ".") || strings.Contains(text, "  ") || strings.Contains(text, "..") || strings.Contains(text, " ()") {
 				t.Errorf("%s: no clean sentence: %q", code, text)
 			}
 		}

@@ -50,6 +50,7 @@ type voice struct {
 	self   coupling.Pull          // of which is spoken; zero where the reader is on its page
 	plain  bool                   // without Markdown
 	raw    bool                   // plain, and not for GitHub: people's text as it is
+	group  bool                   // a merge group is judged: it fails, and nothing turns green by itself
 	hidden map[coupling.Pull]bool // members in private repositories, for public readers
 }
 
@@ -308,6 +309,9 @@ var sentences = []words{
 			return s + "."
 		},
 		remedy: func(v voice, r rules.Reason) string {
+			if v.group {
+				return "Queue it again behind " + v.pulls(r.Pulls) + ", or once " + is(r.Pulls, "that is", "those are") + " merged."
+			}
 			s := "Merge " + v.pulls(r.Pulls)
 			if r.Edge != nil && r.Edge.Together {
 				s += ", or put both into one merge group"
