@@ -89,9 +89,9 @@ version: 19.0
 </project>
 `,
 	"properties": "# version = 0\n! version = 1\nelasticsearch     = 9.4.2\nversion=4.2.0-SNAPSHOT\r\nspaced value here\nlong = 1.\\\n   2.3\nMAJOR: 152\nesc\\=aped=\\u0031.5 \nempty=\n",
-	"broken": "a: [1\nb: }\n",
-	"header": "#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 3\n#define NODE_PATCH_VERSION 0\n",
-	"gate":   "fn uid() {\n    if v >= V26_28_0 { 65534 } else if v >= V26_20_0 { 999 }\n}\n",
+	"broken":     "a: [1\nb: }\n",
+	"header":     "#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 3\n#define NODE_PATCH_VERSION 0\n",
+	"gate":       "fn uid() {\n    if v >= V26_28_0 { 65534 } else if v >= V26_20_0 { 999 }\n}\n",
 }
 
 func TestSelectorValues(t *testing.T) {

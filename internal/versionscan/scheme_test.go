@@ -195,7 +195,7 @@ func TestTotalOrder(t *testing.T) {
 	for _, s := range schemes {
 		r := rand.New(rand.NewSource(1))
 		var vs []Version
-		for range 300 {
+		for range 200 {
 			vs = append(vs, parse(t, s, random(r, s)))
 		}
 		for _, v := range vs {
