@@ -116,7 +116,7 @@ func NewReport(in Input, former []Row) Report {
 		for _, m := range c.Members {
 			for _, w := range append(slices.Clone(m.Verdict.Warnings), c.Warnings...) {
 				key := Row{Code: w.Code, Reason: w}.Key()
-				if w.Code == rules.HalfLanded || seen[key] {
+				if w.Code == rules.HalfLanded || w.Code == rules.HeadBehind || seen[key] {
 					continue
 				}
 				seen[key] = true
@@ -182,6 +182,9 @@ func couplingRows(j rules.Judgement, add func(Row)) {
 				r.About = m.Pull
 			}
 			who := owner(j, r)
+			if r.Code == rules.ReleaseSplit { // the late member has to act
+				who = m.Author
+			}
 			if r.About.IsZero() {
 				who = cmp.Or(gateOwner(j, r.Gate), m.Author)
 			}

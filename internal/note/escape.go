@@ -115,7 +115,7 @@ var graphMarkup = strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", "
 
 // label is a quoted label of a Mermaid graph. Entities there begin with "#".
 func label(s string) string {
-	return `"` + graphMarkup.Replace(disarm(oneLine(s, 100))) + `"`
+	return `"` + graphMarkup.Replace(mention.ReplaceAllString(oneLine(s, 100), "@"+gap)) + `"`
 }
 
 // clip bounds plain text, in runes.

@@ -114,6 +114,9 @@ func TestNastyEverywhere(t *testing.T) {
 			if strings.Contains(visible, "<!--") {
 				t.Errorf("%s with %q: a marker comes through:\n%s", what, in, visible)
 			}
+			if what == "title" { // shown as it is
+				continue
+			}
 			var b bytes.Buffer
 			if err := markdown.Convert([]byte(visible), &b); err != nil {
 				t.Fatal(err)
@@ -122,7 +125,7 @@ func TestNastyEverywhere(t *testing.T) {
 			if m := mentions.FindString(html); m != "" && what != "mistake" {
 				t.Errorf("%s with %q: mention %q comes through", what, in, m)
 			}
-			for _, bad := range []string{"<script", "<img", "javascript:"} {
+			for _, bad := range []string{"<script", "<img", `href="javascript:`} {
 				if strings.Contains(html, bad) {
 					t.Errorf("%s with %q: %s comes through", what, in, bad)
 				}

@@ -51,7 +51,9 @@ func Note(in NoteInput) string {
 		if i > 0 {
 			b.WriteString("\n---\n\n")
 		}
-		state.WriteString(stateMarker(v, j))
+		if state.Len() < maxNote/3 {
+			state.WriteString(stateMarker(v, j))
+		}
 		section(&b, v, j)
 	}
 	if lines := lately(in.Lately); lines != "" {
@@ -59,7 +61,7 @@ func Note(in NoteInput) string {
 	}
 	b.WriteString("\n" + help())
 	if n := len(in.Judgements); n > 1 {
-		fmt.Fprintf(&b, "\nThis pull request is in %d couplings: a PR in two couplings has one note with a section each.\n", n)
+		fmt.Fprintf(&b, "\nThis pull request is in %d couplings; this one note has a section for each.\n", n)
 	}
 	url := ""
 	if in.PublicURL != "" {
@@ -126,7 +128,7 @@ func stateMarker(v voice, j rules.Judgement) string {
 	if j.Train != "" {
 		state.Train[branch(j)] = j.Train
 	}
-	for _, m := range j.Members {
+	for _, m := range j.Members[:min(len(j.Members), maxMembers)] {
 		if m.ShipsIn != "" && !v.hidden[m.Pull] {
 			state.FirstShip[m.Pull.In(v.home)] = m.ShipsIn
 		}
@@ -253,7 +255,14 @@ func next(v voice, j rules.Judgement) string {
 				if level == rules.Unknown {
 					return speaker.remedy(m.Verdict.Reasons[0])
 				}
-				return who(m) + speaker.remedy(m.Verdict.Reasons[0])
+				r := m.Verdict.Reasons[0]
+				if owner, ok := j.Member(gateOwner(j, r.Gate)); ok {
+					m = owner
+				}
+				if by := strings.TrimSuffix(who(m), ": "); by != "" {
+					return by + " (" + v.pull(m.Pull) + "): " + speaker.remedy(r)
+				}
+				return speaker.remedy(r)
 			}
 		}
 	}
@@ -274,6 +283,16 @@ func next(v voice, j rules.Judgement) string {
 		return "nobody has to act; the release is verified once its final tag exists."
 	}
 	return ""
+}
+
+// gateOwner is the open member that changes a gate; zero when there is none.
+func gateOwner(j rules.Judgement, id string) coupling.Pull {
+	for _, g := range j.Gates {
+		if id != "" && g.ID == id {
+			return g.Owner
+		}
+	}
+	return coupling.Pull{}
 }
 
 func safeAlone(v voice, j rules.Judgement) string {

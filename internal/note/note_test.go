@@ -64,7 +64,7 @@ func TestNote(t *testing.T) {
 func TestPrivate(t *testing.T) {
 	public := Note(NoteInput{Pull: pr(3), Judgements: []rules.Judgement{private()}})
 	golden(t, "note/private.md", public)
-	for _, leak := range []string{"hidden title", "zoe", "vault", "77"} {
+	for _, leak := range []string{"hidden title", "zoe", "vault", "#77"} {
 		if strings.Contains(public, leak) {
 			t.Errorf("the note says %q", leak)
 		}
@@ -75,7 +75,7 @@ func TestPrivate(t *testing.T) {
 		"status":  StatusReply(pr(1), private().Members[0].Verdict, []rules.Judgement{private()}),
 		"changes": strings.Join(Changes(distroless(), private()), "\n"),
 	} {
-		for _, leak := range []string{"hidden title", "zoe", "vault", "77"} {
+		for _, leak := range []string{"hidden title", "zoe", "vault", "#77"} {
 			if strings.Contains(text, leak) {
 				t.Errorf("the %s says %q:\n%s", what, leak, text)
 			}

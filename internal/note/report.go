@@ -56,9 +56,9 @@ func Report(in drift.Report) string {
 			b.WriteString(registeredRow(v, g))
 		}
 	}
-	if len(in.Warnings) > 0 {
+	if beside := besideDrift(in); len(beside) > 0 {
 		b.WriteString("\n### Warnings\n\n")
-		for _, w := range in.Warnings[:min(len(in.Warnings), maxRows)] {
+		for _, w := range beside[:min(len(beside), maxRows)] {
 			b.WriteString("- " + reason(v, w) + "\n")
 		}
 	}
@@ -157,7 +157,18 @@ func registeredRow(v voice, g drift.Gate) string {
 	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", name, value, orElse(g.FirstShip, "—"), orElse(v.code(g.Evidence), "—"), strings.TrimSpace(mark(g.Level)+" "+strings.Join(said, ", ")))
 }
 
-// ReportComment tells the subscribers of the issue what newly drifted.
+// besideDrift are the warnings that no row of drift tells already.
+func besideDrift(in drift.Report) []rules.Reason {
+	var out []rules.Reason
+	for _, w := range in.Warnings {
+		if !slices.ContainsFunc(in.Drift, func(r drift.Row) bool { return r.Code == w.Code && r.Reason.Gate == w.Gate && r.Reason.Path == w.Path }) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// ReportComment tells the subscribers of the issue what newly drifted. It begins with ReplyMarker("report " + in.At).
 func ReportComment(in drift.Report, fresh []drift.Row) string {
 	v := reportVoice(in)
 	var b strings.Builder
@@ -221,10 +232,11 @@ func ReportText(in drift.Report) string {
 		}
 		b.WriteString("\n")
 	}
-	if len(in.Warnings) > 0 {
+	beside := besideDrift(in)
+	if len(beside) > 0 {
 		b.WriteString("\nWarnings\n")
 	}
-	for _, w := range in.Warnings {
+	for _, w := range beside {
 		fmt.Fprintf(&b, "  %s: %s %s\n", w.Code, v.sentence(w), v.remedy(w))
 	}
 	return b.String()

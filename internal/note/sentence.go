@@ -126,7 +126,7 @@ func (v voice) bare(s string) string {
 	if v.raw {
 		return oneLine(s, maxText)
 	}
-	return disarm(oneLine(s, maxText))
+	return strings.ReplaceAll(disarm(oneLine(s, maxText)), "<!--", "<"+gap+"!--")
 }
 
 // commit is a commit in its short form.

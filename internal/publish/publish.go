@@ -268,21 +268,20 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 	if err != nil {
 		return err
 	}
-	if n.ID == 0 && o.Last && n.Intent == "" {
-		return nil
-	}
 	save := func() error {
 		rev, err = put(ctx, p.Store, docNote, pull.String(), rev, n)
 		return err
 	}
 	hash := Hash(body)
 	standing := ""
-	if n.Intent != "" || o.Verify {
+	if n.Intent != "" || o.Verify || rev == 0 { // a note is posted once in a pull request's life: looking first is cheap
 		if standing, err = p.find(ctx, pull, &n); err != nil {
 			return err
 		}
 	}
 	switch {
+	case n.ID == 0 && o.Last:
+		return nil
 	case n.ID == 0 || n.Closed && !o.Last || n.Picture != o.Picture && !o.Last:
 		if n.ID != 0 && !n.Closed {
 			n.Banner = append(n.Banner, stale{n.ID, n.NodeID, n.Body})

@@ -160,6 +160,9 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		return err
 	}
 	for _, m := range d.Members {
+		if err := r.sight(ctx, m.Pull, g); err != nil {
+			return err
+		}
 		if err := r.index(ctx, m.Pull, key, true); err != nil {
 			return err
 		}
@@ -170,6 +173,26 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		}
 	}
 	return nil
+}
+
+// sight keeps what was just read of a member, which is newer than any event told.
+func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) error {
+	fact := g.pulls[p]
+	if !fact.Known() {
+		return nil
+	}
+	f := fact.Value
+	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if d.Head == f.Head && d.State == f.State && d.Base == f.Base {
+			return nil, false
+		}
+		if d.Head == "" {
+			return []store.Work{pullWork(p)}, false // no event told of it yet
+		}
+		d.Head, d.State, d.Base, d.Updated, d.Basis = f.Head, f.State, f.Base, f.UpdatedAt, ""
+		return []store.Work{pullWork(p)}, true
+	})
+	return err
 }
 
 // maxLately bounds the list of changes that a note shows.

@@ -74,8 +74,8 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 
 // missedComments queues the commands in comments written since the last look, in case their deliveries were lost for good. With an
 // empty database only those that relbot had acknowledged are taken up again: the others were never accepted.
-func (r *Reconciler) missedComments(ctx context.Context, repo coupling.Repo) error {
-	now := r.Now()
+func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
+	now, repo := r.Now(), coupling.Repo(c.Key)
 	key := "comments " + string(repo)
 	var w watermark
 	rev, err := r.load(ctx, docWatermark, key, &w)
@@ -116,4 +116,9 @@ func commentWork(p coupling.Pull, hint commentHint) store.Work {
 	w := work(KindComment, fmt.Sprintf("%s:%d", p, hint.ID), "comments:"+string(p.Repo))
 	w.Data, _ = json.Marshal(hint)
 	return w
+}
+
+// commentsWork looks for commands whose deliveries were lost.
+func commentsWork(repo coupling.Repo) store.Work {
+	return work(KindComments, string(repo), "comments:"+string(repo))
 }

@@ -37,7 +37,13 @@ type repoDoc struct {
 	Problems    int    `json:"problems,omitempty"`    // of the newest file, when it is not in force
 	Fingerprint string `json:"fingerprint,omitempty"` // of all that couplings depend on
 	Gone        bool   `json:"gone,omitempty"`        // the App is no longer installed there
+	// Since is when relbot first saw the repository, on this database.
+	Since time.Time `json:"since,omitzero"`
 }
+
+// settling is how long after a repository was first seen what stands there is looked at before it is written over: the
+// database may be new and relbot not.
+const settling = 10 * time.Minute
 
 // rules parses the policy in force. A repository without one has the defaults.
 func (d repoDoc) rules() rules.Policy {

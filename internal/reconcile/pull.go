@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,10 +36,10 @@ type pullHint struct {
 	Recheck   bool      `json:"recheck,omitempty"`
 }
 
-func hintOf(p forge.Pull, verify bool) pullHint {
+func hintOf(p forge.Pull) pullHint {
 	return pullHint{
 		Head: p.Head, Base: p.Base, State: p.State, Title: p.Title, Body: p.Body, Author: p.Author, Bot: p.AuthorBot,
-		Private: p.Private, UpdatedAt: p.UpdatedAt, Verify: verify,
+		Private: p.Private, UpdatedAt: p.UpdatedAt,
 	}
 }
 
@@ -64,31 +65,40 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			hint = pullHint{}
 		}
 	}
-	if hint.Head == "" || hint.Recheck || c.Attempt > 0 {
-		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-		if err != nil {
-			return err
-		}
-		if fact := facts[p]; fact.Known() {
-			recheck := hint.Recheck
-			hint = hintOf(fact.Value, hint.Verify)
-			hint.Recheck = recheck
-		} else if fact.Absent() {
-			hint.State = "closed"
-		} else {
-			return fmt.Errorf("%s: %s: %w", p, fact.Why, forge.ErrGone)
-		}
-	}
 	var seen pullDoc
 	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
 		return err
 	}
-	if seen.Updated.After(hint.UpdatedAt) && hint.Head != seen.Head && hint.UpdatedAt.Unix() > 0 {
-		// A late event: what it says is older than what is known. Read instead.
-		return r.Store.Enqueue(ctx, pullWork(p))
+	// An event that is no newer than what is known may be late: then, as without one, the truth is read.
+	var outage error
+	if hint.Head == "" || hint.Recheck || c.Attempt > 0 || !hint.UpdatedAt.After(seen.Updated) {
+		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
+		switch fact := facts[p]; {
+		case fact.Known():
+			fresh := hintOf(fact.Value)
+			fresh.Action, fresh.Verify, fresh.Recheck = hint.Action, hint.Verify, hint.Recheck
+			hint = fresh
+		case fact.Absent():
+			hint.State, hint.Head = "closed", seen.Head
+		case err == nil || !transient(err):
+			return fmt.Errorf("%s: %s: %w", p, fact.Why, forge.ErrGone)
+		default:
+			outage = err
+			if hint.Head == "" || hint.Head != seen.Head && seen.Head != "" {
+				hint.Head, hint.State = cmpOr(seen.Head, hint.Head), cmpOr(seen.State, hint.State)
+			}
+		}
 	}
 	extra, err := r.extra(ctx, p, repo, hint, seen)
-	if err != nil {
+	switch {
+	case err == nil:
+	case transient(err):
+		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
+		outage = err
+		if extra.Basis = ""; len(repo.rules().Gates) > 0 && hint.State == "open" {
+			extra.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: err.Error()}}}
+		}
+	default:
 		return err
 	}
 	var keys memberDoc
@@ -114,7 +124,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		*d = n
 		return queue, changed
 	})
-	return err
+	return errors.Join(err, outage)
 }
 
 // verifying marks a row of work so that what stands on GitHub is looked at.

@@ -32,6 +32,7 @@ const (
 	KindRepo       = "repo"       // key: repository; its policy, tags and branches
 	KindPull       = "pull"       // key: pull request; something happened to it
 	KindComment    = "comment"    // key: pull request ":" comment id
+	KindComments   = "comments"   // key: repository; commands whose deliveries were lost
 	KindGroup      = "group"      // key: repository "@" head of a merge group
 	KindCoupling   = "coupling"   // key: coupling; lane: its home
 	KindShow       = "show"       // key: pull request; publish what is remembered of it
@@ -104,6 +105,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindRepo:       each(r.repo),
 		KindPull:       each(r.pull),
 		KindComment:    each(r.comment),
+		KindComments:   each(r.missedComments),
 		KindGroup:      each(r.group),
 		KindCoupling:   r.couplings,
 		KindShow:       each(r.show),

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -44,10 +43,12 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 			continue
 		}
 		backfill := repoWork(repo.Name)
-		backfill.Data, _ = json.Marshal(repoHint{Backfill: true, Verify: !seen})
+		backfill.Data, _ = json.Marshal(repoHint{Backfill: true})
 		if _, err := update(ctx, r, docRepo, string(repo.Name), func(d *repoDoc) ([]store.Work, bool) {
-			d.Repository, d.Gone = repo, false
-			d.Fingerprint = ""
+			if d.Since.IsZero() || d.Gone {
+				d.Since = r.Now()
+			}
+			d.Repository, d.Gone, d.Fingerprint = repo, false, ""
 			return []store.Work{backfill}, true
 		}); err != nil {
 			return err
@@ -138,7 +139,6 @@ func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]store.
 // repoHint says what a repository's work should look at beside the repository itself.
 type repoHint struct {
 	Backfill bool `json:"backfill,omitempty"` // list the open pull requests
-	Verify   bool `json:"verify,omitempty"`   // the database may have been lost: adopt what stands on GitHub
 }
 
 // repo looks at a repository as a whole: its policy, tags, release lines and base branches. When something that
@@ -165,7 +165,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	if hint.Backfill {
-		return r.backfill(ctx, name, hint.Verify)
+		return r.backfill(ctx, name)
 	}
 	return nil
 }
@@ -243,7 +243,7 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 }
 
 // backfill looks at every open pull request, and at those believed open that are not.
-func (r *Reconciler) backfill(ctx context.Context, repo coupling.Repo, verify bool) error {
+func (r *Reconciler) backfill(ctx context.Context, repo coupling.Repo) error {
 	pulls, err := r.GitHub.OpenPulls(ctx, repo)
 	if err != nil {
 		return err
@@ -255,7 +255,7 @@ func (r *Reconciler) backfill(ctx context.Context, repo coupling.Repo, verify bo
 	var work []store.Work
 	for _, p := range pulls {
 		w := pullWork(p.Pull)
-		w.Data, _ = json.Marshal(hintOf(p, verify))
+		w.Data, _ = json.Marshal(hintOf(p))
 		work = append(work, w)
 		delete(known, p.Pull.String())
 	}
@@ -280,10 +280,7 @@ func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
 		}
 		w := repoWork(coupling.Repo(name))
 		w.Data, _ = json.Marshal(repoHint{Backfill: true})
-		work = append(work, w)
-		if err := r.missedComments(ctx, coupling.Repo(name)); err != nil {
-			return fmt.Errorf("%s: comments: %w", name, err)
-		}
+		work = append(work, w, commentsWork(coupling.Repo(name)))
 	}
 	judged, err := list[judgementDoc](ctx, r, docJudgement, "")
 	if err != nil {

@@ -43,6 +43,7 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	if repo.Gone || repo.Archived || repo.Name == "" {
 		return nil
 	}
+	hint.Verify = hint.Verify || r.Now().Sub(repo.Since) < settling
 	js, err := r.judgementsOf(ctx, p)
 	if err != nil {
 		return err
@@ -91,10 +92,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 			}
 		}
 		if !expired {
-			again := showWork(p)
-			again.Kind, again.At = KindShow, deadline
-			again.Key = p.String()
-			if err := r.later(ctx, again); err != nil {
+			if err := r.Store.Enqueue(ctx, store.Work{Kind: KindExpire, Key: p.String(), Lane: p.String(), At: deadline}); err != nil {
 				return err
 			}
 			// In an outage what was said of this head stands for a while: it was true, and nothing newer is known.
@@ -145,12 +143,6 @@ func judgements(js []judgementDoc) []rules.Judgement {
 		out[i] = j.Judgement
 	}
 	return out
-}
-
-// later makes a row due at a time, without bringing forward one that is due anyway.
-func (r *Reconciler) later(ctx context.Context, w store.Work) error {
-	w.Kind = KindExpire
-	return r.Store.Enqueue(ctx, w)
 }
 
 // expire shows a pull request again when the patience with an unknown verdict is over.

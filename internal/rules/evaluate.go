@@ -175,10 +175,10 @@ func (j *judge) ship(r *row) versionscan.Fact[versionscan.Ship] {
 	return versionscan.Know(versionscan.Ship{Core: r.train.Value.Core, Method: "train"})
 }
 
-// everyOpen adds a finding to each open member.
+// everyOpen adds a finding to each member that is open, or may be for all that is known.
 func (j *judge) everyOpen(level Level, reason Reason) {
 	for i := range j.rows {
-		if j.rows[i].open() {
+		if j.rows[i].open() || !j.rows[i].fact.Known() {
 			j.rows[i].add(level, reason)
 		}
 	}
@@ -551,7 +551,7 @@ func (j *judge) member(r *row, state coupling.State) MemberState {
 		}
 	}
 	m.Verdict = Verdict{Pull: r.Pull, Level: Pass}
-	if r.open() && !state.Ended() {
+	if (r.open() || !r.fact.Known()) && !state.Ended() {
 		m.Verdict = decide(r.Pull, r.found, j.s.Overrides)
 	}
 	for i := range m.Verdict.Reasons {
