@@ -48,7 +48,9 @@ func TestList(t *testing.T) {
 		{"waiting is no drift", func(j *rules.Judgement, _ *Input) {
 			j.Members[0].Verdict = rules.Verdict{Level: rules.Wait, Reasons: []rules.Reason{{Code: rules.OrderWaiting, Pulls: []coupling.Pull{pr(2)}}}}
 		}, ""},
-		{"a hold is no drift", func(j *rules.Judgement, _ *Input) { blocked(&j.Members[0], rules.Reason{Code: rules.OnHold, By: "ann"}) }, ""},
+		{"a hold is no drift", func(j *rules.Judgement, _ *Input) {
+			blocked(&j.Members[0], rules.Reason{Code: rules.OnHold, By: "ann"})
+		}, ""},
 		{"a gate set wrong by its author is none yet", func(j *rules.Judgement, _ *Input) {
 			blocked(&j.Members[1], rules.Reason{Code: rules.GateAhead, Gate: "uid"})
 		}, ""},
