@@ -292,3 +292,28 @@ func (c *story) answer(q []string) string {
 	c.t.Fatalf("no question %q", q)
 	return ""
 }
+
+// TestNothingKnown: without tags, files or readers nothing is claimed.
+func TestNothingKnown(t *testing.T) {
+	r := Releases{DevVersion: []Reader{{Tags: true}}}
+	if f := r.ReadDev(nil, nil); f.Known() || f.Why != "the tags could not be read" {
+		t.Errorf("got %v", f)
+	}
+	if f := (Releases{}).ReadDev(nil, nil); f.Known() || f.Why == "" {
+		t.Errorf("got %v", f)
+	}
+	for _, file := range []File{{Binary: true}, {Link: true, Text: "../VERSION"}, {Text: "nothing"}} {
+		r := Releases{DevVersion: []Reader{{Path: "VERSION", Selector: Selector{Pattern: `(?P<version>\d+)`}}}}
+		if f := r.ReadDev(map[string]Fact[File]{"VERSION": Know(file)}, r.History(nil, nil)); f.Known() || !strings.HasPrefix(f.Why, "VERSION: ") {
+			t.Errorf("got %v", f)
+		}
+	}
+	h := Releases{}.History(nil, nil)
+	if _, ok := h.Release(parse(t, Semver, "1.0")); ok {
+		t.Error("an empty history has a release")
+	}
+	list := Releases{Next: Next{List: []string{"1.0", "what"}}}
+	if train, ok := list.History([]Tag{{Name: "v1.0.0"}}, nil).Train(parse(t, Semver, "1.0.0-dev.0")); ok {
+		t.Errorf("after the end of the list comes %v", train)
+	}
+}
