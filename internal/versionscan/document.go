@@ -451,7 +451,11 @@ type yamlWalk struct {
 	*lookup
 	text    string
 	anchors map[string]ast.Node
+	steps   int
 }
+
+// maxSteps bounds a walk through aliases of aliases.
+const maxSteps = 10000
 
 // Visit notes anchors; it is called for every node.
 func (w *yamlWalk) Visit(n ast.Node) ast.Visitor {
@@ -463,7 +467,7 @@ func (w *yamlWalk) Visit(n ast.Node) ast.Visitor {
 
 // node follows what is left of the path into a node.
 func (w *yamlWalk) node(n ast.Node, want []string, depth int) {
-	if depth > maxDepth {
+	if w.steps++; depth > maxDepth || w.steps > maxSteps {
 		return
 	}
 	switch n := n.(type) {
@@ -475,14 +479,9 @@ func (w *yamlWalk) node(n ast.Node, want []string, depth int) {
 	case *ast.TagNode:
 		w.node(n.Value, want, depth+1)
 	case *ast.MappingValueNode:
-		w.entry(n, want, depth)
+		w.mapping([]*ast.MappingValueNode{n}, want, depth)
 	case *ast.MappingNode:
-		if len(want) == 0 {
-			w.kind = "a mapping"
-		}
-		for _, v := range n.Values {
-			w.entry(v, want, depth)
-		}
+		w.mapping(n.Values, want, depth)
 	case *ast.SequenceNode:
 		if len(want) == 0 {
 			w.kind = "a list"
@@ -503,20 +502,40 @@ func (w *yamlWalk) node(n ast.Node, want []string, depth int) {
 	}
 }
 
-func (w *yamlWalk) entry(v *ast.MappingValueNode, want []string, depth int) {
-	if len(want) == 0 || v.Key == nil {
+// mapping follows a path into a mapping: its own key, else what it merges in.
+func (w *yamlWalk) mapping(entries []*ast.MappingValueNode, want []string, depth int) {
+	if len(want) == 0 {
+		w.kind = "a mapping"
 		return
 	}
-	if v.Key.IsMergeKey() {
-		w.node(v.Value, want, depth+1)
-		return
+	own := false
+	for _, e := range entries {
+		if e.Key == nil || e.Key.IsMergeKey() {
+			continue
+		}
+		key := e.Key.GetToken().Value
+		if m, ok := e.Key.(*ast.MappingKeyNode); ok && m.Value != nil {
+			key = m.Value.GetToken().Value
+		}
+		if key == want[0] {
+			own = true
+			w.node(e.Value, want[1:], depth+1)
+		}
 	}
-	key := v.Key.GetToken().Value
-	if m, ok := v.Key.(*ast.MappingKeyNode); ok && m.Value != nil {
-		key = m.Value.GetToken().Value
-	}
-	if key == want[0] {
-		w.node(v.Value, want[1:], depth+1)
+	for _, e := range entries {
+		if own || e.Key == nil || !e.Key.IsMergeKey() {
+			continue
+		}
+		merged := []ast.Node{e.Value}
+		if list, ok := e.Value.(*ast.SequenceNode); ok {
+			merged = list.Values
+		}
+		for _, m := range merged { // the first that has the key wins
+			if found := len(w.found); !own {
+				w.node(m, want, depth+1)
+				own = len(w.found) > found
+			}
+		}
 	}
 }
 

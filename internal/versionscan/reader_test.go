@@ -60,6 +60,8 @@ derived:
   <<: *base
 folded: >-
   7.1
+both: {<<: [*base, *base], own: 1}
+over: {milestone: 18.7, <<: *base}
 empty:
 ---
 second: 4.0
@@ -112,15 +114,17 @@ func TestSelectorValues(t *testing.T) {
 		{"cargo", Selector{TOML: "package.rust-version"}, "error: package.rust-version is a table or a list, not a value"},
 		{"chart", Selector{TOML: "a"}, "error: no valid TOML"},
 		{"chart", Selector{YAML: "appVersion"}, "v26.12.0 @3:13"},
-		{"chart", Selector{YAML: "version"}, "18.10 @4:10; 19.0 @22:10"},
+		{"chart", Selector{YAML: "version"}, "18.10 @4:10; 19.0 @24:10"},
 		{"chart", Selector{YAML: "quoted"}, "1.20 @5:10"},
 		{"chart", Selector{YAML: "umlaut-ä.v"}, "0.10 @6:22"},
 		{"chart", Selector{YAML: "train"}, "26.29 @7:13"},
 		{"chart", Selector{YAML: "images[0].tag"}, "1.30 @11:16"},
 		{"chart", Selector{YAML: "$.images.1.tag"}, "v2 @12:21"},
 		{"chart", Selector{YAML: "derived.milestone"}, "18.6 @14:14"},
+		{"chart", Selector{YAML: "both.milestone"}, "18.6 @14:14"},
+		{"chart", Selector{YAML: "over.milestone"}, "18.7 @20:19"},
 		{"chart", Selector{YAML: "folded"}, "7.1 @17:9"},
-		{"chart", Selector{YAML: "second"}, "4.0 @21:9"},
+		{"chart", Selector{YAML: "second"}, "4.0 @23:9"},
 		{"chart", Selector{YAML: "empty"}, ""},
 		{"chart", Selector{YAML: "images.7.tag"}, ""},
 		{"chart", Selector{YAML: "images"}, "error: images is a list, not a value"},
