@@ -380,7 +380,8 @@ func (p *Publisher) find(ctx context.Context, pull coupling.Pull, n *Noted) (str
 	var live []forge.Comment
 	for _, c := range comments {
 		queued := slices.ContainsFunc(n.Banner, func(s stale) bool { return s.ID == c.ID })
-		if c.Own && note.IsNote(c.Body) && !c.Minimized && !queued && !note.IsOutdated(c.Body) {
+		marked := note.IsNote(c.Body) && !note.IsOutdated(c.Body) || c.ID == n.ID // a person may have replaced the whole text
+		if c.Own && marked && !c.Minimized && !queued {
 			live = append(live, c)
 		}
 	}

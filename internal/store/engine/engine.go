@@ -8,13 +8,18 @@ import (
 	"strings"
 
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/postgres"
 	"github.com/relbot/relbot/internal/store/sqlite"
 )
 
 // Open opens "sqlite:PATH" ("sqlite::memory:" is a temporary database) or "postgres://…".
 func Open(ctx context.Context, address string) (store.Store, error) {
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok && path != "" {
-		return sqlite.Open(ctx, strings.TrimPrefix(path, "//"))
+	kind, rest, _ := strings.Cut(address, ":")
+	switch {
+	case kind == "sqlite" && rest != "":
+		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"))
+	case kind == "postgres" || kind == "postgresql":
+		return postgres.Open(ctx, address)
 	}
 	return nil, fmt.Errorf("database %q: want sqlite:PATH or postgres://USER@HOST/NAME", redacted(address))
 }

@@ -1,0 +1,549 @@
+// Package postgres keeps what relbot remembers in PostgreSQL, for several instances on one database.
+//
+// The database's own means are the distributed engine: row locks with SKIP LOCKED hand out work, advisory locks keep a lane
+// to one worker while it is claimed, and LISTEN/NOTIFY wakes the other instances. A lease, not a connection, says who works on a row, so that an
+// instance that is killed or cut off loses its work to another when the lease ends. Every acknowledged delivery was committed with
+// the server's own durability.
+//
+// The driver is pgx. Migrations run under an advisory lock, so that instances may start together; a schema newer than the
+// program is refused.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+//go:embed migration/*.sql
+var migrations embed.FS
+
+// channel is where instances tell each other of work.
+const channel = "relbot_work"
+
+// Keys of advisory locks.
+const (
+	lockMigrate = 0x72656c62 // "relb"
+	lockLanes   = 0x6c616e65 // "lane", beside the lane's hash
+)
+
+// Store is a [store.Store] on PostgreSQL.
+type Store struct {
+	pool    *pgxpool.Pool
+	notify  chan struct{}
+	cancel  context.CancelFunc
+	closing sync.Once
+	done    sync.WaitGroup
+	zip     *zstd.Encoder
+	unzip   *zstd.Decoder
+}
+
+// Open connects and brings the schema up to date.
+func Open(ctx context.Context, url string) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	if config.MaxConns < 8 {
+		config.MaxConns = 8
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{pool: pool, notify: make(chan struct{}, 1)}
+	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err == nil {
+		s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	}
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database %s: %w", config.ConnConfig.Host, err)
+	}
+	var listening context.Context
+	listening, s.cancel = context.WithCancel(context.Background())
+	s.done.Go(func() { s.listen(listening) })
+	return s, nil
+}
+
+// migrate brings the schema up to date, one instance at a time.
+func (s *Store) migrate(ctx context.Context) error {
+	names, err := fs.Glob(migrations, "migration/*.sql")
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, lockMigrate); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, lockMigrate) }() // it goes with the connection otherwise
+	if _, err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
+		return err
+	}
+	var have int
+	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have); err != nil {
+		return err
+	}
+	if have > len(names) {
+		return fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
+	}
+	for i := have; i < len(names); i++ {
+		text, err := migrations.ReadFile(names[i])
+		if err != nil {
+			return err
+		}
+		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, string(text)); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, `INSERT INTO schema_version VALUES ($1)`, i+1)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+// listen turns notifications of all instances into wake-ups. A lost connection only delays them: workers poll too.
+func (s *Store) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := func() error {
+			conn, err := s.pool.Acquire(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Release()
+			if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+				return err
+			}
+			for {
+				if _, err := conn.Conn().WaitForNotification(ctx); err != nil {
+					conn.Conn().Close(context.WithoutCancel(ctx)) // its state is not known: do not give it back
+					return err
+				}
+				s.wake()
+			}
+		}()
+		if err != nil && ctx.Err() == nil {
+			t := time.NewTimer(time.Second)
+			select {
+			case <-ctx.Done():
+			case <-t.C:
+			}
+			t.Stop()
+		}
+	}
+}
+
+func (s *Store) wake() {
+	select {
+	case s.notify <- struct{}{}:
+	default:
+	}
+}
+
+// Close closes all connections. It may be called more than once.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.cancel()
+		s.done.Wait()
+		s.pool.Close()
+	})
+	return nil
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func (s *Store) tx(ctx context.Context, do func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, s.pool, do)
+}
+
+// Accept records a delivery and its work.
+func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
+	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
+	fresh := false
+	err := s.tx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4) ON CONFLICT (guid) DO NOTHING`,
+			d.GUID, d.Event, millis(d.Received), packed)
+		if err != nil {
+			return err
+		}
+		if fresh = tag.RowsAffected() > 0; !fresh {
+			tag, err := tx.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = $1 AND stuck = 1`, d.GUID)
+			fresh = tag.RowsAffected() > 0
+			return err
+		}
+		return enqueue(ctx, tx, work, d.GUID)
+	})
+	if err != nil {
+		return false, fmt.Errorf("delivery %s: %w", d.GUID, err)
+	}
+	return fresh, nil
+}
+
+// enqueue makes rows due. They are locked in the order of their keys, so that two instances cannot lock each other out.
+func enqueue(ctx context.Context, tx pgx.Tx, work []store.Work, guid string) error {
+	if len(work) == 0 {
+		return nil
+	}
+	work = slices.Clone(work)
+	slices.SortStableFunc(work, func(a, b store.Work) int {
+		return strings.Compare(a.Kind+" "+a.Key, b.Kind+" "+b.Key)
+	})
+	for _, w := range work {
+		lane := w.Lane
+		if lane == "" {
+			lane = w.Kind + " " + w.Key
+		}
+		if w.Data == nil {
+			w.Data = []byte{}
+		}
+		_, err := tx.Exec(ctx, `
+INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck)
+VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0)
+ON CONFLICT (kind, key) DO UPDATE SET
+    run_at  = CASE WHEN w.want > w.done AND w.stuck = 0 THEN least(w.run_at, excluded.run_at) ELSE excluded.run_at END,
+    want    = w.want + 1,
+    lane    = excluded.lane,
+    data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE w.data END,
+    guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE w.guid END,
+    attempt = CASE WHEN w.stuck = 1 THEN 0 ELSE w.attempt END,
+    since   = CASE WHEN w.stuck = 1 THEN 0 ELSE w.since END,
+    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid)
+		if err != nil {
+			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
+		}
+	}
+	_, err := tx.Exec(ctx, "NOTIFY "+channel)
+	return err
+}
+
+// Delivery returns an accepted delivery.
+func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, error) {
+	d := store.Delivery{GUID: guid}
+	var received int64
+	var packed []byte
+	err := s.pool.QueryRow(ctx, `SELECT event, received, payload FROM delivery WHERE guid = $1`, guid).Scan(&d.Event, &received, &packed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return d, store.ErrNotFound
+	}
+	if err != nil {
+		return d, err
+	}
+	d.Received = moment(received)
+	d.Payload, err = s.unzip.DecodeAll(packed, nil)
+	return d, err
+}
+
+// Prune forgets old deliveries, a few at a time.
+func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
+	total := 0
+	for {
+		tag, err := s.pool.Exec(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < $1 ORDER BY id LIMIT 200)`, millis(t))
+		total += int(tag.RowsAffected())
+		if err != nil || tag.RowsAffected() == 0 {
+			return total, err
+		}
+	}
+}
+
+// Enqueue makes keys due.
+func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
+	if len(work) == 0 {
+		return nil
+	}
+	return s.tx(ctx, func(tx pgx.Tx) error { return enqueue(ctx, tx, work, "") })
+}
+
+// Claim leases the due rows of one free lane. Candidates are tried in order; the lane's advisory lock makes sure that no other
+// instance claims the same one at the same moment.
+func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
+	until := now.Add(lease)
+	var out []store.Claimed
+	err := s.tx(ctx, func(tx pgx.Tx) error {
+		out = nil
+		rows, err := tx.Query(ctx, `
+SELECT lane, kind FROM work AS w
+WHERE want > done AND stuck = 0 AND run_at <= $1 AND lease <= $1
+  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > $1)
+ORDER BY run_at, kind, key LIMIT 16`, millis(now))
+		if err != nil {
+			return err
+		}
+		type candidate struct{ Lane, Kind string }
+		candidates, err := pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
+		if err != nil {
+			return err
+		}
+		for _, c := range candidates {
+			var mine bool
+			if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, lockLanes, c.Lane).Scan(&mine); err != nil {
+				return err
+			}
+			if !mine {
+				continue
+			}
+			rows, err := tx.Query(ctx, `
+UPDATE work SET owner = $1, lease = $2
+WHERE (kind, key) IN (
+    SELECT kind, key FROM work AS w
+    WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
+      AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > $5)
+    ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
+RETURNING kind, key, lane, run_at, data, want, attempt, since`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				c := store.Claimed{Owner: owner, Lease: until}
+				var at, since int64
+				if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since); err != nil {
+					return err
+				}
+				c.At, c.Since = moment(at), moment(since)
+				out = append(out, c)
+			}
+			if err := rows.Err(); err != nil || len(out) > 0 {
+				return err
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
+	return out, err
+}
+
+// affected turns an update of no row into [store.ErrLost].
+func affected(tag pgconn.CommandTag, err error) error {
+	if err == nil && tag.RowsAffected() == 0 {
+		return store.ErrLost
+	}
+	return err
+}
+
+// Renew extends a lease.
+func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
+		for _, c := range claimed {
+			tag, err := tx.Exec(ctx, `UPDATE work SET lease = $1 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
+			if err := affected(tag, err); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Done releases a row that was worked on.
+func (s *Store) Done(ctx context.Context, c store.Claimed) error {
+	tag, err := s.pool.Exec(ctx, `
+UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+    data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
+WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, c.Want, c.Kind, c.Key, c.Owner)
+	defer s.wake()
+	return affected(tag, err)
+}
+
+// Later releases a row that failed.
+func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
+	cause = strings.ToValidUTF8(strings.ReplaceAll(cause[:min(len(cause), 2000)], "\x00", ""), "")
+	flag := 0
+	if stuck {
+		flag = 1
+	}
+	tag, err := s.pool.Exec(ctx, `
+UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN $1 ELSE since END, error = $2, run_at = $1, stuck = $3
+WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, millis(at), cause, flag, c.Kind, c.Key, c.Owner)
+	defer s.wake()
+	return affected(tag, err)
+}
+
+// Next is when the next row becomes due.
+func (s *Store) Next(ctx context.Context) (time.Time, error) {
+	var ms int64
+	err := s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
+	return moment(ms), err
+}
+
+// Jobs lists rows that are not done.
+func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
+	rows, err := s.pool.Query(ctx, `
+SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner FROM work WHERE want > done ORDER BY run_at, kind, key`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Job
+	for rows.Next() {
+		var j store.Job
+		var at, lease int64
+		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner); err != nil {
+			return nil, err
+		}
+		j.At, j.Lease = moment(at), moment(lease)
+		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
+// Drop forgets a row.
+func (s *Store) Drop(ctx context.Context, kind, key string) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM work WHERE kind = $1 AND key = $2`, kind, key)
+	return err
+}
+
+// Release frees leases.
+func (s *Store) Release(ctx context.Context, owner string) error {
+	_, err := s.pool.Exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND ($1 = '' OR owner = $1)`, owner)
+	return err
+}
+
+// Every reports true once for each name and slot.
+func (s *Store) Every(ctx context.Context, name string, slot time.Time) (bool, error) {
+	mine := false
+	err := s.tx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `INSERT INTO periodic (name, slot) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, millis(slot))
+		if mine = err == nil && tag.RowsAffected() > 0; !mine {
+			return err
+		}
+		_, err = tx.Exec(ctx, `DELETE FROM periodic WHERE name = $1 AND slot < $2`, name, millis(slot.Add(-7*24*time.Hour)))
+		return err
+	})
+	return mine && err == nil, err
+}
+
+// Get returns a document.
+func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
+	d := store.Document{Kind: kind, Key: key}
+	var updated int64
+	err := s.pool.QueryRow(ctx, `SELECT rev, body, updated FROM document WHERE kind = $1 AND key = $2`, kind, key).Scan(&d.Rev, &d.Body, &updated)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return d, nil
+	}
+	d.Updated = moment(updated)
+	return d, err
+}
+
+// Put writes documents and queues work.
+func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
+		for _, d := range docs {
+			if err := put(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		return enqueue(ctx, tx, work, "")
+	})
+}
+
+func put(ctx context.Context, tx pgx.Tx, d store.Document) error {
+	var tag pgconn.CommandTag
+	var err error
+	switch {
+	case d.Body == nil:
+		if d.Rev == 0 {
+			return nil
+		}
+		tag, err = tx.Exec(ctx, `DELETE FROM document WHERE kind = $1 AND key = $2 AND rev = $3`, d.Kind, d.Key, d.Rev)
+	case d.Rev == 0:
+		tag, err = tx.Exec(ctx, `INSERT INTO document (kind, key, rev, body, updated) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
+	default:
+		tag, err = tx.Exec(ctx, `UPDATE document SET rev = rev + 1, body = $1, updated = $2 WHERE kind = $3 AND key = $4 AND rev = $5`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
+	}
+	if err = affected(tag, err); errors.Is(err, store.ErrLost) {
+		return store.ErrConflict
+	}
+	return err
+}
+
+// List returns documents by key prefix.
+func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
+	rows, err := s.pool.Query(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = $1 AND starts_with(key, $2) ORDER BY key COLLATE "C"`, kind, prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Document
+	for rows.Next() {
+		d := store.Document{Kind: kind}
+		var updated int64
+		if err := rows.Scan(&d.Key, &d.Rev, &d.Body, &updated); err != nil {
+			return nil, err
+		}
+		d.Updated = moment(updated)
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+// Log appends to the audit log.
+func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
+	tag, err := s.pool.Exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
+		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
+	return tag.RowsAffected() > 0, err
+}
+
+// Audits lists the audit log.
+func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error) {
+	rows, err := s.pool.Query(ctx, `SELECT seq, at, repo, pull, actor, action, detail, key FROM audit WHERE seq > $1 AND ($2 = '' OR repo = $2) ORDER BY seq LIMIT $3`, after, repo, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Audit
+	for rows.Next() {
+		var a store.Audit
+		var at int64
+		if err := rows.Scan(&a.Seq, &at, &a.Repo, &a.Pull, &a.Actor, &a.Action, &a.Detail, &a.Key); err != nil {
+			return nil, err
+		}
+		a.At = moment(at)
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
+// Ping asks for a transaction that could write: a read-only server is not ready.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE periodic SET slot = slot WHERE false`)
+		return err
+	})
+}
+
+// Notify tells that work may have become due, on this instance or another.
+func (s *Store) Notify() <-chan struct{} { return s.notify }

@@ -1,0 +1,397 @@
+// Package storetest states what every store has to do. What it does not state is not promised.
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+// Open opens a store for a test: a fresh database for a new name, the same one for a name that was opened before.
+type Open func(t *testing.T, name string) store.Store
+
+// now is the moment at which the tests begin.
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// Run holds an engine against the whole suite.
+func Run(t *testing.T, open Open) {
+	for name, test := range map[string]func(*testing.T, store.Store){
+		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
+		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
+		"two workers": twoWorkers, "hints": hints, "release": release,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
+	}
+	t.Run("reopened", func(t *testing.T) { reopened(t, open) })
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func claim(t *testing.T, s store.Store, at time.Time) []store.Claimed {
+	t.Helper()
+	c, err := s.Claim(t.Context(), at, "me", time.Minute, 10)
+	must(t, err)
+	return c
+}
+
+func delivery(t *testing.T, s store.Store) {
+	d := store.Delivery{GUID: "g1", Event: "push", Received: now, Payload: bytes.Repeat([]byte("payload "), 1000)}
+	fresh, err := s.Accept(t.Context(), d, []store.Work{{Kind: "repo", Key: "a/b"}})
+	must(t, err)
+	if !fresh {
+		t.Error("the first delivery was taken for a repetition")
+	}
+	got, err := s.Delivery(t.Context(), "g1")
+	must(t, err)
+	if got.Event != d.Event || !got.Received.Equal(d.Received) || !bytes.Equal(got.Payload, d.Payload) {
+		t.Errorf("got %s %v, %d bytes", got.Event, got.Received, len(got.Payload))
+	}
+	if fresh, err = s.Accept(t.Context(), d, []store.Work{{Kind: "repo", Key: "other"}}); err != nil || fresh {
+		t.Errorf("repetition: fresh %v, %v", fresh, err)
+	}
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "a/b" {
+		t.Errorf("claimed %v, want the work of the first delivery alone", c)
+	}
+	if _, err := s.Delivery(t.Context(), "unknown"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("unknown delivery: %v", err)
+	}
+	n, err := s.Prune(t.Context(), now.Add(time.Hour))
+	must(t, err)
+	if n != 1 {
+		t.Errorf("pruned %d, want 1", n)
+	}
+}
+
+func coalescing(t *testing.T, s store.Store) {
+	for range 10 {
+		must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "a/b#1"}))
+	}
+	c := claim(t, s, now)
+	if len(c) != 1 || c[0].Want != 10 {
+		t.Fatalf("claimed %+v, want one row that wants 10", c)
+	}
+	must(t, s.Done(t.Context(), c[0]))
+	if c := claim(t, s, now); len(c) != 0 {
+		t.Errorf("still due: %v", c)
+	}
+}
+
+func lostWakeUp(t *testing.T, s store.Store) {
+	w := store.Work{Kind: "pull", Key: "a/b#1"}
+	must(t, s.Enqueue(t.Context(), w))
+	c := claim(t, s, now)
+	must(t, s.Enqueue(t.Context(), w)) // arrives while the row is worked on
+	if c := claim(t, s, now); len(c) != 0 {
+		t.Fatal("one key was handed out twice at a time")
+	}
+	must(t, s.Done(t.Context(), c[0]))
+	if c := claim(t, s, now); len(c) != 1 {
+		t.Error("the event that arrived during the work was lost")
+	}
+}
+
+func lanes(t *testing.T, s store.Store) {
+	must(t, s.Enqueue(t.Context(),
+		store.Work{Kind: "coupling", Key: "x", Lane: "home"}, store.Work{Kind: "coupling", Key: "y", Lane: "home"},
+		store.Work{Kind: "coupling", Key: "z", Lane: "elsewhere"}))
+	first := claim(t, s, now)
+	second := claim(t, s, now)
+	if len(first)+len(second) != 3 || first[0].Lane == second[0].Lane {
+		t.Fatalf("claimed %v and %v, want the rows of one lane together", first, second)
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "coupling", Key: "w", Lane: "home"}))
+	if c := claim(t, s, now); len(c) != 0 {
+		t.Errorf("claimed %v of a lane that is held", c)
+	}
+	for _, c := range append(first, second...) {
+		must(t, s.Done(t.Context(), c))
+	}
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "w" {
+		t.Errorf("claimed %v, want w", c)
+	}
+}
+
+func leases(t *testing.T, s store.Store) {
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	c := claim(t, s, now)
+	must(t, s.Renew(t.Context(), c, now.Add(2*time.Minute)))
+	if again := claim(t, s, now.Add(90*time.Second)); len(again) != 0 {
+		t.Fatal("a renewed lease did not hold")
+	}
+	next, err := s.Next(t.Context())
+	must(t, err)
+	if !next.Equal(now.Add(2 * time.Minute)) {
+		t.Errorf("next is %v, want the end of the lease", next)
+	}
+	other, err := s.Claim(t.Context(), now.Add(3*time.Minute), "other", time.Minute, 10)
+	must(t, err)
+	if len(other) != 1 {
+		t.Fatal("an expired lease was not taken over")
+	}
+	for name, err := range map[string]error{
+		"Done": s.Done(t.Context(), c[0]), "Renew": s.Renew(t.Context(), c, now.Add(time.Hour)), "Later": s.Later(t.Context(), c[0], now, "x", false),
+	} {
+		if !errors.Is(err, store.ErrLost) {
+			t.Errorf("%s of a lost lease: %v", name, err)
+		}
+	}
+	must(t, s.Done(t.Context(), other[0]))
+}
+
+func fairness(t *testing.T, s store.Store) {
+	for i := range 5 {
+		must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: fmt.Sprint("busy", i), Lane: "busy", At: now.Add(-time.Minute)}))
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "quiet", Lane: "quiet", At: now.Add(-30 * time.Second)}))
+	first, second := claim(t, s, now), claim(t, s, now)
+	if first[0].Lane != "busy" || len(second) != 1 || second[0].Lane != "quiet" {
+		t.Errorf("claimed %v, then %v", first, second)
+	}
+}
+
+func failures(t *testing.T, s store.Store) {
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	c := claim(t, s, now)
+	must(t, s.Later(t.Context(), c[0], now.Add(time.Minute), "out of order", false))
+	if c := claim(t, s, now); len(c) != 0 {
+		t.Fatal("claimed before its time")
+	}
+	c = claim(t, s, now.Add(time.Minute))
+	if len(c) != 1 || c[0].Attempt != 1 || c[0].Since.IsZero() {
+		t.Fatalf("claimed %+v, want attempt 1", c)
+	}
+	jobs, err := s.Jobs(t.Context())
+	must(t, err)
+	if len(jobs) != 1 || jobs[0].Error != "out of order" {
+		t.Errorf("jobs %+v", jobs)
+	}
+	must(t, s.Done(t.Context(), c[0]))
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	if c = claim(t, s, now); len(c) != 1 || c[0].Attempt != 0 {
+		t.Errorf("claimed %+v, want a row without failures", c)
+	}
+}
+
+func givenUp(t *testing.T, s store.Store) {
+	d := store.Delivery{GUID: "g", Event: "push", Received: now, Payload: []byte("{}")}
+	_, err := s.Accept(t.Context(), d, []store.Work{{Kind: "k", Key: "1"}})
+	must(t, err)
+	c := claim(t, s, now)
+	must(t, s.Later(t.Context(), c[0], now, "hopeless", true))
+	if c := claim(t, s, now.Add(time.Hour)); len(c) != 0 {
+		t.Fatal("a row that was given up was claimed")
+	}
+	jobs, err := s.Jobs(t.Context())
+	must(t, err)
+	if len(jobs) != 1 || !jobs[0].Stuck {
+		t.Fatalf("jobs %+v, want the stuck one", jobs)
+	}
+	fresh, err := s.Accept(t.Context(), d, []store.Work{{Kind: "k", Key: "1"}})
+	must(t, err)
+	if c := claim(t, s, now); !fresh || len(c) != 1 || c[0].Attempt != 0 {
+		t.Errorf("after a redelivery: fresh %v, claimed %+v", fresh, c)
+	}
+	must(t, s.Drop(t.Context(), "k", "1"))
+	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs) != 0 {
+		t.Errorf("dropped, and still %v %v", jobs, err)
+	}
+}
+
+func periodic(t *testing.T, s store.Store) {
+	var mine int
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			ok, err := s.Every(t.Context(), "nightly", now)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				mine++
+			}
+		})
+	}
+	all.Wait()
+	if mine != 1 {
+		t.Errorf("%d callers got the slot", mine)
+	}
+	if ok, err := s.Every(t.Context(), "nightly", now.Add(24*time.Hour)); err != nil || !ok {
+		t.Errorf("the next slot: %v %v", ok, err)
+	}
+}
+
+func documents(t *testing.T, s store.Store) {
+	none, err := s.Get(t.Context(), "k", "a")
+	must(t, err)
+	if none.Rev != 0 {
+		t.Fatalf("got %+v", none)
+	}
+	put := func(key string, rev int64, body string) error {
+		return s.Put(t.Context(), []store.Document{{Kind: "k", Key: key, Rev: rev, Body: []byte(body)}}, nil)
+	}
+	must(t, put("a", 0, "one"))
+	if err := put("a", 0, "again"); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a second first write: %v", err)
+	}
+	must(t, put("a", 1, "two"))
+	if err := put("a", 1, "late"); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a write on an old revision: %v", err)
+	}
+	must(t, put("ab", 0, "x"))
+	must(t, put("b%", 0, "y"))
+	docs, err := s.List(t.Context(), "k", "a")
+	must(t, err)
+	if len(docs) != 2 || docs[0].Key != "a" || string(docs[0].Body) != "two" || docs[1].Key != "ab" {
+		t.Errorf("listed %+v", docs)
+	}
+	// All or nothing.
+	err = s.Put(t.Context(), []store.Document{{Kind: "k", Key: "new", Body: []byte("z")}, {Kind: "k", Key: "a", Rev: 1, Body: []byte("z")}}, nil)
+	if d, _ := s.Get(t.Context(), "k", "new"); !errors.Is(err, store.ErrConflict) || d.Rev != 0 {
+		t.Errorf("half a write: %v, %+v", err, d)
+	}
+	must(t, s.Put(t.Context(), []store.Document{{Kind: "k", Key: "a", Rev: 2}}, nil))
+	if d, _ := s.Get(t.Context(), "k", "a"); d.Rev != 0 {
+		t.Errorf("deleted, and still %+v", d)
+	}
+}
+
+func putQueues(t *testing.T, s store.Store) {
+	w := []store.Work{{Kind: "k", Key: "1"}}
+	must(t, s.Put(t.Context(), []store.Document{{Kind: "d", Key: "1", Body: []byte("x")}}, w))
+	if err := s.Put(t.Context(), []store.Document{{Kind: "d", Key: "1", Body: []byte("x")}}, []store.Work{{Kind: "k", Key: "2"}}); !errors.Is(err, store.ErrConflict) {
+		t.Fatal(err)
+	}
+	jobs, err := s.Jobs(t.Context())
+	must(t, err)
+	if len(jobs) != 1 || jobs[0].Key != "1" {
+		t.Errorf("jobs %+v, want the work of the write that held", jobs)
+	}
+}
+
+func audit(t *testing.T, s store.Store) {
+	a := store.Audit{At: now, Repo: "a/b", Pull: 3, Actor: "ann", Action: "hold", Detail: "{}", Key: "comment 1 line 1"}
+	fresh, err := s.Log(t.Context(), a)
+	must(t, err)
+	again, err := s.Log(t.Context(), a)
+	must(t, err)
+	if !fresh || again {
+		t.Errorf("logged %v, then %v", fresh, again)
+	}
+	a.Key, a.Repo = "2", "c/d"
+	_, err = s.Log(t.Context(), a)
+	must(t, err)
+	rows, err := s.Audits(t.Context(), "a/b", 0, 10)
+	must(t, err)
+	if len(rows) != 1 || rows[0].Actor != "ann" || rows[0].Pull != 3 || !rows[0].At.Equal(now) {
+		t.Errorf("audits %+v", rows)
+	}
+	all, err := s.Audits(t.Context(), "", rows[0].Seq, 10)
+	must(t, err)
+	if len(all) != 1 || all[0].Repo != "c/d" {
+		t.Errorf("audits after the first %+v", all)
+	}
+}
+
+func twoWorkers(t *testing.T, s store.Store) {
+	const keys, events = 20, 10
+	var mu sync.Mutex
+	working := map[string]bool{}
+	ran := 0
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range keys * events / 4 {
+				w := store.Work{Kind: "k", Key: fmt.Sprint(i % keys), Lane: fmt.Sprint("lane", i%keys/2)}
+				if err := s.Enqueue(t.Context(), w); err != nil {
+					t.Error(err)
+				}
+				claimed, err := s.Claim(t.Context(), now, fmt.Sprint("worker", worker), time.Minute, 10)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for _, c := range claimed {
+					mu.Lock()
+					if working[c.Lane+c.Key] {
+						t.Errorf("%s is worked on twice", c.Key)
+					}
+					working[c.Lane+c.Key] = true
+					ran++
+					mu.Unlock()
+				}
+				for _, c := range claimed {
+					mu.Lock()
+					delete(working, c.Lane+c.Key)
+					mu.Unlock()
+					if err := s.Done(t.Context(), c); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for c := claim(t, s, now); len(c) > 0; c = claim(t, s, now) {
+		for _, c := range c {
+			ran++
+			must(t, s.Done(t.Context(), c))
+		}
+	}
+	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs) > 0 || ran < keys {
+		t.Errorf("%d runs, left %v %v", ran, jobs, err)
+	}
+}
+
+func hints(t *testing.T, s store.Store) {
+	w := store.Work{Kind: "k", Key: "1", At: now.Add(time.Hour), Data: []byte("old")}
+	must(t, s.Enqueue(t.Context(), w))
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", Data: []byte("new")}, store.Work{Kind: "k", Key: "1"}))
+	c := claim(t, s, now)
+	if len(c) != 1 || string(c[0].Data) != "new" {
+		t.Fatalf("claimed %+v, want at once and with the newest hint", c)
+	}
+	must(t, s.Done(t.Context(), c[0]))
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	if c := claim(t, s, now); len(c) != 1 || len(c[0].Data) != 0 {
+		t.Errorf("claimed %+v, want no hint from before", c)
+	}
+}
+
+func release(t *testing.T, s store.Store) {
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	claim(t, s, now)
+	must(t, s.Release(t.Context(), ""))
+	if c := claim(t, s, now); len(c) != 1 {
+		t.Error("a released row was not claimed at once")
+	}
+	must(t, s.Ping(t.Context()))
+}
+
+func reopened(t *testing.T, open Open) {
+	s := open(t, "reopened")
+	_, err := s.Accept(t.Context(), store.Delivery{GUID: "g", Event: "push", Received: now, Payload: []byte("{}")}, []store.Work{{Kind: "k", Key: "1"}})
+	must(t, err)
+	must(t, s.Put(t.Context(), []store.Document{{Kind: "d", Key: "1", Body: []byte("kept")}}, nil))
+	must(t, s.Close())
+	must(t, s.Close())
+	s = open(t, "reopened")
+	if d, err := s.Get(t.Context(), "d", "1"); err != nil || string(d.Body) != "kept" {
+		t.Errorf("got %+v %v", d, err)
+	}
+	if c := claim(t, s, now); len(c) != 1 {
+		t.Error("accepted work was lost")
+	}
+}
