@@ -330,7 +330,7 @@ func (g *GitHub) authenticate(c *call) (answer, bool) {
 	}
 	if t := g.tokens[secret]; t != nil {
 		switch {
-		case t.install.gone, g.now().After(t.expires):
+		case t.install.gone, time.Now().After(t.expires):
 			return fail(http.StatusUnauthorized, "Bad credentials"), false
 		case !t.install.suspended.IsZero():
 			return suspended, false
@@ -389,7 +389,7 @@ func (g *GitHub) mint(in *installation, permissions map[string]string, repos []i
 	sum := sha1.Sum(fmt.Appendf(nil, "token %d", g.newID()))
 	h := hex.EncodeToString(sum[:])
 	secret := fmt.Sprintf("ghs_%d_%s.%s-%s.%s", g.opt.AppID, h, h[:20], h[20:], strings.Repeat(h, 10))
-	t := &token{install: in, permissions: permissions, repos: repos, expires: g.now().Add(tokenLife)}
+	t := &token{install: in, permissions: permissions, repos: repos, expires: time.Now().Add(tokenLife)} // by the wall clock: libraries renew tokens by it
 	g.tokens[secret] = t
 	return secret, t
 }

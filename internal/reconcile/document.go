@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
 	"github.com/relbot/relbot/internal/forge"
@@ -45,10 +47,19 @@ type repoDoc struct {
 // database may be new and relbot not.
 const settling = 10 * time.Minute
 
-// rules parses the policy in force. A repository without one has the defaults.
+// parsed keeps policies that were parsed: the same text is asked for many times in an evaluation.
+var parsed, _ = lru.New[string, rules.Policy](512)
+
+// rules parses the policy in force. A repository without one has the defaults. What it returns is shared and must not be
+// changed.
 func (d repoDoc) rules() rules.Policy {
 	if d.Policy != "" {
+		key := string(d.Name) + "\n" + d.Policy
+		if p, ok := parsed.Get(key); ok {
+			return p
+		}
 		if p, problems := policy.Parse(d.Name, []byte(d.Policy)); len(problems) == 0 {
+			parsed.Add(key, *p)
 			return *p
 		}
 	}

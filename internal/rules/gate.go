@@ -271,9 +271,12 @@ func (j *judge) question(g Gate, facts GateFacts, subject int) Question {
 		}
 		q.Interval = versionscan.NotKnown[versionscan.Interval](r.train.Why)
 		if q.History != nil && r.train.Known() {
-			carriers := map[string]versionscan.Fact[string](nil)
+			carriers, train := map[string]versionscan.Fact[string](nil), r.train.Value.Core
 			if r.landed() {
 				carriers = r.fact.Value.Carriers
+			}
+			if s := r.ship; s.Known() && s.Value.Line != "" { // its first build will be the line's next
+				train = s.Value.Core
 			}
 			q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] {
 				switch f, ok := carriers[tag]; {
@@ -284,7 +287,7 @@ func (j *judge) question(g Gate, facts GateFacts, subject int) Question {
 				default:
 					return versionscan.NotKnown[bool](f.Why)
 				}
-			}, r.train.Value.Core)
+			}, train)
 		}
 	}
 	return q

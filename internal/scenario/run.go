@@ -28,6 +28,7 @@ type Server interface {
 	Settle(ctx context.Context) error                   // does all work that is due
 	Tick(ctx context.Context, from, to time.Time) error // fires the timers of a span
 	Wake(ctx context.Context) (time.Time, bool)         // when the next timer fires or work becomes due
+	Due(ctx context.Context) (time.Time, bool)          // the same without the timers that only look for what was missed
 	Pending(ctx context.Context) (int, error)           // rows of work that are due or failing
 	Close() error                                       // without any graceful end
 }
@@ -245,17 +246,31 @@ func (w *World) settle(ctx context.Context) error {
 	return errors.New("the world does not come to rest: relbot goes on answering its own events")
 }
 
+// Over a quiet time the clock leaps: when a few rounds of timers changed nothing and nobody acts meanwhile, the rounds
+// that follow cannot change anything either until work or a report becomes due.
+const (
+	quietRounds = 3
+	longestLeap = 24 * time.Hour
+)
+
 // advance moves the clock from one moment at which something happens to the next.
 func (w *World) advance(ctx context.Context, d time.Duration) error {
 	if err := w.settle(ctx); err != nil {
 		return err
 	}
-	target := w.now.Add(d)
+	target, quiet, leap := w.now.Add(d), 0, time.Duration(0)
+	_, written := w.GitHub.Counts()
 	for w.now.Before(target) {
 		from := w.now
 		next, ok := w.server.Wake(ctx)
 		if !ok || next.After(target) {
 			next = target
+		}
+		if leap > 0 {
+			next = from.Add(min(leap, target.Sub(from)))
+			if due, ok := w.server.Due(ctx); ok && due.After(from) && due.Before(next) {
+				next = due
+			}
 		}
 		if !next.After(from) { // due already, but not done: it fails and comes back later
 			next = from.Add(time.Second)
@@ -266,6 +281,11 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 		}
 		if err := w.settle(ctx); err != nil {
 			return err
+		}
+		if _, now := w.GitHub.Counts(); now != written {
+			written, quiet, leap = now, 0, 0
+		} else if quiet++; quiet > quietRounds {
+			leap = min(max(2*leap, time.Hour), longestLeap)
 		}
 	}
 	return nil

@@ -130,6 +130,17 @@ func (s *Server) Wake(ctx context.Context) (time.Time, bool) {
 	return s.runner.Wake(ctx, s.options.Now())
 }
 
+// Due is when the next work or report becomes due, apart from the timers that only look for what was missed; false when there is
+// none.
+func (s *Server) Due(ctx context.Context) (time.Time, bool) {
+	reports, err := s.reports(ctx)
+	if err != nil {
+		return time.Time{}, false
+	}
+	s.runner.Timers = reports
+	return s.runner.Wake(ctx, s.options.Now())
+}
+
 // Jobs lists work that is not done.
 func (s *Server) Jobs(ctx context.Context) ([]store.Job, error) { return s.options.Store.Jobs(ctx) }
 
@@ -170,10 +181,17 @@ func (s *Server) timers(ctx context.Context) ([]job.Timer, error) {
 		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(reconcile.DeliveriesWork())},
 		{Name: "prune", Next: interval(24 * time.Hour), Work: always(reconcile.PruneWork())},
 	}
+	reports, err := s.reports(ctx)
+	return append(out, reports...), err
+}
+
+// reports are the timers of the nightly reports.
+func (s *Server) reports(ctx context.Context) ([]job.Timer, error) {
 	schedules, err := s.recon.Schedules(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var out []job.Timer
 	for repo, schedule := range schedules {
 		zone, err := time.LoadLocation(schedule.Timezone)
 		if err != nil {
