@@ -109,6 +109,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 	now := r.Now()
 	key := j.Coupling.Key()
 	var former []coupling.Pull
+	gatesMoved := false
 	d, err := update(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Work, bool) {
 		before := *d
 		former = nil
@@ -150,6 +151,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 				}
 			}
 		}
+		gatesMoved = publish.Hash(before.Gates) != publish.Hash(j.Gates)
 		changed := publish.Hash(before) != publish.Hash(*d)
 		for _, m := range j.Members {
 			work = append(work, showWork(m.Pull))
@@ -158,6 +160,11 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 	})
 	if err != nil {
 		return err
+	}
+	if gatesMoved {
+		if err := r.strangers(ctx, j.Coupling.Home); err != nil {
+			return err
+		}
 	}
 	for _, m := range d.Members {
 		if err := r.sight(ctx, m.Pull, g); err != nil {
@@ -169,6 +176,27 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 	}
 	for _, p := range former {
 		if err := r.index(ctx, p, key, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strangers looks again at the pull requests that change gates from outside: what their values must be, or who owns the
+// gates, is another matter now.
+func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
+	docs, err := list[pullDoc](ctx, r, docPull, string(repo)+"#")
+	if err != nil {
+		return err
+	}
+	for key, d := range docs {
+		if d.State != "open" || d.Extra == nil {
+			continue
+		}
+		if _, err := update(ctx, r, docPull, key, func(d *pullDoc) ([]store.Work, bool) {
+			d.Basis = ""
+			return []store.Work{{Kind: KindPull, Key: key, Lane: key}}, true
+		}); err != nil {
 			return err
 		}
 	}

@@ -578,7 +578,7 @@ func picked(commits []forge.Commit, p coupling.Pull, f forge.Pull) versionscan.F
 	for _, c := range commits {
 		subject, _, _ := strings.Cut(c.Message, "\n")
 		switch {
-		case method != "" && revertOf(c, sha, 0):
+		case method != "" && revertOf(c, sha, 0, ""):
 			method, sha = "", ""
 		case strings.Contains(c.Message, "(cherry picked from commit "+f.Merge):
 			method, sha = "cherry-pick trailer", c.SHA
@@ -599,8 +599,9 @@ func namesPull(subject string, n int) bool {
 
 var revertsPull = regexp.MustCompile(`(?im)^reverts? (?:[\w.-]+/[\w.-]+)?#(\d+)\b`)
 
-// revertOf reports whether a commit takes back another: by git's own words, or by naming the pull request.
-func revertOf(c forge.Commit, sha string, number int) bool {
+// revertOf reports whether a commit takes back another: by git's own words, by naming the pull request, or by quoting
+// its subject.
+func revertOf(c forge.Commit, sha string, number int, title string) bool {
 	if sha != "" && strings.Contains(c.Message, "This reverts commit "+sha) {
 		return true
 	}
@@ -608,8 +609,13 @@ func revertOf(c forge.Commit, sha string, number int) bool {
 		return false
 	}
 	subject, _, _ := strings.Cut(c.Message, "\n")
-	if strings.HasPrefix(subject, "Revert ") && strings.Contains(subject, fmt.Sprintf(`(#%d)"`, number)) {
-		return true
+	if quoted, ok := strings.CutPrefix(subject, `Revert "`); ok {
+		if i := strings.LastIndexByte(quoted, '"'); i >= 0 {
+			quoted = quoted[:i]
+		}
+		if strings.HasSuffix(quoted, fmt.Sprintf("(#%d)", number)) || title != "" && quoted == title {
+			return true
+		}
 	}
 	for _, m := range revertsPull.FindAllStringSubmatch(c.Message, -1) {
 		if m[1] == fmt.Sprint(number) {
@@ -638,10 +644,10 @@ func (g *gathering) revert(ctx context.Context, p coupling.Pull, f forge.Pull, t
 	}
 	commits := slices.Clone(log.Value)
 	slices.Reverse(commits) // oldest first
-	sha, number := f.Merge, p.Number
+	sha, number, title := f.Merge, p.Number, f.Title
 	reverted := versionscan.None[rules.Revert]("no commit takes it back")
 	for _, c := range commits {
-		if c.SHA == f.Merge || !revertOf(c, sha, number) {
+		if c.SHA == f.Merge || !revertOf(c, sha, number, title) {
 			continue
 		}
 		if reverted.Known() { // the revert was reverted: the change is back
@@ -654,6 +660,8 @@ func (g *gathering) revert(ctx context.Context, p coupling.Pull, f forge.Pull, t
 			reverted = versionscan.Know(v)
 		}
 		sha, number = c.SHA, pullOf(c)
+		title, _, _ = strings.Cut(c.Message, "\n")
+		title = strings.TrimSpace(strings.TrimSuffix(title, fmt.Sprintf("(#%d)", number)))
 	}
 	return reverted
 }

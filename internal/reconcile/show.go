@@ -66,14 +66,6 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	if seen.Extra != nil {
 		verdict = rules.Combine(p, verdict, *seen.Extra)
 	}
-	if len(js) == 0 && len(verdict.Reasons) == 0 {
-		verdict.Reasons = rules.Uncoupled(p).Reasons
-	}
-	for _, q := range []rules.Verdict{verdict} {
-		if len(q.Reasons) > 1 { // in no coupling is worth saying only alone
-			verdict.Reasons = slices.DeleteFunc(q.Reasons, func(r rules.Reason) bool { return r.Code == rules.NotCoupled })
-		}
-	}
 	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
 	if err != nil {
 		return err

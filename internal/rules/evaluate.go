@@ -614,6 +614,12 @@ func Combine(pull coupling.Pull, verdicts ...Verdict) Verdict {
 	}
 	sortReasons(out.Reasons)
 	sortReasons(out.Warnings)
+	none := func(r Reason) bool { return r.Code == NotCoupled }
+	if rest := slices.DeleteFunc(slices.Clone(out.Reasons), none); len(rest) > 0 {
+		out.Reasons = rest
+	} else if len(out.Reasons) > 1 {
+		out.Reasons = out.Reasons[:1]
+	}
 	return out
 }
 
