@@ -230,8 +230,8 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	f := Finding{Path: s.path, Name: s.bare[from:to]}
 	start := -1 // of the value
 	switch {
-	case strings.HasSuffix(before, "."), strings.HasSuffix(before, "::"), strings.HasSuffix(before, "->"):
-		return f, false // a member of something: a use
+	case strings.HasSuffix(before, "."), strings.HasSuffix(before, ":"), strings.HasSuffix(before, "->"):
+		return f, false // a member of something or a type: a use
 	case regexp.MustCompile(`#\s*define$`).MatchString(before):
 		start = to
 	case strings.HasSuffix(before, "class"):
