@@ -358,13 +358,15 @@ func (g *GitHub) verify(jwt string) error {
 		Iat, Exp float64
 		Iss      json.RawMessage
 	}
+	//lint:ignore ST1005 it is GitHub's own wording
+	garbled := errors.New("A JSON web token could not be decoded")
 	for i, into := range []any{&header, &claims} {
 		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
 		if err == nil {
 			err = json.Unmarshal(raw, into)
 		}
 		if err != nil {
-			return errors.New("A JSON web token could not be decoded")
+			return garbled
 		}
 	}
 	if g.opt.Key == nil {
@@ -373,7 +375,7 @@ func (g *GitHub) verify(jwt string) error {
 	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if err != nil || header.Alg != "RS256" || rsa.VerifyPKCS1v15(g.opt.Key, crypto.SHA256, sum[:], sig) != nil {
-		return errors.New("A JSON web token could not be decoded")
+		return garbled
 	}
 	if strings.Trim(string(claims.Iss), `"`) != strconv.FormatInt(g.opt.AppID, 10) {
 		return errors.New("'Issuer' claim ('iss') must be an Integer")

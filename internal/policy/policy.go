@@ -318,8 +318,7 @@ func (d *decoder) gate(g strict.Pair) rules.Gate {
 func (d *decoder) couplings(n strict.Node) {
 	type edge struct {
 		n    strict.Node
-		text string
-		c, i int
+		c    int // index of the coupling
 		a, b coupling.Pull
 	}
 	var all []edge
@@ -332,7 +331,7 @@ func (d *decoder) couplings(n strict.Node) {
 		for i, e := range out.Order {
 			a, _ := out.ByRole(e.Before)
 			b, _ := out.ByRole(e.After)
-			all = append(all, edge{n: places[i], c: len(d.p.Couplings) - 1, i: i, a: a.Pull, b: b.Pull})
+			all = append(all, edge{n: places[i], c: len(d.p.Couplings) - 1, a: a.Pull, b: b.Pull})
 		}
 	}
 	// A cycle may run through several couplings that share pull requests.

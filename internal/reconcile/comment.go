@@ -45,7 +45,6 @@ type session struct {
 	policy  rules.Policy
 	replies []string
 	refused bool
-	done    bool // something was executed, or answered
 	again   []store.Work
 }
 

@@ -113,7 +113,7 @@ func (g *gathering) survey(ctx context.Context, couplings []coupling.Coupling, e
 		repos[g.home] = append(repos[g.home], c.Base)
 	}
 	for _, p := range extra {
-		repos[p.Repo] = repos[p.Repo]
+		repos[p.Repo] = append(repos[p.Repo], "") // surveyed, whatever its base
 	}
 	var requests []forge.SurveyRequest
 	for _, repo := range slices.Sorted(maps.Keys(repos)) {

@@ -43,15 +43,13 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 		return r.groupTrouble(ctx, c, d, hint, err)
 	}
 	pulls, ok := groupPulls(repo, cmp, hint)
-	verdict := rules.Uncoupled(coupling.Pull{Repo: repo})
-	var js []judgementDoc
-	if ok {
-		verdict, js, err = r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: repo, Base: base, Pulls: pulls}, Head: hint.Head})
-		if err != nil {
-			return r.groupTrouble(ctx, c, d, hint, err)
-		}
-	} else {
-		verdict = rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmp.Why}}}
+	if !ok {
+		v := rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmp.Why}}}
+		return r.showGroup(ctx, d, hint.Head, nil, v, nil)
+	}
+	verdict, js, err := r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: repo, Base: base, Pulls: pulls}, Head: hint.Head})
+	if err != nil {
+		return r.groupTrouble(ctx, c, d, hint, err)
 	}
 	return r.showGroup(ctx, d, hint.Head, pulls, verdict, js)
 }
