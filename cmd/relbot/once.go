@@ -1,0 +1,291 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/reconcile"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store/engine"
+)
+
+// onceFlags are the flags of commands that judge once, with a token, from a CI job or a terminal.
+type onceFlags struct {
+	repo, token, api, format string
+}
+
+func (f *onceFlags) register(c *cobra.Command, formats string) {
+	c.Flags().StringVar(&f.repo, "repo", os.Getenv("GITHUB_REPOSITORY"), "repository as owner/name, also GITHUB_REPOSITORY")
+	c.Flags().StringVar(&f.token, "token-file", "", "a file with a token; otherwise GITHUB_TOKEN is used")
+	c.Flags().StringVar(&f.api, "api-url", cmp.Or(os.Getenv("RELBOT_GITHUB_API_URL"), os.Getenv("GITHUB_API_URL"), "https://api.github.com"), "REST API")
+	c.Flags().StringVar(&f.format, "format", strings.Split(formats, "|")[0], formats)
+}
+
+// open makes a reconciler on an empty store that has read the repository.
+func (f *onceFlags) open(ctx context.Context, formats string) (*reconcile.Reconciler, coupling.Repo, func(), error) {
+	if !strings.Contains("|"+formats+"|", "|"+f.format+"|") {
+		return nil, "", nil, fmt.Errorf("--format %q: want %s", f.format, strings.ReplaceAll(formats, "|", ", "))
+	}
+	repo, err := coupling.ParseRepo(f.repo)
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("--repo: %w", err)
+	}
+	token := os.Getenv("GITHUB_TOKEN")
+	if f.token != "" {
+		text, err := os.ReadFile(f.token)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	if token == "" {
+		return nil, "", nil, fmt.Errorf("no token: set GITHUB_TOKEN or --token-file")
+	}
+	app, err := ghapp.New(ghapp.Settings{APIURL: f.api, Token: token})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	st, err := engine.Open(ctx, "sqlite::memory:")
+	if err != nil {
+		return nil, "", nil, unsure(err)
+	}
+	r := &reconcile.Reconciler{GitHub: app, Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	if err := r.Learn(ctx, repo); err != nil {
+		st.Close()
+		return nil, "", nil, unsure(err)
+	}
+	return r, repo, func() { st.Close() }, nil
+}
+
+func reportCommand() *cobra.Command {
+	const formats = "markdown|json|text"
+	var f onceFlags
+	c := &cobra.Command{
+		Use:   "report",
+		Short: "Print a repository's drift report; exits 1 when something has drifted",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, repo, done, err := f.open(cmd.Context(), formats)
+			if err != nil {
+				return err
+			}
+			defer done()
+			rep, err := r.Report(cmd.Context(), repo, nil)
+			if err != nil {
+				return unsure(err)
+			}
+			out := cmd.OutOrStdout()
+			switch f.format {
+			case "json":
+				fmt.Fprintln(out, string(note.ReportJSON(rep)))
+			case "text":
+				fmt.Fprint(out, note.ReportText(rep))
+			default:
+				fmt.Fprintln(out, note.Report(rep))
+			}
+			for _, row := range rep.Drift {
+				if row.Code == rules.TrainUnknown || row.Code == rules.MemberUnreadable {
+					return exit{code: exitUnknown}
+				}
+			}
+			if len(rep.Drift) > 0 {
+				return blocked
+			}
+			return nil
+		},
+	}
+	f.register(c, formats)
+	return c
+}
+
+// The shapes of `relbot check --format json`.
+type (
+	checkAnswer struct {
+		Repo      coupling.Repo   `json:"repo"`
+		Base      string          `json:"base"`
+		Train     *string         `json:"train"`
+		Couplings []checkCoupling `json:"couplings"`
+	}
+	checkCoupling struct {
+		Name    string         `json:"name"`
+		Title   string         `json:"title"`
+		State   coupling.State `json:"state"`
+		Members []checkMember  `json:"members"`
+		Gates   []checkGate    `json:"gates"`
+	}
+	checkMember struct {
+		Role     string        `json:"role"`
+		PR       string        `json:"pr"`
+		Verdict  rules.Level   `json:"verdict"`
+		ShipsIn  *string       `json:"ships_in"`
+		Reasons  []checkReason `json:"reasons"`
+		Warnings []checkReason `json:"warnings"`
+	}
+	checkReason struct {
+		Code    rules.Code `json:"code"`
+		Message string     `json:"message"`
+		Remedy  string     `json:"remedy"`
+	}
+	checkGate struct {
+		ID       string      `json:"id"`
+		Value    *string     `json:"value"`
+		Expected *string     `json:"expected"`
+		Path     *string     `json:"path"`
+		Line     *int        `json:"line"`
+		Verdict  rules.Level `json:"verdict"`
+	}
+)
+
+// known is nil for a text that is not known.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func answerOf(a reconcile.Answer) checkAnswer {
+	out := checkAnswer{Repo: a.Repo, Base: a.Base, Train: known(a.Train), Couplings: []checkCoupling{}}
+	reasons := func(rs []rules.Reason) []checkReason {
+		list := []checkReason{}
+		for _, r := range rs {
+			list = append(list, checkReason{r.Code, note.Plain(r, a.Repo), note.PlainRemedy(r, a.Repo)})
+		}
+		return list
+	}
+	for _, j := range a.Judgements {
+		c := checkCoupling{Name: j.Coupling.Name, Title: j.Coupling.Heading(), State: j.State, Members: []checkMember{}, Gates: []checkGate{}}
+		for _, m := range j.Members {
+			c.Members = append(c.Members, checkMember{m.Role, m.Pull.In(a.Repo), m.Verdict.Level, known(m.ShipsIn), reasons(m.Verdict.Reasons), reasons(m.Verdict.Warnings)})
+		}
+		for _, g := range j.Gates {
+			row := checkGate{ID: g.ID, Value: known(g.Value), Expected: known(g.Want), Path: known(g.Path), Verdict: g.Level}
+			if g.Line > 0 {
+				row.Line = &g.Line
+			}
+			c.Gates = append(c.Gates, row)
+		}
+		out.Couplings = append(out.Couplings, c)
+	}
+	return out
+}
+
+var pullRef = regexp.MustCompile(`^refs/pull/(\d+)/`)
+
+func checkCommand() *cobra.Command {
+	const formats = "text|json"
+	var f onceFlags
+	var pr string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Judge couplings from a CI job, with its token; exits 1 when blocked, 3 when it cannot tell",
+		Long:  "Judge the couplings of a pull request (or with no --pr all of the repository) from a CI job, with its token.\nNothing is written to GitHub. In GitHub Actions the job's summary and annotations are written as well.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, repo, done, err := f.open(cmd.Context(), formats)
+			if err != nil {
+				return err
+			}
+			defer done()
+			var only coupling.Pull
+			if m := pullRef.FindStringSubmatch(os.Getenv("GITHUB_REF")); pr == "" && m != nil {
+				pr = m[1]
+			}
+			if pr != "" {
+				if only, err = coupling.ParsePull(pr, repo); err != nil {
+					return fmt.Errorf("--pr: %w", err)
+				}
+			}
+			a, err := r.Judge(cmd.Context(), repo, only)
+			if err != nil {
+				return unsure(err)
+			}
+			return tellCheck(cmd.OutOrStdout(), a, only, f.format)
+		},
+	}
+	f.register(c, formats)
+	c.Flags().StringVar(&pr, "pr", "", "the pull request; in GitHub Actions that of the workflow")
+	return c
+}
+
+// tellCheck prints an answer, and turns it into an exit code: of one pull request's verdict, or of the worst.
+func tellCheck(out io.Writer, a reconcile.Answer, only coupling.Pull, format string) error {
+	answer := answerOf(a)
+	if format == "json" {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(answer); err != nil {
+			return unsure(err)
+		}
+	}
+	var text, annotations strings.Builder
+	var verdicts []rules.Verdict
+	for i, c := range answer.Couplings {
+		fmt.Fprintf(&text, "%s (%s): %s\n", c.Title, c.Name, c.State)
+		for k, m := range c.Members {
+			fmt.Fprintf(&text, "  %s %s: %s\n", m.Role, m.PR, m.Verdict)
+			for _, r := range m.Reasons {
+				fmt.Fprintf(&text, "    %s: %s %s\n", r.Code, r.Message, r.Remedy)
+			}
+			for _, r := range m.Warnings {
+				fmt.Fprintf(&text, "    warning %s: %s\n", r.Code, r.Message)
+			}
+			row := a.Judgements[i].Members[k]
+			if !only.IsZero() && row.Pull != only {
+				continue
+			}
+			verdicts = append(verdicts, row.Verdict)
+			for n, r := range row.Verdict.Reasons {
+				if row.Verdict.Level != rules.Pass {
+					fmt.Fprintf(&annotations, "::error file=%s,line=%d,title=%s::%s\n", r.Path, max(r.Line, 1), r.Code, strings.ReplaceAll(m.Reasons[n].Message, "\n", " "))
+				}
+			}
+		}
+	}
+	if len(answer.Couplings) == 0 {
+		text.WriteString("in no coupling\n")
+	}
+	if format == "text" {
+		fmt.Fprint(out, text.String())
+	}
+	if os.Getenv("GITHUB_ACTIONS") == "true" && format == "text" {
+		fmt.Fprint(out, annotations.String())
+	}
+	if path := os.Getenv("GITHUB_STEP_SUMMARY"); path != "" {
+		if err := appendFile(path, "```text\n"+text.String()+"```\n"); err != nil {
+			return unsure(err)
+		}
+	}
+	switch rules.Combine(only, verdicts...).Level {
+	case rules.Block:
+		return blocked
+	case rules.Unknown:
+		return exit{code: exitUnknown}
+	}
+	return nil
+}
+
+func appendFile(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
