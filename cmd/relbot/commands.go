@@ -9,7 +9,7 @@ import (
 // commands lists the subcommands.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(),
+		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(), scanCommand(),
 		{
 			Use:   "version",
 			Short: "Print the version",

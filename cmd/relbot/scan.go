@@ -1,0 +1,396 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/relbot/relbot/internal/gitrepo"
+	"github.com/relbot/relbot/internal/policy"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// The shapes of `relbot scan --format json`.
+type (
+	scanAnswer struct {
+		Gates []scanGate `json:"gates"`
+	}
+	scanGate struct {
+		ID        *string   `json:"id"`
+		Path      *string   `json:"path"`
+		Line      *int      `json:"line"`
+		Column    *int      `json:"column"`
+		Name      *string   `json:"name"`
+		Raw       *string   `json:"raw"`
+		Value     *string   `json:"value"`
+		Form      *string   `json:"form"`
+		Anomalies []anomaly `json:"anomalies"`
+	}
+	anomaly struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+)
+
+func scanCommand() *cobra.Command {
+	var format, since string
+	var discover bool
+	c := &cobra.Command{
+		Use:   "scan [DIR]",
+		Short: "List every version gate of a tree, with what is odd about it",
+		Long:  "List the gates that DIR's policy registers, and with --discover also constants that look like gates.\nExits 1 when a registered gate is missing, ambiguous or no version.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"text", "json", "sarif"}, format) {
+				return fmt.Errorf("--format %q: want text, json or sarif", format)
+			}
+			dir := "."
+			if len(args) > 0 {
+				dir = args[0]
+			}
+			s := scanner{dir: dir, since: since, discover: discover, progress: io.Discard}
+			if f, ok := cmd.ErrOrStderr().(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+				s.progress = f
+			}
+			answer, err := s.scan(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return answer.write(cmd.OutOrStdout(), format)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", "text, json or sarif")
+	c.Flags().BoolVar(&discover, "discover", false, "also list constants that look like gates and are not registered")
+	c.Flags().StringVar(&since, "since", "", "look only at files that changed since this revision")
+	return c
+}
+
+type scanner struct {
+	dir, since string
+	discover   bool
+	progress   io.Writer
+	policy     rules.Policy
+}
+
+// maxScanned is the largest file that is looked at.
+const maxScanned = 64 << 20
+
+func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
+	if info, err := os.Stat(s.dir); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("%s: not a directory", s.dir)
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, policy.Path))
+	switch {
+	case err == nil:
+		p, problems := policy.Parse(placeholder, text)
+		if len(problems) > 0 {
+			return nil, fmt.Errorf("%s:%s (and %d more)", policy.Path, problems[0], len(problems)-1)
+		}
+		s.policy = *p
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case !s.discover:
+		return nil, fmt.Errorf("%s: no policy there: nothing is registered; --discover looks for constants that look like gates", filepath.Join(s.dir, policy.Path))
+	}
+	files, err := s.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var scheme versionscan.Scheme
+	if s.policy.Releases != nil {
+		scheme = s.policy.Releases.Scheme
+	}
+	history := s.history(ctx)
+	answer := &scanAnswer{Gates: []scanGate{}}
+	type place struct {
+		path string
+		line int
+	}
+	registered := map[place]bool{}
+	for _, g := range s.policy.Gates {
+		facts := map[string]versionscan.Fact[versionscan.File]{}
+		for _, f := range files {
+			if versionscan.Match(g.Find.Path, f) {
+				facts[f] = s.read(f)
+			}
+		}
+		if s.since != "" && len(facts) == 0 {
+			continue
+		}
+		found, trouble := versionscan.Find(g.Find, g.ID, scheme, facts)
+		id := g.ID
+		switch {
+		case trouble != nil:
+			row := scanGate{ID: &id, Path: known(g.Find.Path), Anomalies: []anomaly{{trouble.Code, trouble.Message}}}
+			if len(trouble.Findings) > 0 {
+				row = rowOf(trouble.Findings[0], row.Anomalies)
+				row.ID = &id
+			}
+			answer.Gates = append(answer.Gates, row)
+		case found.Known():
+			registered[place{found.Value.Path, found.Value.Line}] = true
+			row := rowOf(found.Value, oddities(found.Value, history))
+			row.ID = &id
+			answer.Gates = append(answer.Gates, row)
+		default:
+			return nil, unsure(fmt.Errorf("gate %s: %s", g.ID, found.Why))
+		}
+	}
+	if s.discover {
+		for _, f := range s.discovered(files, scheme) {
+			if !registered[place{f.Path, f.Line}] {
+				answer.Gates = append(answer.Gates, rowOf(f, oddities(f, history)))
+			}
+		}
+	}
+	return answer, nil
+}
+
+// files lists what git does not ignore, or outside a clone everything but hidden directories.
+func (s *scanner) files(ctx context.Context) ([]string, error) {
+	if repo, err := gitrepo.Open(ctx, s.dir); err == nil {
+		all, err := repo.Listed(ctx, s.since)
+		if err != nil {
+			return nil, err
+		}
+		base, err := filepath.Abs(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		if real, err := filepath.EvalSymlinks(base); err == nil {
+			base = real
+		}
+		prefix, err := filepath.Rel(repo.Dir(), base)
+		if err != nil || prefix == "." {
+			return all, err
+		}
+		var out []string
+		for _, f := range all {
+			if rest, ok := strings.CutPrefix(f, filepath.ToSlash(prefix)+"/"); ok {
+				out = append(out, rest)
+			}
+		}
+		return out, nil
+	} else if s.since != "" {
+		return nil, err
+	}
+	var out []string
+	err := filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && p != s.dir && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if d.Type().IsRegular() {
+			rel, err := filepath.Rel(s.dir, p)
+			if err != nil {
+				return err
+			}
+			out = append(out, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *scanner) read(path string) versionscan.Fact[versionscan.File] {
+	full := filepath.Join(s.dir, filepath.FromSlash(path))
+	info, err := os.Lstat(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return versionscan.None[versionscan.File]("")
+	case err != nil:
+		return versionscan.NotKnown[versionscan.File](err.Error())
+	case info.Mode()&fs.ModeSymlink != 0:
+		return versionscan.Know(versionscan.File{Link: true})
+	case !info.Mode().IsRegular():
+		return versionscan.None[versionscan.File]("")
+	case info.Size() > maxScanned:
+		return versionscan.NotKnown[versionscan.File](fmt.Sprintf("it is larger than %d MiB", maxScanned>>20))
+	}
+	content, err := os.ReadFile(full)
+	if err != nil {
+		return versionscan.NotKnown[versionscan.File](err.Error())
+	}
+	return versionscan.Know(gitrepo.FileOf(content))
+}
+
+// discovered looks through all files, one a processor at a time, so that memory is bounded by the largest files.
+func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versionscan.Finding {
+	var mu sync.Mutex
+	var out []versionscan.Finding
+	work := make(chan string)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for path := range work {
+				f := s.read(path)
+				if !f.Known() || f.Value.Binary || f.Value.Link {
+					continue
+				}
+				if found := versionscan.Discover(path, f.Value.Text, scheme); len(found) > 0 {
+					mu.Lock()
+					out = append(out, found...)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i, path := range files {
+		if i%500 == 0 {
+			fmt.Fprintf(s.progress, "\r%d of %d files", i, len(files))
+		}
+		work <- path
+	}
+	close(work)
+	workers.Wait()
+	fmt.Fprintf(s.progress, "\r%d files          \n", len(files))
+	slices.SortFunc(out, func(a, b versionscan.Finding) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), a.Line-b.Line, a.Column-b.Column)
+	})
+	return out
+}
+
+// history is the release history of the clone; nil where there is none to be had.
+func (s *scanner) history(ctx context.Context) *versionscan.History {
+	if s.policy.Releases == nil {
+		return nil
+	}
+	repo, err := gitrepo.Open(ctx, s.dir)
+	if err != nil {
+		return nil
+	}
+	tags, err := repo.Tags(ctx)
+	if err != nil || len(tags) == 0 {
+		return nil
+	}
+	branches, err := repo.Branches(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for name := range branches {
+		names = append(names, name)
+	}
+	return s.policy.Releases.History(tags, names)
+}
+
+// oddities is what is odd about a finding by itself and in the light of the release history.
+func oddities(f versionscan.Finding, h *versionscan.History) []anomaly {
+	out := []anomaly{}
+	if f.Mismatch != "" {
+		out = append(out, anomaly{string(rules.GateNameMismatch), f.Mismatch})
+	}
+	if h != nil && !f.Value.IsZero() {
+		newest := versionscan.Version{}
+		known := false
+		for _, r := range h.Releases() {
+			if r.Cut {
+				newest = r.Core
+			}
+			known = known || r.Core.At(versionscan.Minor).Compare(f.Value.At(versionscan.Minor)) == 0
+		}
+		if !known && f.Value.Core().Compare(newest) < 0 {
+			out = append(out, anomaly{string(rules.GateUnreal), fmt.Sprintf("%s is below the newest release %s and was never released", f.Value.Core(), newest)})
+		}
+	}
+	return out
+}
+
+func rowOf(f versionscan.Finding, odd []anomaly) scanGate {
+	return scanGate{Path: known(f.Path), Line: &f.Line, Column: &f.Column, Name: known(f.Name), Raw: known(f.Raw), Value: known(f.Value.String()), Form: known(f.Form), Anomalies: odd}
+}
+
+// write prints the answer and turns gates that cannot be read into an exit code.
+func (a *scanAnswer) write(out io.Writer, format string) error {
+	var err error
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	switch format {
+	case "json":
+		err = enc.Encode(a)
+	case "sarif":
+		err = enc.Encode(a.sarif())
+	default:
+		for _, g := range a.Gates {
+			fmt.Fprintf(out, "%s:%d:%d: %s = %s (%s) %s\n", deref(g.Path), derefInt(g.Line), derefInt(g.Column), deref(g.Name), cmp.Or(deref(g.Value), deref(g.Raw)), deref(g.Form), registration(g.ID))
+			for _, o := range g.Anomalies {
+				fmt.Fprintf(out, "    %s: %s\n", o.Code, o.Message)
+			}
+		}
+	}
+	if err != nil {
+		return unsure(err)
+	}
+	for _, g := range a.Gates {
+		for _, o := range g.Anomalies {
+			switch rules.Code(o.Code) {
+			case rules.GateMissing, rules.GateAmbiguous, rules.GateUnparsable:
+				return blocked
+			}
+		}
+	}
+	return nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
+}
+
+func derefInt(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// sarif is the answer in SARIF 2.1.0: one result an anomaly.
+func (a *scanAnswer) sarif() any {
+	type object = map[string]any
+	results := []object{}
+	for _, g := range a.Gates {
+		for _, o := range g.Anomalies {
+			level := "warning"
+			if strings.HasPrefix(o.Code, "gate-") && o.Code != string(rules.GateNameMismatch) {
+				level = "error"
+			}
+			results = append(results, object{
+				"ruleId": o.Code, "level": level, "message": object{"text": o.Message},
+				"locations": []object{{"physicalLocation": object{"artifactLocation": object{"uri": deref(g.Path)}, "region": object{"startLine": max(1, derefInt(g.Line))}}}},
+			})
+		}
+	}
+	return object{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+		"runs": []object{{"tool": object{"driver": object{"name": "relbot", "version": version}}, "results": results}},
+	}
+}
+
+// registration names a gate, or says that nobody registered it.
+func registration(id *string) string {
+	if id == nil {
+		return "not registered"
+	}
+	return "gate " + *id
+}
