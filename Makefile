@@ -35,7 +35,6 @@ lint: ## gofmt, vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 
-generate: ## write the generated files anew (tables in README and docs, JSON Schema, golden texts)
-	mkdir -p docs
-	$(GO) run ./cmd/relbot config schema > docs/policy.schema.json
+generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run TestGenerated -update
+	$(GO) test ./internal/note -update

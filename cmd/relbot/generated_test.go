@@ -10,6 +10,7 @@ import (
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/settings"
 )
 
@@ -50,6 +51,27 @@ var tables = map[string]func() string{
 }
 
 var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n(.*?)<!-- end generated -->`)
+
+// files are documents that come from the code as a whole.
+var files = map[string]func() string{
+	"../../docs/policy.md":          policy.Reference,
+	"../../docs/policy.schema.json": func() string { return string(policy.Schema()) },
+}
+
+// TestGeneratedFiles holds the generated documents against the code; -update writes them.
+func TestGeneratedFiles(t *testing.T) {
+	for path, make := range files {
+		want := make()
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s is not what the code says: run make generate (%v)", path, err)
+		}
+	}
+}
 
 // TestGenerated holds the generated tables of the README against the code; -update writes them.
 func TestGenerated(t *testing.T) {

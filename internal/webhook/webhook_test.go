@@ -1,0 +1,207 @@
+package webhook_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/webhook"
+)
+
+// intake remembers what was accepted, or fails.
+type intake struct {
+	work []store.Work
+	err  error
+	seen map[string]bool
+}
+
+func (i *intake) Accept(_ context.Context, d store.Delivery, work []store.Work) (bool, error) {
+	if i.err != nil {
+		return false, i.err
+	}
+	if i.seen[d.GUID] {
+		return false, nil
+	}
+	if i.seen == nil {
+		i.seen = map[string]bool{}
+	}
+	i.seen[d.GUID] = true
+	i.work = append(i.work, work...)
+	return true, nil
+}
+
+const secret = "It's a Secret to Everybody"
+
+func sign(body, key string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func handler(t *testing.T, i *intake, count func(event, action, outcome string)) http.Handler {
+	t.Helper()
+	h, err := webhook.New(webhook.Options{Secrets: [][]byte{[]byte("newer"), []byte(secret)}, Store: i, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Count: count})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// push is a delivery that calls for work.
+const push = `{"ref":"refs/heads/main","repository":{"full_name":"acme/app"}}`
+
+func request(body string, change func(*http.Request)) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-GitHub-Event", "push")
+	r.Header.Set("X-GitHub-Delivery", "guid-1")
+	r.Header.Set("X-Hub-Signature-256", sign(body, secret))
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func TestSignatureVector(t *testing.T) {
+	if got := sign("Hello, World!", secret); got != "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	i := &intake{}
+	var outcomes []string
+	h := handler(t, i, func(_, _, outcome string) { outcomes = append(outcomes, outcome) })
+	for range 2 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, request(push, nil))
+		if w.Code != http.StatusAccepted {
+			t.Fatalf("answered %d: %s", w.Code, w.Body)
+		}
+	}
+	older := request(push, func(r *http.Request) {
+		r.Header.Set("X-Hub-Signature-256", sign(push, "newer"))
+		r.Header.Set("X-GitHub-Delivery", "guid-2")
+	})
+	h.ServeHTTP(httptest.NewRecorder(), older)
+	form := "payload=" + strings.NewReplacer("{", "%7B", "}", "%7D", `"`, "%22").Replace(push)
+	h.ServeHTTP(httptest.NewRecorder(), request(form, func(r *http.Request) {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-GitHub-Delivery", "guid-3")
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), request(`{"action":"dreamt"}`, func(r *http.Request) { r.Header.Set("X-GitHub-Event", "unheard_of") }))
+	if want := []string{"accepted", "repeated", "accepted", "accepted", "ignored"}; !slices.Equal(outcomes, want) {
+		t.Errorf("outcomes %v, want %v", outcomes, want)
+	}
+	if len(i.work) != 3 || i.work[0].Kind != "repo" || i.work[0].Key != "acme/app" {
+		t.Errorf("work %+v", i.work)
+	}
+}
+
+func TestRejections(t *testing.T) {
+	cases := map[*webhook.Rejection]*http.Request{
+		webhook.ErrMethod:   request("", func(r *http.Request) { r.Method = http.MethodGet }),
+		webhook.ErrTooLarge: request(strings.Repeat("x", webhook.MaxBody+1), nil),
+		webhook.ErrBody:     request(push, func(r *http.Request) { r.Body = io.NopCloser(broken{}) }),
+		webhook.ErrUnsigned: request(push, func(r *http.Request) { r.Header.Del("X-Hub-Signature-256") }),
+		webhook.ErrSHA1: request(push, func(r *http.Request) {
+			r.Header.Del("X-Hub-Signature-256")
+			mac := hmac.New(sha1.New, []byte(secret))
+			mac.Write([]byte(push))
+			r.Header.Set("X-Hub-Signature", "sha1="+hex.EncodeToString(mac.Sum(nil)))
+		}),
+		webhook.ErrSignature:   request(push, func(r *http.Request) { r.Header.Set("X-Hub-Signature-256", sign(push, "wrong")) }),
+		webhook.ErrHeaders:     request(push, func(r *http.Request) { r.Header.Del("X-GitHub-Delivery") }),
+		webhook.ErrContentType: request(push, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }),
+		webhook.ErrJSON:        request("no json", nil),
+		webhook.ErrStore:       request(push, nil),
+	}
+	for _, want := range webhook.Rejections {
+		r, ok := cases[want]
+		if !ok {
+			t.Errorf("%s: no case", want.Name)
+			continue
+		}
+		i := &intake{}
+		if want == webhook.ErrStore {
+			i.err = errors.New("disk full")
+		}
+		got := ""
+		w := httptest.NewRecorder()
+		handler(t, i, func(_, _, outcome string) { got = outcome }).ServeHTTP(w, r)
+		if w.Code != want.Status || got != want.Name || len(i.work) > 0 {
+			t.Errorf("%s: answered %d, counted %q, %d rows of work", want.Name, w.Code, got, len(i.work))
+		}
+		if retry := w.Header().Get("Retry-After"); (want.Status == http.StatusServiceUnavailable) != (retry != "") {
+			t.Errorf("%s: Retry-After %q", want.Name, retry)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestNoSecretNoHandler(t *testing.T) {
+	for _, secrets := range [][][]byte{nil, {[]byte("x"), nil}} {
+		if _, err := webhook.New(webhook.Options{Secrets: secrets}); err == nil {
+			t.Errorf("a handler with secrets %q", secrets)
+		}
+	}
+}
+
+// TestManifest holds the App's manifest against the route table: what is listened to is subscribed to, and nothing else.
+// Installation events are always sent and must not be listed.
+func TestManifest(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/github-app-manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Events      []string          `json:"default_events"`
+		Permissions map[string]string `json:"default_permissions"`
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var routed []string
+	for _, r := range webhook.Table {
+		if !strings.HasPrefix(r.Event, "installation") && !slices.Contains(routed, r.Event) {
+			routed = append(routed, r.Event)
+		}
+	}
+	slices.Sort(routed)
+	if !slices.Equal(routed, slices.Sorted(slices.Values(manifest.Events))) {
+		t.Errorf("the manifest subscribes to %v, the table routes %v", manifest.Events, routed)
+	}
+	if p := manifest.Permissions; p["contents"] != "read" || p["administration"] != "" {
+		t.Errorf("more rights than are needed: %v", p)
+	}
+}
+
+func FuzzRoute(f *testing.F) {
+	for _, r := range webhook.Table {
+		f.Add(r.Event, []byte(`{"action":"opened","repository":{"full_name":"a/b","custom_properties":{"teams":["x","y"]}},"pull_request":{"number":1,"head":{"sha":"x"}}}`))
+	}
+	f.Add("pull_request", []byte(`{"action":7}`))
+	f.Fuzz(func(t *testing.T, event string, payload []byte) {
+		routed, err := webhook.Route(event, payload)
+		if err == nil && !json.Valid(payload) {
+			t.Errorf("routed %v of no JSON", routed)
+		}
+	})
+}
