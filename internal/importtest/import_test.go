@@ -1,0 +1,227 @@
+package importtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/relbot/relbot/"
+
+// row says what a package may import of this module, and why no more.
+type row struct {
+	pkg    string
+	may    []string // "*" is everything
+	reason string
+}
+
+// directions is the architecture.
+var directions = []row{
+	{"internal/coupling", nil, "the vocabulary depends on nothing"},
+	{"internal/versionscan", nil, "release arithmetic knows neither couplings nor GitHub"},
+	{"internal/nearest", nil, "a function over words"},
+	{"internal/strict", []string{"nearest"}, "reading YAML knows nothing of what is read"},
+	{"internal/rules", []string{"coupling", "versionscan"}, "judging looks at facts alone"},
+	{"internal/command", []string{"coupling", "nearest"}, "a command is text until it is run"},
+	{"internal/drift", []string{"coupling", "rules", "versionscan"}, "drift is computed from judgements"},
+	{"internal/policy", []string{"coupling", "rules", "versionscan", "strict", "nearest"}, "the policy file turns into rules"},
+	{"internal/forge", []string{"coupling", "versionscan"}, "the border to GitHub has plain types"},
+	{"internal/note", []string{"coupling", "rules", "versionscan", "command", "drift", "forge"}, "words come after judgement"},
+	{"internal/store", []string{"coupling"}, "remembering knows no rules"},
+	{"internal/store/sqlite", []string{"store"}, "an engine keeps what the store says"},
+	{"internal/store/postgres", []string{"store"}, "an engine keeps what the store says"},
+	{"internal/store/postgres/pgtest", nil, "tests get a database"},
+	{"internal/store/storetest", []string{"store"}, "the suite knows no engine"},
+	{"internal/store/engine", []string{"store", "store/sqlite", "store/postgres"}, "a URL names an engine"},
+	{"internal/ghapp", []string{"coupling", "forge", "versionscan"}, "the adapter translates and decides nothing"},
+	{"internal/gitrepo", []string{"versionscan"}, "a clone gives files and history"},
+	{"internal/webhook", []string{"store"}, "intake records and queues, and never judges"},
+	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
+	{"internal/publish", []string{"coupling", "forge", "note", "store"}, "effects come last"},
+	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "job", "note", "policy", "publish", "rules", "store", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
+	{"internal/server", []string{"coupling", "job", "publish", "reconcile", "rules", "store", "webhook"}, "the program is put together here, without choosing engines or adapters"},
+	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
+	{"internal/ghsim/ghspec", nil, "GitHub's descriptions, for tests"},
+	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
+	{"internal/importtest", nil, "tests only"},
+	{"scenarios", nil, "data"},
+	{"cmd/relbot", []string{"*"}, "main wires"},
+}
+
+// pure packages compute; they have no context, no clock and no I/O.
+var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge"}
+
+var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database/sql|math/rand.*)$`)
+
+// owners are the packages that alone may import something of others.
+var owners = map[string]string{
+	"github.com/google/go-github/":       "internal/ghapp",
+	"github.com/bradleyfalzon/":          "internal/ghapp",
+	"modernc.org/sqlite":                 "internal/store/sqlite",
+	"github.com/jackc/pgx/":              "internal/store/postgres",
+	"github.com/getkin/kin-openapi/":     "internal/ghsim/ghspec",
+	"github.com/spf13/cobra":             "cmd/relbot",
+	"github.com/go-chi/chi/":             "internal/server internal/ghsim",
+	"github.com/hashicorp/golang-lru/v2": "internal/ghapp internal/reconcile",
+}
+
+// source is a parsed file of the module.
+type source struct {
+	pkg  string // directory, from the module's root
+	name string
+	file *ast.File
+	test bool
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var out []source
+	fset := token.NewFileSet()
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(string(text), "//go:build ignore") {
+			return nil
+		}
+		rel, err := filepath.Rel("../..", filepath.Dir(path))
+		out = append(out, source{pkg: filepath.ToSlash(rel), name: filepath.Base(path), file: f, test: strings.HasSuffix(path, "_test.go")})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func imports(f *ast.File) []string {
+	var out []string
+	for _, i := range f.Imports {
+		path, _ := strconv.Unquote(i.Path.Value) // it was parsed
+		out = append(out, path)
+	}
+	return out
+}
+
+func TestDirections(t *testing.T) {
+	known := map[string]row{}
+	for _, r := range directions {
+		known[r.pkg] = r
+	}
+	for _, s := range sources(t) {
+		r, ok := known[s.pkg]
+		if !ok {
+			t.Errorf("%s: not in the table of directions: say what it may import", s.pkg)
+			continue
+		}
+		if s.test {
+			continue
+		}
+		for _, path := range imports(s.file) {
+			own, is := strings.CutPrefix(path, module)
+			if !is || slices.Contains(r.may, "*") || slices.Contains(r.may, strings.TrimPrefix(own, "internal/")) {
+				continue
+			}
+			t.Errorf("%s/%s imports %s: %s", s.pkg, s.name, own, r.reason)
+		}
+	}
+}
+
+func TestOwners(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || s.pkg == "internal/store/postgres/pgtest" {
+			continue
+		}
+		for _, path := range imports(s.file) {
+			for prefix, owner := range owners {
+				if strings.HasPrefix(path, prefix) && !slices.Contains(strings.Fields(owner), s.pkg) {
+					t.Errorf("%s/%s imports %s, which belongs to %s", s.pkg, s.name, path, owner)
+				}
+			}
+		}
+	}
+}
+
+func TestPure(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || !slices.Contains(pure, strings.TrimPrefix(s.pkg, "internal/")) {
+			continue
+		}
+		for _, path := range imports(s.file) {
+			if impure.MatchString(path) {
+				t.Errorf("%s/%s imports %s: the package is pure", s.pkg, s.name, path)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && sel.Sel.Name == "Now" {
+					t.Errorf("%s/%s asks the clock: the package is pure", s.pkg, s.name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestOnePackageComment(t *testing.T) {
+	comments := map[string]int{}
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		comments[s.pkg] += 0
+		if s.file.Doc != nil {
+			comments[s.pkg]++
+		}
+	}
+	for pkg, n := range comments {
+		if n != 1 {
+			t.Errorf("%s has %d package comments", pkg, n)
+		}
+	}
+}
+
+// TestMap holds the README's map of the code against the packages that exist.
+func TestMap(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(internal/[a-z]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, m[1])
+	}
+	for _, r := range directions {
+		if parts := strings.Split(r.pkg, "/"); len(parts) == 2 && parts[0] == "internal" && !slices.Contains(listed, r.pkg) {
+			t.Errorf("the README's map does not name %s", r.pkg)
+		}
+	}
+	for _, pkg := range listed {
+		if _, err := os.Stat("../../" + pkg); err != nil {
+			t.Errorf("the README's map names %s: %v", pkg, err)
+		}
+	}
+}
