@@ -85,7 +85,7 @@ func (d *decoder) policy(n strict.Node) {
 			}
 		},
 	})
-	if _, ok := seen["version"]; !ok && !n.IsZero() {
+	if _, ok := seen["version"]; !ok && n.Kind() == "a mapping" {
 		n.Problemf("", "version: 1", "the key version is missing")
 	}
 	if !releases.IsZero() {
@@ -101,6 +101,7 @@ func (d *decoder) policy(n strict.Node) {
 
 func (d *decoder) releases(n strict.Node) {
 	rel := &versionscan.Releases{Scheme: versionscan.Semver, CutOn: "prerelease", Bumped: "at_cut"}
+	before := n.Count()
 	n.Object(map[string]func(strict.Node){
 		"dev_version": func(n strict.Node) {
 			for _, e := range n.List("a list of readers") {
@@ -155,7 +156,7 @@ func (d *decoder) releases(n strict.Node) {
 		}
 	}
 	d.p.Releases = rel
-	if len(rel.DevVersion) == 0 {
+	if len(rel.DevVersion) == 0 && n.Count() == before {
 		n.Problemf("", "dev_version: [{path: VERSION, pattern: …}]", "no reader of the dev version")
 	}
 }
