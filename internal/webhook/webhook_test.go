@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1"
@@ -8,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -204,4 +206,48 @@ func FuzzRoute(f *testing.F) {
 			t.Errorf("routed %v of no JSON", routed)
 		}
 	})
+}
+
+// TestExamples posts every example payload that GitHub publishes, signed; none may be refused.
+func TestExamples(t *testing.T) {
+	f, err := os.Open("testdata/examples.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []struct {
+		Event    string            `json:"event"`
+		Examples []json.RawMessage `json:"examples"`
+	}
+	if err := json.NewDecoder(z).Decode(&events); err != nil {
+		t.Fatal(err)
+	}
+	i := &intake{}
+	accepted := 0
+	h := handler(t, i, func(_, _, outcome string) {
+		if outcome == "accepted" {
+			accepted++
+		}
+	})
+	n := 0
+	for _, e := range events {
+		for _, example := range e.Examples {
+			n++
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, request(string(example), func(r *http.Request) {
+				r.Header.Set("X-GitHub-Event", e.Event)
+				r.Header.Set("X-GitHub-Delivery", fmt.Sprint("example ", n))
+			}))
+			if w.Code/100 != 2 {
+				t.Errorf("%s: answered %d: %s", e.Event, w.Code, w.Body)
+			}
+		}
+	}
+	if n != 329 || accepted < 50 {
+		t.Errorf("%d examples, %d called for work", n, accepted)
+	}
 }
