@@ -542,7 +542,8 @@ func (w *yamlWalk) mapping(entries []*ast.MappingValueNode, want []string, depth
 func (w *yamlWalk) scalar(n ast.Node, raw string) {
 	l := Located{Raw: raw, Line: 1, Column: 1}
 	if t := n.GetToken(); t != nil && t.Position != nil {
-		l.Line, l.Column = max(1, t.Position.Line), max(1, t.Position.Column)
+		// To the parser a lone carriage return breaks a line too; what opens the file does not think so.
+		l.Line, l.Column = min(max(1, t.Position.Line), 1+strings.Count(w.text, "\n")), max(1, t.Position.Column)
 	}
 	// The parser counts characters, counts the quote of a quoted scalar, and is off by one behind a tag.
 	line := lineOf(w.text, l.Line)
