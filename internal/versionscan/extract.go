@@ -392,7 +392,7 @@ var (
 	prePattern   = regexp.MustCompile(`(?i)\bpre(?:release)?\s*[:=]\s*[^"'\n]*["']([^"']*)["']`)
 	tuplePattern = regexp.MustCompile(`\(\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(?:[A-Za-z_:!]*\(?)?\s*["']([^"']*)["'](?:\s*,\s*(\d+))?[^)]*)?,?\s*\)`)
 	stringFirst  = regexp.MustCompile("[\"'`]([^\"'`\\n]*)[\"'`]")
-	numberFirst  = regexp.MustCompile(`\b(0[xX][0-9A-Fa-f]+|\d+(?:\.\d+)*(?:[-.][0-9A-Za-z.-]+)?)[uUlL]*\b`)
+	numberFirst  = regexp.MustCompile(`(?:^|[^0-9A-Za-z_.])([vV]?(?:0[xX][0-9A-Fa-f]+|\d+(?:\.\d+)*(?:[-.][0-9A-Za-z.-]+)?))[uUlL]*\b`)
 	rangePattern = regexp.MustCompile(`^\s*(>=|>|<=|<|\^|~)\s*v?(\d[^\s,|]*)`)
 	versionText  = regexp.MustCompile(`^[vV]?\d+(?:[._]\d+)*(?:[-.+][0-9A-Za-z][0-9A-Za-z.+-]*)?$`)
 )

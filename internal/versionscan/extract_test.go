@@ -1,0 +1,153 @@
+package versionscan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// forms is one example of each form in which gates are written: path, text, how it is found, and what has to be found.
+var forms = []struct {
+	name, path, text string
+	find             Finder
+	scheme           Scheme
+	want             string // "line:column name value form"
+}{
+	{"rust const", "a.rs", "use x;\nconst V143: Version = Version::new(0, 143, 0);\n", Finder{Symbol: "V143"}, "", "2:7 V143 0.143.0 rust-const"},
+	{"rust pub const", "a.rs", "pub(crate) const V26_1: Version = Version::new(26, 1, 0);\n", Finder{Symbol: "V26_1"}, "", "1:18 V26_1 26.1.0 rust-const"},
+	{"rust lazy struct", "a.rs", "static V140_DEV0: LazyLock<Version> = LazyLock::new(|| Version {\n    major: 0,\n    minor: 140,\n    patch: 0,\n    pre: Prerelease::new(\"dev.0\").expect(\"ok\"),\n    build: BuildMetadata::EMPTY,\n});\n", Finder{Symbol: "V140_DEV0"}, "", "1:8 V140_DEV0 0.140.0-dev.0 rust-struct"},
+	{"rust struct, empty pre", "a.rs", "static V154_DEV0: Lazy<Version> = Lazy::new(|| Version {\n    major: 0,\n    minor: 154,\n    patch: 0,\n    pre: Prerelease::new(\"\").expect(\"dev.0 is valid\"),\n});\n", Finder{Symbol: "V154_DEV0"}, "", "1:8 V154_DEV0 0.154.0 rust-struct"},
+	{"rust parse", "a.rs", "static MIN: Lazy<Version> = Lazy::new(|| Version::parse(\"26.1.0-dev.0\").unwrap());\n", Finder{Symbol: "MIN"}, "", "1:8 MIN 26.1.0-dev.0 rust-parse"},
+	{"rust tuple", "a.rs", "const X_MIN_VERSION: (u8, u8, u16) = (0, 2, 120);\n", Finder{Symbol: "X_MIN_VERSION"}, "", "1:7 X_MIN_VERSION 0.2.120 rust-tuple"},
+	{"go call", "a.go", "var minVersion = semver.MustParse(\"1.2.3\")\n", Finder{Symbol: "minVersion"}, "", "1:5 minVersion 1.2.3 go-call"},
+	{"go const", "a.go", "const (\n\tMin = \"1.34\"\n)\n", Finder{Symbol: "Min"}, "", "2:2 Min 1.34 go-const"},
+	{"go typed const", "a.go", "const Min string = \"1.34\"\n", Finder{Symbol: "Min"}, "", "1:7 Min 1.34 go-const"},
+	{"go feature gate", "a.go", "var defaults = map[F][]S{\n\tMyFeature: {\n\t\t{Version: version.MustParse(\"1.34\"), Default: false, PreRelease: Alpha},\n\t},\n}\n", Finder{Symbol: "MyFeature"}, "", "2:2 MyFeature 1.34 go-call"},
+	{"go table", "a.go", "var t = T{\n\tV25_4_Start: {Major: 25, Minor: 4, Internal: 2},\n}\n", Finder{Symbol: "V25_4_Start"}, "", "2:2 V25_4_Start 25.4 go-struct"},
+	{"python string", "a.py", "MIN_VERSION = \"3.1.0\"  # not 3.0\n", Finder{Symbol: "MIN_VERSION"}, "", "1:1 MIN_VERSION 3.1.0 py-string"},
+	{"python tuple", "a.py", "VERSION = (6, 1, 0, \"alpha\", 0)\n", Finder{Symbol: "VERSION"}, "", "1:1 VERSION 6.1.0-alpha.0 py-tuple"},
+	{"python annotated", "a.py", "MIN: Final = \"2026.4\"\n", Finder{Symbol: "MIN"}, "", "1:1 MIN 2026.4 py-string"},
+	{"python keyword", "a.py", "report(\n    hass,\n    breaks_in_ha_version=\"2026.4.0\",\n)\n", Finder{Symbol: "breaks_in_ha_version"}, "", "3:5 breaks_in_ha_version 2026.4.0 py-string"},
+	{"python class", "a.py", "class RemovedInDjango61Warning(DeprecationWarning):\n    pass\n", Finder{Symbol: "RemovedIn\\w+"}, "", "1:7 RemovedInDjango61Warning 6.1 py-class"},
+	{"typescript", "a.ts", "export const MIN_VERSION: string = \"0.11.10\";\n", Finder{Symbol: "MIN_VERSION"}, "", "1:14 MIN_VERSION 0.11.10 js-const"},
+	{"java", "A.java", "class A {\n  static final String SINCE = \"4.1.0\";\n}\n", Finder{Symbol: "SINCE"}, "", "2:23 SINCE 4.1.0 java-const"},
+	{"java enum", "A.java", "enum V {\n  IBP_4_0_IV0(25, \"4.0\", \"IV0\", true),\n  IBP_4_1_IV0(26, \"4.1\", \"IV0\", false);\n}\n", Finder{Symbol: "IBP_4_1_IV0"}, "", "3:3 IBP_4_1_IV0 4.1 java-call"},
+	{"kotlin", "a.kt", "const val SINCE = \"1.9.0\"\n", Finder{Symbol: "SINCE"}, "", "1:11 SINCE 1.9.0 java-const"},
+	{"c integer", "a.h", "#define MIN_PG 190000\n", Finder{Symbol: "MIN_PG"}, "", "1:9 MIN_PG 19.0 c-int"},
+	{"c old integer", "a.h", "#define MIN_PG 90624 /* 9.6.24 */\n", Finder{Symbol: "MIN_PG"}, "", "1:9 MIN_PG 9.6.24 c-int"},
+	{"c hex", "a.h", "#define MIN_SSL 0x30000000L\n", Finder{Symbol: "MIN_SSL"}, "", "1:9 MIN_SSL 3.0.0 c-int"},
+	{"c string", "a.h", "#define MIN \"1.2.3\"\n", Finder{Symbol: "MIN"}, "", "1:9 MIN 1.2.3 c-string"},
+	{"ruby dsl", "a.rb", "# relbot:gate m\nmilestone '18.10'\n", Finder{Marker: "m"}, "", "2:11  18.10 ruby-string"},
+	{"php call", "a.php", "<?php\n// relbot:gate m\ntrigger_deprecation('symfony/http-kernel', '8.1', 'Old.');\n", Finder{Marker: "m"}, "", "3:44  8.1 php-call"},
+	{"swift", "a.swift", "@available(SwiftStdlib 6.3, *) // relbot:gate m\n", Finder{Marker: "m"}, "", "1:24  6.3 swift-const"},
+	{"sql comment", "a.sql", "-- relbot:gate m\nINSERT INTO v VALUES ('2.3.0');\n", Finder{Marker: "m"}, "", "2:23  2.3.0 sql-call"},
+	{"helm range", "a.tpl", "{{- if semverCompare \">=1.33-0\" .Capabilities.KubeVersion.GitVersion }} {{/* relbot:gate m */}}\n", Finder{Marker: "m"}, "", "1:22  1.33 range"},
+	{"dockerfile", "Dockerfile", "FROM x\nARG BASE_VERSION=1.4.2\n", Finder{Symbol: "BASE_VERSION"}, "", "2:5 BASE_VERSION 1.4.2 dockerfile"},
+	{"yaml", "Chart.yaml", "name: x\nappVersion: v26.12.0 # relbot:gate m\n", Finder{Marker: "m"}, "", "2:1 appVersion 26.12.0 yaml"},
+	{"yaml path", "Chart.yaml", "a:\n  b: [1.10, 18.10]\n", Finder{Selector: Selector{YAML: "a.b[1]"}}, "", "2:13  18.10 yaml"},
+	{"toml path", "Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.2.3-dev.0\"\n", Finder{Selector: Selector{TOML: "package.version"}}, "", "3:12  1.2.3-dev.0 toml"},
+	{"json path", "p.json", "{\n  // comment\n  \"version\": \"1.2.3\",\n}\n", Finder{Selector: Selector{JSON: "version"}}, "", "3:15  1.2.3 json"},
+	{"pattern", "a.txt", "since 26.20 of it\n", Finder{Selector: Selector{Pattern: `since (?P<version>\S+)`}}, "", "1:7  26.20 pattern"},
+	{"pattern of parts", "a.txt", "v26_20\n", Finder{Selector: Selector{Pattern: `v(?P<major>\d+)_(?P<minor>\d+)`}}, "", "1:2  26.20 pattern"},
+	{"pattern of a symbol", "a.rs", "const V26_1_0: Version = Version::new(26, 1, 0);\nfn f() { if at(&V26_1_0) { 65534 } }\n", Finder{Selector: Selector{Pattern: `(?P<symbol>V\d+_\d+_\d+)[^;]{0,40}65534`}}, "", "1:7 V26_1_0 26.1.0 rust-const"},
+	{"placeholder", "a.rs", "const SINCE: &str = \"CURRENT_RUSTC_VERSION\";\n", Finder{Symbol: "SINCE"}, "", "1:7 SINCE placeholder rust-parse"},
+	{"integer", "a.go", "const version254 = 254 // added x\n", Finder{Symbol: "version254"}, Integer, "1:7 version254 254 go-const"},
+	{"not in a comment", "a.go", "// const Min = \"1.0.0\"\nconst Min = \"2.0.0\"\n", Finder{Symbol: "Min"}, "", "2:7 Min 2.0.0 go-const"},
+	{"not in a string", "a.py", "x = \"MIN = '1.0'\"\nMIN = '2.0'\n", Finder{Symbol: "MIN"}, "", "2:1 MIN 2.0 py-string"},
+	{"not a use", "a.rs", "const MIN: Version = Version::new(1, 2, 0);\nfn f(v: Version) -> bool { v == MIN }\n", Finder{Symbol: "MIN"}, "", "1:7 MIN 1.2.0 rust-const"},
+}
+
+func TestForms(t *testing.T) {
+	for _, c := range forms {
+		t.Run(c.name, func(t *testing.T) {
+			c.find.Path = c.path
+			found, trouble := Find(c.find, "m", c.scheme, map[string]Fact[File]{c.path: Know(File{Text: c.text})})
+			if trouble != nil || !found.Known() {
+				t.Fatalf("found nothing: %+v %s", trouble, found.Why)
+			}
+			f := found.Value
+			value := f.Value.String()
+			if f.Placeholder {
+				value = "placeholder"
+			}
+			if got := fmt.Sprintf("%d:%d %s %s %s", f.Line, f.Column, f.Name, value, f.Form); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTroubles(t *testing.T) {
+	know := func(text string) Fact[File] { return Know(File{Text: text}) }
+	for name, c := range map[string]struct {
+		files map[string]Fact[File]
+		find  Finder
+		want  string
+	}{
+		"no file":          {nil, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"absent":           {map[string]Fact[File]{"a.go": None[File]("")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"binary":           {map[string]Fact[File]{"a.go": Know(File{Binary: true})}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"invalid UTF-8":    {map[string]Fact[File]{"a.go": know("const X = \"1.0\xff\"")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"two that differ":  {map[string]Fact[File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.1\"\n")}, Finder{Path: "*.go", Symbol: "X"}, "gate-ambiguous"},
+		"two that agree":   {map[string]Fact[File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.0\"\n")}, Finder{Path: "*.go", Symbol: "X"}, ""},
+		"no version":       {map[string]Fact[File]{"a.go": know("const X = \"soon\"\n")}, Finder{Path: "a.go", Symbol: "X"}, "gate-unparsable"},
+		"unread":           {map[string]Fact[File]{"a.go": NotKnown[File]("an outage")}, Finder{Path: "a.go", Symbol: "X"}, "unknown"},
+		"another marker":   {map[string]Fact[File]{"a.go": know("// relbot:gate other\nconst X = \"1.0\"\n")}, Finder{Path: "a.go", Marker: "m"}, "gate-missing"},
+		"many that differ": {map[string]Fact[File]{"a.txt": know(strings.Repeat("v1 v2 ", 5000))}, Finder{Path: "a.txt", Selector: Selector{Pattern: `v(?P<version>\d)`}}, "gate-ambiguous"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, trouble := Find(c.find, "m", "", c.files)
+			got := ""
+			switch {
+			case trouble != nil:
+				got = trouble.Code
+			case found.Unknown():
+				got = "unknown"
+			}
+			if got != c.want {
+				t.Errorf("got %q (%+v %+v), want %q", got, found, trouble, c.want)
+			}
+		})
+	}
+}
+
+func TestNamesAndValues(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		disagree    bool
+	}{
+		{"V143", "0.143.0", false}, {"V26_1_0", "26.1.0-dev.0", false}, {"V154_DEV0", "0.154.0", true}, {"V140_DEV0", "0.140.0-dev.0", false},
+		{"V26_33_0", "26.32.0-dev.0", true}, {"IBP_4_1_IV0", "4.1", false}, {"IBP_4_1_IV0", "4.2", true}, {"AIRFLOW_V_3_1_PLUS", "3.1.0", false},
+		{"RemovedInDjango61Warning", "6.1", false}, {"MIN_VERSION", "1.2.3", false}, {"V1_5_0", "1.6.0", true},
+	} {
+		v, err := Semver.Parse(c.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := disagreement(c.name, v); (got != "") != c.disagree {
+			t.Errorf("%s = %s: %q", c.name, c.value, got)
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	for _, c := range forms {
+		f.Add(c.path, c.text, c.find.Symbol)
+	}
+	f.Fuzz(func(t *testing.T, path, text, symbol string) {
+		if len(symbol) > 100 || len(text) > 1<<16 {
+			return
+		}
+		files := map[string]Fact[File]{path: Know(File{Text: text})}
+		for _, finder := range []Finder{{Path: path, Symbol: symbol}, {Path: path, Marker: "m"}} {
+			found, trouble := Find(finder, "m", "", files)
+			if found.Known() == (trouble != nil) {
+				t.Errorf("found %+v and %+v", found, trouble)
+			}
+			if fd := found.Value; found.Known() && (fd.Line < 1 || fd.Column < 1 || fd.Line > 1+strings.Count(text, "\n")) {
+				t.Errorf("found at %d:%d", fd.Line, fd.Column)
+			}
+		}
+		Discover(path, text, "")
+	})
+}
