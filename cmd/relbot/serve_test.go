@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/settings"
+	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
 // appPEM makes an App's key.
@@ -118,6 +120,91 @@ func TestServe(t *testing.T) {
 	}
 	if p := gh.Problems(); len(p) > 0 {
 		t.Error(p)
+	}
+}
+
+// TestTwoInstances runs two servers on one PostgreSQL database: deliveries go to either, and every note is written once.
+func TestTwoInstances(t *testing.T) {
+	key, text := appPEM(t)
+	gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret"})
+	api := httptest.NewServer(gh.Handler())
+	defer api.Close()
+	const repo = coupling.Repo("acme/app")
+	policy := "version: 1\ncouplings:\n"
+	const pairs = 8
+	for i := range pairs {
+		policy += fmt.Sprintf("  c%d: {members: {a: {pr: %d}, b: {pr: %d}}, order: [a before b]}\n", i, 2*i+1, 2*i+2)
+	}
+	if err := gh.CreateRepo(ghsim.RepoSpec{Name: repo, Policy: policy}); err != nil {
+		t.Fatal(err)
+	}
+	if err := gh.Install(repo); err != nil {
+		t.Fatal(err)
+	}
+	database := pgtest.URL(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 2)
+	var posts []func(context.Context, ghsim.Delivery) (int, error)
+	for range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		l.Close()
+		set, err := settings.Load("", []string{
+			"RELBOT_LISTEN=" + address, "RELBOT_DATABASE_URL=" + database, "RELBOT_GITHUB_API_URL=" + api.URL, "RELBOT_GITHUB_APP_ID=7",
+			"RELBOT_GITHUB_PRIVATE_KEY=" + string(text), "RELBOT_WEBHOOK_SECRET=s3cret", "RELBOT_DEBOUNCE=5ms", "RELBOT_WORKERS=4",
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { done <- serve(ctx, set, io.Discard) }()
+		until(t, "ready", func() bool {
+			res, err := http.Get("http://" + address + "/readyz")
+			if err != nil {
+				return false
+			}
+			res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
+		posts = append(posts, ghsim.Poster(http.DefaultClient, "http://"+address+"/webhook"))
+	}
+	n := 0
+	either := func(ctx context.Context, d ghsim.Delivery) (int, error) { n++; return posts[n%2](ctx, d) }
+	for i := 1; i <= 2*pairs; i++ {
+		body := "x"
+		if err := gh.Open(ghsim.OpenSpec{Repo: repo, Number: i, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", i): &body}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled := func() bool {
+		gh.Flush(t.Context(), either)
+		for i := 1; i <= 2*pairs; i++ {
+			p := coupling.Pull{Repo: repo, Number: i}
+			c, ok := gh.CurrentCheck(p)
+			want := "Passed:"
+			if i%2 == 0 {
+				want = "Waiting:"
+			}
+			if !ok || !strings.HasPrefix(c.Title, want) || len(gh.Comments(p)) == 0 {
+				return false
+			}
+		}
+		return true
+	}
+	until(t, "all judged", settled)
+	for i := 1; i <= 2*pairs; i++ {
+		if comments := gh.Comments(coupling.Pull{Repo: repo, Number: i}); len(comments) != 1 {
+			t.Errorf("#%d has %d comments", i, len(comments))
+		}
+	}
+	cancel()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Errorf("stopped with %v", err)
+		}
 	}
 }
 

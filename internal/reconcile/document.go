@@ -25,6 +25,7 @@ const (
 	docJudgement = "judgement" // key: coupling
 	docMember    = "member"    // key: pull request; the couplings it is in
 	docPull      = "pull"      // key: pull request; last known
+	docHead      = "head"      // key: repository "@" commit; the pull requests of which it is or was the head
 	docOverride  = "override"  // key: pull request
 	docReport    = "report"    // key: repository
 	docWatermark = "watermark" // key: what has been listed so far
@@ -90,6 +91,11 @@ type change struct {
 // memberDoc lists the couplings that a pull request is in, by key, sorted.
 type memberDoc struct {
 	Couplings []string `json:"couplings"`
+}
+
+// headDoc lists the pull requests that share a head.
+type headDoc struct {
+	Pulls []coupling.Pull `json:"pulls"`
 }
 
 // pullDoc is what is known of a pull request outside any coupling: enough to post a check on its head.

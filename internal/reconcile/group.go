@@ -44,7 +44,7 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	}
 	pulls, ok := groupPulls(repo, cmp, hint)
 	if !ok {
-		v := rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmp.Why}}}
+		v := rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmpOr(cmp.Why, "a commit of it names none, as after a rebase")}}}
 		return r.showGroup(ctx, d, hint.Head, nil, v, nil)
 	}
 	verdict, js, err := r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: repo, Base: base, Pulls: pulls}, Head: hint.Head})
@@ -83,10 +83,12 @@ func groupPulls(repo coupling.Repo, cmp versionscan.Fact[forge.Comparison], hint
 	}
 	var out []coupling.Pull
 	for _, c := range cmp.Value.Commits {
-		if n := pullOf(c); n != 0 {
-			if p := (coupling.Pull{Repo: repo, Number: n}); !slices.Contains(out, p) {
-				out = append(out, p)
-			}
+		n := pullOf(c)
+		if n == 0 { // rebased: whose commit it is cannot be told, and an unseen member might be in the group
+			return nil, false
+		}
+		if p := (coupling.Pull{Repo: repo, Number: n}); !slices.Contains(out, p) {
+			out = append(out, p)
 		}
 	}
 	// gh-readonly-queue/main/pr-12-<base sha>

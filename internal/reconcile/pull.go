@@ -59,6 +59,12 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		// The event may have come before the news of the installation.
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
+	if repo.Fingerprint == "" && repo.PolicyID == "" {
+		// The repository was never surveyed: without its policy nothing may pass. The survey looks at all pull requests.
+		w := repoWork(p.Repo)
+		w.Data, _ = json.Marshal(repoHint{Backfill: true})
+		return r.Store.Enqueue(ctx, w)
+	}
 	var hint pullHint
 	if len(c.Data) > 0 {
 		if err := json.Unmarshal(c.Data, &hint); err != nil {
@@ -109,6 +115,11 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	for _, key := range keys.Couplings {
 		queue = append(queue, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
 	}
+	if hint.Head != "" && hint.State == "open" {
+		if err := r.share(ctx, p, hint.Head); err != nil {
+			return err
+		}
+	}
 	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
 		n := extra
 		n.Head, n.Base, n.Author, n.Private, n.Updated = hint.Head, hint.Base, hint.Author, hint.Private, hint.UpdatedAt
@@ -125,6 +136,19 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		return queue, changed
 	})
 	return errors.Join(err, outage)
+}
+
+// share notes that a commit is the head of a pull request. A check stands on a commit, so that pull requests with the same head have
+// one check between them.
+func (r *Reconciler) share(ctx context.Context, p coupling.Pull, head string) error {
+	_, err := update(ctx, r, docHead, string(p.Repo)+"@"+head, func(d *headDoc) ([]store.Work, bool) {
+		if slices.Contains(d.Pulls, p) {
+			return nil, false
+		}
+		d.Pulls = append(d.Pulls, p)
+		return nil, true
+	})
+	return err
 }
 
 // verifying marks a row of work so that what stands on GitHub is looked at.

@@ -59,12 +59,25 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 // showCheck brings the check on the head into line.
 func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
 	now := r.Now()
-	verdict := rules.Uncoupled(p)
-	if len(js) > 0 {
-		verdict = combined(p, js)
+	verdict := verdictOf(p, seen, js)
+	var sharing headDoc
+	if _, err := r.load(ctx, docHead, string(p.Repo)+"@"+seen.Head, &sharing); err != nil {
+		return err
 	}
-	if seen.Extra != nil {
-		verdict = rules.Combine(p, verdict, *seen.Extra)
+	for _, q := range sharing.Pulls {
+		var other pullDoc
+		if _, err := r.load(ctx, docPull, q.String(), &other); err != nil {
+			return err
+		}
+		if q == p || other.State != "open" || other.Head != seen.Head {
+			continue
+		}
+		theirs, err := r.judgementsOf(ctx, q)
+		if err != nil {
+			return err
+		}
+		verdict = rules.Combine(p, verdict, verdictOf(q, other, theirs))
+		js = append(slices.Clone(js), theirs...)
 	}
 	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
 	if err != nil {
@@ -122,6 +135,18 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		return nil
 	}
 	return err
+}
+
+// verdictOf is all that is to be said of one pull request.
+func verdictOf(p coupling.Pull, seen pullDoc, js []judgementDoc) rules.Verdict {
+	verdict := rules.Uncoupled(p)
+	if len(js) > 0 {
+		verdict = combined(p, js)
+	}
+	if seen.Extra != nil {
+		verdict = rules.Combine(p, verdict, *seen.Extra)
+	}
+	return verdict
 }
 
 // outage reports whether a judgement was made while GitHub did not answer.

@@ -422,7 +422,7 @@ func (w *World) editNote(a Action) error {
 
 // Step performs one step and holds its expectations against the embedded GitHub.
 func (w *World) Step(ctx context.Context, s Step) StepResult {
-	r := StepResult{Name: s.Name, Checks: map[string]CheckResult{}}
+	r := StepResult{Name: s.Name, Checks: map[string]CheckResult{}, Failures: []Failure{}}
 	fail := func(path, want string, err error) {
 		r.Failures = append(r.Failures, Failure{Path: path, Want: want, Got: err.Error()})
 	}
