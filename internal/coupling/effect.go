@@ -1,6 +1,7 @@
 package coupling
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -9,7 +10,10 @@ import (
 // in which they were given and folded over what the policy declares, so that the policy can change underneath them
 // and a lost database can be rebuilt from the comments.
 type Effect struct {
-	ID       string   `json:"id"` // unique: the comment and line that gave it
+	ID       string   `json:"id"`            // unique: the comment and line that gave it
+	At       int64    `json:"at"`            // when it was given, Unix milliseconds: events may tell of effects in any order
+	Seq      int64    `json:"seq,omitempty"` // tells effects of one moment apart: the comment's id
+	Line     int      `json:"line,omitempty"`
 	Verb     Verb     `json:"verb"`
 	Origin   Origin   `json:"origin"`
 	By       string   `json:"by"`
@@ -38,7 +42,12 @@ const (
 	Reopen    Verb = "reopen"
 )
 
-// Assemble folds effects over the couplings that a policy declares. The policy wins where it speaks: an effect that
+// Before orders effects by the moment at which people gave them.
+func (e Effect) Before(f Effect) int {
+	return cmp.Or(cmp.Compare(e.At, f.At), cmp.Compare(e.Seq, f.Seq), cmp.Compare(e.Line, f.Line))
+}
+
+// Assemble folds effects, in the order in which they were given, over the couplings that a policy declares. The policy wins where it speaks: an effect that
 // takes back what it declares changes nothing; a successor of a declared member holds as long as the policy still
 // names the predecessor. Couplings made by effects come after the declared ones. Effects that no longer apply are
 // passed over.
@@ -48,7 +57,7 @@ func Assemble(home Repo, declared []Coupling, effects []Effect) []Coupling {
 		c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
 		out = append(out, c)
 	}
-	for _, e := range effects {
+	for _, e := range slices.SortedStableFunc(slices.Values(effects), Effect.Before) {
 		i := slices.IndexFunc(out, func(c Coupling) bool { return c.Name == e.Coupling })
 		if i < 0 {
 			if e.Verb != Link {

@@ -34,8 +34,9 @@ func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLi
 			break
 		}
 	}
+	at := r.Now().UnixMilli()
 	e := coupling.Effect{
-		ID: fmt.Sprintf("%s body %s", p, l.Raw), Verb: coupling.Link, Origin: coupling.FromBody, By: author, Coupling: c.Name,
+		At: at, ID: fmt.Sprintf("%s body %s", p, l.Raw), Verb: coupling.Link, Origin: coupling.FromBody, By: author, Coupling: c.Name,
 	}
 	for _, q := range pulls {
 		if _, is := c.ByPull(q); !is {
@@ -53,7 +54,7 @@ func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLi
 		before, _ := c.ByPull(q)
 		after, _ := c.ByPull(p)
 		edge := coupling.Effect{
-			ID: fmt.Sprintf("%s edge %d", e.ID, i), Verb: coupling.Order, Origin: coupling.FromBody, By: author, Coupling: c.Name,
+			At: at, Line: i + 1, ID: fmt.Sprintf("%s edge %d", e.ID, i), Verb: coupling.Order, Origin: coupling.FromBody, By: author, Coupling: c.Name,
 			Edge: coupling.Edge{Before: before.Role, After: after.Role, Reason: fmt.Sprintf("%s in the description of %s", l.Key, p.In(c.Home))},
 		}
 		if _, err := r.apply(ctx, c, edge); err != nil {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
@@ -97,6 +99,25 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	return r.Store.Enqueue(ctx, s.again...)
+}
+
+// comments executes the comments of a repository in the order in which they were written.
+func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+	order := make([]int, len(claimed))
+	for i := range order {
+		order[i] = i
+	}
+	id := func(c store.Claimed) int64 {
+		var h commentHint
+		_ = json.Unmarshal(c.Data, &h) // what cannot be read is passed over below
+		return h.ID
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(id(claimed[a]), id(claimed[b])) })
+	out := make([]job.Outcome, len(claimed))
+	for _, i := range order {
+		out[i] = outcome(r.comment(ctx, claimed[i]))
+	}
+	return out
 }
 
 // refuse notes that a line was not carried out, and why.
@@ -186,17 +207,22 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 		return s.audit(ctx, cmd, "override lapsed with the database", f.Value.Head)
 	}
 	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
+		seq := s.hint.ID*1000 + int64(cmd.Line) // ids grow, whatever the order in which events come
 		if cmd.Cancel {
-			had := len(d.Overrides) > 0
-			d.Overrides = nil
-			return nil, had
+			if seq <= d.Cancelled {
+				return nil, false
+			}
+			d.Cancelled = seq
+			d.Overrides = slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Seq < seq })
+			return nil, true
+		}
+		newer := func(q override) bool { return q.Code == rules.Code(cmd.Code) && q.Seq >= seq }
+		if seq < d.Cancelled || slices.ContainsFunc(d.Overrides, newer) {
+			return nil, false
 		}
 		o := override{
 			Override: rules.Override{Pull: s.pull, Code: rules.Code(cmd.Code), By: s.hint.Author, Why: cmd.Because, Until: cmd.UntilOr("push")},
-			ID:       s.id(cmd), Head: f.Value.Head, Tree: f.Value.Tree, At: s.r.Now(),
-		}
-		if slices.ContainsFunc(d.Overrides, func(q override) bool { return q.ID == o.ID }) {
-			return nil, false
+			ID:       s.id(cmd), Seq: seq, Head: f.Value.Head, Tree: f.Value.Tree, At: s.r.Now(),
 		}
 		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Code == o.Code }), o)
 		return nil, true
@@ -379,7 +405,7 @@ func (s *session) pulls(cmd command.Command) ([]coupling.Pull, error) {
 
 // effect turns a command into what it changes about a coupling.
 func (s *session) effect(cmd command.Command, c coupling.Coupling, pulls []coupling.Pull) (coupling.Effect, error) {
-	e := coupling.Effect{ID: s.id(cmd), Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.hint.Author, Coupling: c.Name, Why: cmd.Because}
+	e := coupling.Effect{ID: s.id(cmd), At: s.hint.Created.UnixMilli(), Seq: s.hint.ID, Line: cmd.Line, Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.hint.Author, Coupling: c.Name, Why: cmd.Because}
 	member := func(t command.Target) (coupling.Member, error) {
 		if t.Pull != "" {
 			p, err := t.In(s.pull.Repo)

@@ -120,11 +120,13 @@ type pullDoc struct {
 // overrideDoc are the overrides in force on a pull request.
 type overrideDoc struct {
 	Overrides []override `json:"overrides"`
+	Cancelled int64      `json:"cancelled,omitempty"` // Seq of the last cancel: what was given before it is void
 }
 
 type override struct {
 	rules.Override
 	ID   string    `json:"id"`   // the command that gave it
+	Seq  int64     `json:"seq"`  // orders commands by their comments
 	Head string    `json:"head"` // commit it was given for
 	Tree string    `json:"tree"`
 	At   time.Time `json:"at"`

@@ -104,7 +104,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindInstall:    each(r.install),
 		KindRepo:       each(r.repo),
 		KindPull:       each(r.pull),
-		KindComment:    each(r.comment),
+		KindComment:    r.comments,
 		KindComments:   each(r.missedComments),
 		KindGroup:      each(r.group),
 		KindCoupling:   r.couplings,

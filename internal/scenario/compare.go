@@ -73,7 +73,8 @@ func read(c ghsim.CheckRun) CheckResult {
 	return r
 }
 
-func isNote(c ghsim.Comment) bool { return c.Own && strings.Contains(c.Body, "<!-- relbot:note") }
+// IsNote reports whether a comment is a coordination note, live or outdated.
+func IsNote(c ghsim.Comment) bool { return c.Own && strings.Contains(c.Body, "<!-- relbot:note") }
 
 func (w *World) compare(e Expect, r *StepResult) {
 	home := w.Scenario.Repo
@@ -221,7 +222,7 @@ func (w *World) compareComments(e Expect, fail func(string, any, any)) {
 		var text []string
 		for _, c := range w.GitHub.Comments(want.Pull) {
 			switch {
-			case !isNote(c):
+			case !IsNote(c):
 			case c.Minimized != "":
 				outdated++
 			default:
@@ -241,7 +242,7 @@ func (w *World) compareComments(e Expect, fail func(string, any, any)) {
 		path := "replies." + want.Pull.In(home)
 		var text []string
 		for _, c := range w.GitHub.Comments(want.Pull) {
-			if c.Own && !isNote(c) {
+			if c.Own && !IsNote(c) {
 				text = append(text, c.Body)
 			}
 		}
@@ -316,7 +317,7 @@ func (w *World) states() []state {
 		}
 		for _, p := range w.GitHub.Pulls(repo) {
 			for _, c := range w.GitHub.Comments(coupling.Pull{Repo: repo, Number: p.Number}) {
-				if isNote(c) && c.Minimized == "" {
+				if IsNote(c) && c.Minimized == "" {
 					texts = append(texts, c.Body)
 				}
 			}

@@ -408,7 +408,7 @@ func (w *World) do(ctx context.Context, a Action) error {
 // editNote changes relbot's own note as a person with write access could.
 func (w *World) editNote(a Action) error {
 	for _, c := range w.GitHub.Comments(a.Pull) {
-		if !isNote(c) || c.Minimized != "" {
+		if !IsNote(c) || c.Minimized != "" {
 			continue
 		}
 		body := c.Body + a.Append
@@ -419,6 +419,9 @@ func (w *World) editNote(a Action) error {
 	}
 	return fmt.Errorf("%s has no note", a.Pull)
 }
+
+// Pending counts the rows of work that are due or failing.
+func (w *World) Pending(ctx context.Context) (int, error) { return w.server.Pending(ctx) }
 
 // Step performs one step and holds its expectations against the embedded GitHub.
 func (w *World) Step(ctx context.Context, s Step) StepResult {
