@@ -370,7 +370,7 @@ var sentences = []words{
 			if v.hidden[r.About] {
 				p = "#M"
 			}
-			s := fmt.Sprintf("Reopen it, name its successor with %s, or take it out with %s.",
+			s := fmt.Sprintf("Reopen it, name its successor with %s, or take it out: in the policy where that declares it, else with %s.",
 				v.code("/relbot replace "+p+" with "+with), v.code("/relbot unlink "+p+" because TEXT"))
 			if len(r.Pulls) > 0 {
 				s += " If " + with + " does the work of the whole coupling: " + v.code("/relbot supersede by "+with) + "."

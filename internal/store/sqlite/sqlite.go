@@ -110,7 +110,8 @@ func (s *Store) open(ctx context.Context, path string) error {
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("database %s: %w", path, err)
 	}
-	return nil
+	// The file has one owner: whatever an earlier process held when it died is free now.
+	return s.Release(ctx, "")
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own. A newer schema is refused.
