@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/scenario"
 )
 
@@ -160,6 +162,47 @@ func TestChaosConverges(t *testing.T) {
 				if notes[n] != 1 {
 					t.Errorf("#%d has %d live notes", n, notes[n])
 				}
+			}
+		})
+	}
+}
+
+// TestHardFiles judges gates in files that are hard to read: so long that GitHub cuts their text off in one API, binary, in another
+// encoding, or gone.
+func TestHardFiles(t *testing.T) {
+	const policy = `version: 1
+releases: {dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], tags: "v{version}"}
+gates: {g: {find: {path: gate.go, symbol: minVersion}}}
+couplings: {set: {members: {a: {pr: 1}}, gates: {g: a}}}
+`
+	right := "const minVersion = \"1.2.0\"\n"
+	for name, c := range map[string]struct {
+		file    *string
+		verdict string
+		reasons []string
+	}{
+		"long":        {text(strings.Repeat("// "+strings.Repeat("padding ", 125)+"\n", 600) + right), "pass", []string{}},
+		"binary":      {text("\x00\x01" + right), "block", []string{"gate-missing"}},
+		"Latin-1":     {text("// caf\xe9\n" + right), "block", []string{"gate-missing"}},
+		"gone":        {nil, "block", []string{"gate-missing"}},
+		"only spaces": {text("   \n"), "block", []string{"gate-missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &scenario.Scenario{Repo: "acme/app", Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
+				Name: "acme/app", Policy: policy, Files: map[string]string{"VERSION": "1.2.0-dev\n", "gate.go": right},
+				Tags: []scenario.Tag{{Name: "v1.1.0"}, {Name: "vNext"}, {Name: "nightly-2026"}},
+			}}}
+			w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated, Inspect: ghspec.New(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			r := w.Step(t.Context(), scenario.Step{Do: []scenario.Action{{
+				Verb: "open", Pull: coupling.Pull{Repo: "acme/app", Number: 1}, By: "ann", Title: text("T"), Files: map[string]*string{"gate.go": c.file, "other": text("x")},
+			}}})
+			if got := r.Checks["#1"]; got.Verdict != c.verdict || !reflect.DeepEqual(got.Reasons, c.reasons) {
+				t.Errorf("got %+v, want %s %v (%v)", got, c.verdict, c.reasons, r.Failures)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Rep
 	}
 	out := map[coupling.Repo]rules.Report{}
 	for name, d := range docs {
-		if d.Policy != "" && !d.Gone && !d.Archived {
+		if (d.Policy != "" || d.Problems > 0) && !d.Gone && !d.Archived {
 			out[coupling.Repo(name)] = d.rules().Report
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/strict"
 )
 
 // Server is the program under a simulated clock.
@@ -149,17 +150,24 @@ func (w *World) begin(ctx context.Context) error {
 	return nil
 }
 
-// checkName finds the name of the required check in a policy without judging the policy.
+// checkName finds the name of the required check in a policy, without judging the policy; "" where it names none.
 func checkName(policy string) string {
-	for line := range strings.Lines(policy) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "check:"); ok {
-			if _, name, ok := strings.Cut(rest, "name:"); ok {
-				name, _, _ = strings.Cut(name, ",")
-				return strings.Trim(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), "}")), `"'`)
+	root, _ := strict.Parse([]byte(policy))
+	name := ""
+	if root.IsZero() {
+		return name
+	}
+	for _, section := range root.Mapping("") {
+		if section.Name != "check" {
+			continue
+		}
+		for _, p := range section.Mapping("") {
+			if p.Name == "name" {
+				name, _ = p.Text("")
 			}
 		}
 	}
-	return ""
+	return name
 }
 
 func (w *World) newDatabase() error {
