@@ -77,9 +77,11 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	// An event that is no newer than what is known may be late: then, as without one, the truth is read.
 	var outage error
+	var read versionscan.Fact[forge.Pull]
 	if hint.Head == "" || hint.Recheck || c.Attempt > 0 || !hint.UpdatedAt.After(seen.Updated) {
 		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-		switch fact := facts[p]; {
+		read = facts[p]
+		switch fact := read; {
 		case fact.Known():
 			fresh := hintOf(fact.Value)
 			fresh.Action, fresh.Verify, fresh.Recheck = hint.Action, hint.Verify, hint.Recheck
@@ -95,7 +97,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			}
 		}
 	}
-	extra, err := r.extra(ctx, p, repo, hint, seen)
+	extra, err := r.extra(ctx, p, repo, hint, seen, read)
 	switch {
 	case err == nil:
 	case transient(err):
@@ -160,8 +162,8 @@ func (r *Reconciler) verifying(w store.Work, verify bool) store.Work {
 }
 
 // extra finds what is to be said of a pull request apart from its couplings. It is computed again only when the pull
-// request or its repository changed since the last time.
-func (r *Reconciler) extra(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc) (pullDoc, error) {
+// request or its repository changed since the last time. f is the pull request where it was just read.
+func (r *Reconciler) extra(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, f versionscan.Fact[forge.Pull]) (pullDoc, error) {
 	out := pullDoc{Basis: publish.Hash([]string{hint.Head, hint.Base, hint.Body, hint.State, repo.Fingerprint, repo.Policy})}
 	if hint.State != "open" {
 		return out, nil
@@ -173,13 +175,14 @@ func (r *Reconciler) extra(ctx context.Context, p coupling.Pull, repo repoDoc, h
 		return out, err
 	}
 	pol := repo.rules()
-	facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-	if err != nil {
-		return out, err
-	}
-	f := facts[p]
 	if !f.Known() {
-		return out, nil // the couplings say so
+		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
+		if err != nil {
+			return out, err
+		}
+		if f = facts[p]; !f.Known() {
+			return out, nil // the couplings say so
+		}
 	}
 	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]repoDoc{p.Repo: repo}}
 	var verdicts []rules.Verdict
