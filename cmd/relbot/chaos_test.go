@@ -104,7 +104,7 @@ func play(t *testing.T, actions []scenario.Action) (map[string]scenario.CheckRes
 		Name: "acme/app", Policy: chaosPolicy, Files: map[string]string{"VERSION": "1.2.0-dev\n", "gate.py": "MIN = \"1.2.0\"\n"},
 		Tags: []scenario.Tag{{Name: "v1.1.0"}}, Branches: []scenario.Branch{{Name: "next"}}, Permissions: map[string]string{"root": "admin"},
 	}}}
-	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated})
+	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated, Inspect: ghspec.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
@@ -51,7 +52,7 @@ func until(t *testing.T, what string, ok func() bool) {
 // TestServe runs the real server by the wall clock against the embedded GitHub, from settings to a graceful stop.
 func TestServe(t *testing.T) {
 	key, text := appPEM(t)
-	gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret"})
+	gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: ghspec.New(t)})
 	api := httptest.NewServer(gh.Handler())
 	defer api.Close()
 	const repo = coupling.Repo("acme/app")
@@ -126,7 +127,7 @@ func TestServe(t *testing.T) {
 // TestTwoInstances runs two servers on one PostgreSQL database: deliveries go to either, and every note is written once.
 func TestTwoInstances(t *testing.T) {
 	key, text := appPEM(t)
-	gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret"})
+	gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: ghspec.New(t)})
 	api := httptest.NewServer(gh.Handler())
 	defer api.Close()
 	const repo = coupling.Repo("acme/app")
@@ -254,7 +255,7 @@ func TestExampleSettings(t *testing.T) {
 
 // TestCheckAndReport judges once, with a person's token, against the embedded GitHub.
 func TestCheckAndReport(t *testing.T) {
-	gh := ghsim.New(ghsim.Options{Clock: time.Now})
+	gh := ghsim.New(ghsim.Options{Clock: time.Now, Inspect: ghspec.New(t)})
 	api := httptest.NewServer(gh.Handler())
 	defer api.Close()
 	const repo = coupling.Repo("acme/app")
