@@ -3,20 +3,15 @@
 // A document is walked as a syntax tree, in which every value keeps its line, its column and its source text: an unknown
 // key, a wrong type or an impossible value becomes a [Problem] and reading goes on, so that all problems are reported at
 // once. Scalars stay the text they are, so that a version is never taken for a number. Aliases are refused rather than expanded, and
-// with them every expansion bomb; tags are refused since they would change what a scalar means.
-//
-// The tree comes from goccy/go-yaml: its nodes keep the token that they were read from, and with it the column of keys, empty values and
-// syntax errors. The nodes of yaml.v3 were refused: its syntax errors have a line but no column, and it is no longer maintained.
+// with them every expansion bomb. The tree comes from goccy/go-yaml, which keeps positions that the standard decoders drop.
 package strict
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -59,11 +54,7 @@ func (p Problem) String() string {
 type Reader struct {
 	Problems []Problem
 	nodes    int
-	more     int // problems beyond maxProblems
 }
-
-// maxProblems bounds how many problems of a document are told; the rest are counted.
-const maxProblems = 200
 
 // Node is a place in the document.
 type Node struct {
@@ -71,7 +62,6 @@ type Node struct {
 	n    ast.Node
 	path string
 	at   *token.Position
-	key  *token.Position // of a value in a mapping: where its key stands
 }
 
 // maxNodes bounds how large a document may grow, whatever its length in bytes.
@@ -102,26 +92,11 @@ func Clip(s string) string {
 
 // Problemf reports something wrong at a place: what was found there and what is wanted.
 func (n Node) Problemf(found, want, format string, args ...any) {
-	n.Report(Problem{Message: fmt.Sprintf(format, args...), Found: found, Want: want})
-}
-
-// Report reports a problem at a place; the place is filled in.
-func (n Node) Report(p Problem) {
-	if len(n.r.Problems) >= maxProblems {
-		n.r.more++
-		return
+	p := Problem{Line: 1, Column: 1, Path: n.path, Message: fmt.Sprintf(format, args...), Found: Clip(found), Want: want}
+	if n.at != nil {
+		p.Line, p.Column = n.at.Line, n.at.Column
 	}
-	p.Found, p.Path = Clip(p.Found), n.path
-	p.Line, p.Column = n.Position()
 	n.r.Problems = append(n.r.Problems, p)
-}
-
-// Missing reports that a mapping lacks a key. The place is that of the mapping's own key, where it has one.
-func (n Node) Missing(key, want string) {
-	if n.key != nil {
-		n.at = n.key
-	}
-	n.Problemf("", want, "the key %s is missing", key)
 }
 
 // Kind names what a place holds, for messages.
@@ -169,34 +144,22 @@ func (n Node) Mapping(want string) []Pair {
 		return nil
 	}
 	var out []Pair
-	seen := map[string]bool{}
 	for _, v := range values {
 		if _, merge := v.Key.(*ast.MergeKeyNode); merge {
 			n.r.Node(v.Key, n.path).Problemf("<<", "the keys written out", "merge keys are not accepted")
 			continue
 		}
-		var written ast.Node = v.Key
-		if explicit, ok := written.(*ast.MappingKeyNode); ok { // "? key"
-			written = explicit.Value
-		}
-		if _, scalar := written.(ast.ScalarNode); !scalar || IsNull(written) {
-			k := n.r.Node(v.Key, n.path)
-			k.Problemf(n.r.Node(written, "").Kind(), want, "not a key")
-			continue
-		}
-		name := ScalarText(written.(ast.ScalarNode))
-		path := Clip(name)
+		name := v.Key.GetToken().Value
+		path := name
 		if n.path != "" {
-			path = n.path + "." + path
+			path = n.path + "." + name
 		}
-		key := n.r.Node(written, path)
-		if seen[name] {
+		key := n.r.Node(v.Key, path)
+		if slices.ContainsFunc(out, func(p Pair) bool { return p.Name == name }) {
 			key.Problemf(fmt.Sprintf("%q", name), "each key once", "the key stands twice")
 			continue
 		}
-		seen[name] = true
 		value := n.r.Node(v.Value, path)
-		value.key = key.at
 		if value.at == nil || IsNull(v.Value) {
 			value.at = key.at
 		}
@@ -338,23 +301,17 @@ func Parse(text []byte) (Node, *Reader) {
 		top.Problemf("", fmt.Sprintf("at most %d levels", maxDepth), "the file is nested too deeply")
 		return Node{}, r
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if bad := invalid(text); bad >= 0 {
-		top.at = &token.Position{Line: 1 + bytes.Count(text[:bad], []byte("\n")), Column: bad - bytes.LastIndexByte(text[:bad], '\n')}
-		top.Problemf(fmt.Sprintf("byte %#02x", text[bad]), "UTF-8", "not a text")
-		return Node{}, r
-	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // Mapping finds them all, the parser only the first
+	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		r.Problems = append(r.Problems, syntaxProblem(err))
 		return Node{}, r
 	}
 	var docs []ast.Node
 	for _, d := range file.Docs {
-		switch d.Body.(type) {
-		case nil, *ast.CommentGroupNode, *ast.DirectiveNode:
-		default:
-			docs = append(docs, d.Body)
+		if d.Body != nil {
+			if _, comment := d.Body.(*ast.CommentGroupNode); !comment {
+				docs = append(docs, d.Body)
+			}
 		}
 	}
 	switch len(docs) {
@@ -366,12 +323,8 @@ func Parse(text []byte) (Node, *Reader) {
 		r.Node(docs[1], "").Problemf("a second document", "one document", "several documents")
 		return Node{}, r
 	}
-	if bad := findIndirect(docs[0]); bad != nil {
-		if _, tag := bad.(*ast.TagNode); tag {
-			r.Node(bad, "").Problemf(fmt.Sprintf("%q", bad.GetToken().Value), "the value alone", "tags are not accepted")
-		} else {
-			r.Node(bad, "").Problemf("an alias or anchor", "the values written out", "aliases are not accepted")
-		}
+	if bad := findAlias(docs[0]); bad != nil {
+		r.Node(bad, "").Problemf("an alias or anchor", "the values written out", "aliases are not accepted")
 		return Node{}, r
 	}
 	return r.Node(docs[0], ""), r
@@ -379,29 +332,11 @@ func Parse(text []byte) (Node, *Reader) {
 
 // Done sorts the problems by their place and returns them.
 func (r *Reader) Done() []Problem {
-	top := Node{r: r}
 	if r.nodes > maxNodes {
-		top.Problemf(fmt.Sprintf("%d values", r.nodes), fmt.Sprintf("at most %d", maxNodes), "the file is too large")
+		Node{r: r}.Problemf(fmt.Sprintf("%d values", r.nodes), fmt.Sprintf("at most %d", maxNodes), "the file is too large")
 	}
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-	if r.more > 0 {
-		last := r.Problems[len(r.Problems)-1]
-		r.Problems = append(r.Problems, Problem{Line: last.Line, Column: last.Column, Message: fmt.Sprintf("%d more problems", r.more)})
-		r.more = 0
-	}
 	return r.Problems
-}
-
-// invalid is where a text stops being one: at bytes that are no UTF-8, or at a NUL, which no database keeps. It is -1 for a good text.
-func invalid(text []byte) int {
-	for i := 0; i < len(text); {
-		c, size := utf8.DecodeRune(text[i:])
-		if c == 0 || c == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
 }
 
 // IsZero reports whether nothing is there.
@@ -413,32 +348,34 @@ func (n Node) Syntax() ast.Node { return n.n }
 // Count is how many problems there are so far.
 func (n Node) Count() int { return len(n.r.Problems) }
 
-// tooDeep bounds nesting before the recursive parser sees it: by brackets, by indentation, and by entries that begin on one line ("- - - a"),
-// for which the parser takes cubic time.
+// Last is the problem that was reported last.
+func (n Node) Last() *Problem { return &n.r.Problems[len(n.r.Problems)-1] }
+
+// tooDeep bounds nesting before the recursive parser sees it: by indentation and by brackets.
 func tooDeep(text []byte) bool {
-	brackets := 0
-	for line := range bytes.Lines(text) {
-		indent, entries := 0, 0
-		for indent < len(line) && (line[indent] == ' ' || line[indent] == '-' || line[indent] == '?') {
-			if line[indent] != ' ' && indent+1 < len(line) && line[indent+1] == ' ' {
-				entries++
-			}
-			indent++
+	depth, indent := 0, 0
+	start := true
+	spaces := 0
+	for _, c := range text {
+		switch c {
+		case '\n':
+			start, spaces = true, 0
+			continue
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(0, depth-1)
 		}
-		blank := len(bytes.TrimSpace(line[indent:])) == 0
-		if entries > maxDepth || indent > maxDepth*4 && !blank {
+		if start {
+			if c == ' ' || c == '-' {
+				spaces++
+			} else {
+				start = false
+				indent = spaces
+			}
+		}
+		if depth > maxDepth || indent > maxDepth*4 {
 			return true
-		}
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				brackets++
-			case ']', '}':
-				brackets = max(0, brackets-1)
-			}
-			if brackets > maxDepth {
-				return true
-			}
 		}
 	}
 	return false
@@ -450,9 +387,6 @@ func syntaxProblem(err error) Problem {
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {
 		p.Message = "not YAML: " + syntax.GetMessage()
-		if strings.HasPrefix(syntax.GetMessage(), "mapping value is not allowed") {
-			p.Want = "quotes around a text that contains a colon and a space"
-		}
 		if t := syntax.GetToken(); t != nil {
 			p.Line, p.Column = t.Position.Line, t.Position.Column
 			p.Found = fmt.Sprintf("%q", Clip(t.Value))
@@ -461,23 +395,24 @@ func syntaxProblem(err error) Problem {
 	return p
 }
 
-// indirect finds the first anchor, alias or tag: what does not say itself what it means.
-type indirect struct{ found ast.Node }
+// aliases finds the first anchor, alias or merge.
+type aliases struct{ found ast.Node }
 
-func (a *indirect) Visit(n ast.Node) ast.Visitor {
-	if a.found != nil {
-		return nil
-	}
+func (a *aliases) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		a.found = n
+	case *ast.AnchorNode, *ast.AliasNode:
+		if a.found == nil {
+			a.found = n
+		}
+	}
+	if a.found != nil {
 		return nil
 	}
 	return a
 }
 
-func findIndirect(n ast.Node) ast.Node {
-	var a indirect
+func findAlias(n ast.Node) ast.Node {
+	var a aliases
 	ast.Walk(&a, n)
 	return a.found
 }
