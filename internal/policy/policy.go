@@ -3,18 +3,19 @@
 // The file is strict: an unknown key, a wrong type or an impossible value is a problem with line and column, what was found
 // and what is accepted, and all problems are reported at once. Scalars are read as they are written, so that a version is never taken
 // for a number. A file with any problem is not in force; the last good one stays.
+//
+// Every place of the file is described once, by a [form]: how it is read, what the JSON Schema says of it, and what the reference says.
+// Struct tags on a second set of types were refused: they say what a key is called, but neither what is accepted nor where it went wrong.
 package policy
 
 import (
+	"bytes"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
+	"sort"
 	"strings"
-	"time"
-
-	"github.com/bmatcuk/doublestar/v4"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/robfig/cron/v3"
+	"unicode/utf8"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
@@ -28,23 +29,33 @@ const Path = ".github/relbot.yml"
 // Problem is something wrong with a policy; its Code is policy-invalid or order-cycle.
 type Problem = strict.Problem
 
-// Parse reads a policy for its home repository. It returns the policy, or every problem.
+// maxProblems bounds how many problems are told; a file that has more is not a policy.
+const maxProblems = 200
+
+// Parse reads a policy for its home repository. It returns the policy, or every problem, in the order of the file.
 func Parse(home coupling.Repo, text []byte) (*rules.Policy, []Problem) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if p, ok := unreadable(text); ok {
+		return nil, coded([]Problem{p})
+	}
 	root, r := strict.Parse(text)
 	if root.IsZero() {
 		return nil, coded(r.Done())
 	}
-	p := &rules.Policy{Check: rules.DefaultCheck, Report: rules.DefaultReport, Permissions: rules.DefaultPermissions}
-	d := decoder{home: home, p: p}
-	d.policy(root)
+	d := newDecoder(home)
+	d.file().read(root)
 	if problems := r.Done(); len(problems) > 0 {
 		return nil, coded(problems)
 	}
-	return p, nil
+	return d.p, nil
 }
 
 // coded gives every problem that has none the reason code of a bad policy.
 func coded(problems []Problem) []Problem {
+	if more := len(problems) - maxProblems; more > 0 {
+		last := problems[maxProblems-1]
+		problems = append(problems[:maxProblems:maxProblems], Problem{Line: last.Line, Column: last.Column, Message: fmt.Sprintf("%d more problems", more)})
+	}
 	for i := range problems {
 		if problems[i].Code == "" {
 			problems[i].Code = string(rules.PolicyInvalid)
@@ -53,532 +64,449 @@ func coded(problems []Problem) []Problem {
 	return problems
 }
 
-// decoder fills a policy.
+// maxEntries bounds how many list entries and keys may begin on one line, as in "- - - a", which takes a YAML parser cubic time.
+const maxEntries = 20
+
+// unreadable finds what must not reach the YAML parser or a database: bytes that are no UTF-8, control characters, and lines that are
+// made to be expensive.
+func unreadable(text []byte) (Problem, bool) {
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		entries := 0
+		for i, c := range line {
+			if (c == '-' || c == '?') && i+1 < len(line) && line[i+1] == ' ' {
+				entries++
+			} else if c != ' ' {
+				break
+			}
+		}
+		if entries > maxEntries {
+			return Problem{Line: number, Column: 1, Message: "the file is nested too deeply", Found: fmt.Sprintf("%d entries on one line", entries), Want: fmt.Sprintf("at most %d", maxEntries)}, true
+		}
+		for i := 0; i < len(line); {
+			c, size := utf8.DecodeRune(line[i:])
+			if c == utf8.RuneError && size == 1 || c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+				return Problem{Line: number, Column: i + 1, Message: "not a text", Found: fmt.Sprintf("byte %#02x", line[i]), Want: "UTF-8 without control characters"}, true
+			}
+			i += size
+		}
+	}
+	return Problem{}, false
+}
+
+// decoder fills a policy. What it remembers beside the policy holds also what has problems of its own, so that one problem is not
+// reported again wherever its place is named.
 type decoder struct {
-	home coupling.Repo
-	p    *rules.Policy
+	home     coupling.Repo
+	p        *rules.Policy
+	gates    map[string]bool // whether the gate of that id has evidence
+	declared bool            // the section releases stands there
+	edges    []placed
 }
 
-func (d *decoder) policy(n strict.Node) {
-	var couplings, gates, releases strict.Node
-	seen := n.Object(map[string]func(strict.Node){
-		"version": func(n strict.Node) {
-			if s, ok := n.Text("1"); ok && s != "1" {
-				n.Problemf(fmt.Sprintf("%q", s), "1", "unknown version of the policy's form")
-			}
-		},
-		"releases":    func(n strict.Node) { releases = n },
-		"gates":       func(n strict.Node) { gates = n },
-		"couplings":   func(n strict.Node) { couplings = n },
-		"check":       d.check,
-		"report":      d.report,
-		"permissions": d.permissions,
-		"trust": func(n strict.Node) {
-			for _, s := range n.List("a list of owner/name") {
-				if text, ok := s.Text("owner/name"); ok {
-					if repo, err := coupling.ParseRepo(text); err != nil {
-						s.Problemf(fmt.Sprintf("%q", text), "owner/name", "no repository")
-					} else {
-						d.p.Trust = append(d.p.Trust, repo)
-					}
-				}
-			}
-		},
-	})
-	if _, ok := seen["version"]; !ok && n.Kind() == "a mapping" {
-		n.Problemf("", "version: 1", "the key version is missing")
-	}
-	if !releases.IsZero() {
-		d.releases(releases)
-	}
-	if !gates.IsZero() {
-		d.gates(gates)
-	}
-	if !couplings.IsZero() {
-		d.couplings(couplings)
-	}
+// placed is an order edge between two pull requests, with its place in the file.
+type placed struct {
+	at       strict.Node
+	coupling coupling.Coupling
+	pulls    [2]coupling.Pull
 }
 
-func (d *decoder) releases(n strict.Node) {
-	rel := &versionscan.Releases{Scheme: versionscan.Semver, CutOn: "prerelease", Bumped: "at_cut"}
-	before := n.Count()
-	n.Object(map[string]func(strict.Node){
-		"dev_version": func(n strict.Node) {
-			for _, e := range n.List("a list of readers") {
-				if r, ok := d.reader(e); ok {
-					rel.DevVersion = append(rel.DevVersion, r)
-				}
-			}
-		},
-		"tags": func(n strict.Node) {
-			if s, ok := n.Text("a pattern with {version}"); ok {
-				if strings.Count(s, "{version}") != 1 {
-					n.Problemf(fmt.Sprintf("%q", s), "a pattern with {version} in it once, such as v{version}", "not a tag pattern")
-				}
-				rel.Tags = s
-			}
-		},
-		"scheme": func(n strict.Node) {
-			var s string
-			n.One(&s, "semver", "calver", "pep440", "maven", "integer", "dotted")
+func newDecoder(home coupling.Repo) *decoder {
+	p := &rules.Policy{Check: rules.DefaultCheck, Report: rules.DefaultReport, Permissions: rules.DefaultPermissions}
+	return &decoder{home: home, p: p, gates: map[string]bool{}}
+}
+
+// file is the whole of it.
+func (d *decoder) file() form {
+	return mapping(keys{
+		{name: "version", doc: "version of this form", need: "version: 1", form: version()},
+		{name: "releases", doc: "how the repository versions itself", form: d.releases()},
+		{name: "gates", doc: "version gates by id", form: named(id, "gates by id", d.gate)},
+		{name: "couplings", doc: "sets of pull requests by name", form: d.couplings()},
+		{name: "check", doc: "how verdicts are posted", form: mapping(keys{
+			{name: "name", doc: "name of the check", form: text(&d.p.Check.Name, "a name", checkName)},
+			{name: "as", doc: "as a check run or a commit status", form: words(&d.p.Check.As, "check", "status")},
+		}, nil, nil)},
+		{name: "report", doc: "the nightly drift report", form: mapping(keys{
+			{name: "schedule", doc: "five cron fields", form: text(&d.p.Report.Schedule, schedule.want, schedule)},
+			{name: "timezone", doc: "IANA name", form: text(&d.p.Report.Timezone, timezone.want, timezone)},
+			{name: "labels", doc: "labels of the issue, by which it is found", form: texts(&d.p.Report.Labels, "a label", 1, label)},
+		}, nil, nil)},
+		{name: "permissions", doc: "the role that each group of commands needs", form: mapping(keys{
+			{name: "link", doc: "link, unlink, replace, order, unorder, supersede, abandon, reopen", form: role(&d.p.Permissions.Link)},
+			{name: "hold", doc: "hold, resume", form: role(&d.p.Permissions.Hold)},
+			{name: "override", doc: "override", form: role(&d.p.Permissions.Override)},
+		}, nil, nil)},
+		{name: "trust", doc: "home repositories that may block pull requests of this one; others may only read them", form: d.trust()},
+	}, nil, nil)
+}
+
+func version() form {
+	var s string
+	f := text(&s, "1", check{holds: func(s string) bool { return s == "1" }, want: "1", message: "unknown version of the policy's form"})
+	f.accepts, f.schema = "`1`", map[string]any{"enum": []any{1, "1"}}
+	return f
+}
+
+// role is a role that people have in a repository.
+func role(into *string) form { return words(into, "triage", "write", "maintain", "admin") }
+
+func (d *decoder) trust() form {
+	const want = "owner/name"
+	return list("a list of "+want, 0, func() form {
+		var s string
+		f := text(&s, want, repository)
+		read := f.read
+		f.read = func(n strict.Node) {
+			read(n)
 			if s != "" {
-				rel.Scheme = versionscan.Scheme(s)
+				d.p.Trust = append(d.p.Trust, coupling.Repo(s))
 			}
-		},
-		"next": func(n strict.Node) {
-			if _, list := n.Syntax().(*ast.SequenceNode); list {
-				rel.Next.List = n.Texts("a version")
-				return
-			}
-			n.One(&rel.Next.Step, "major", "minor", "patch", "month")
-		},
-		"cut_on":      func(n strict.Node) { n.One(&rel.CutOn, "prerelease", "final") },
-		"start_words": func(n strict.Node) { rel.StartWords = append([]string{}, n.Texts("a word")...) },
-		"bumped":      func(n strict.Node) { n.One(&rel.Bumped, "at_cut", "at_release") },
-		"ignore":      func(n strict.Node) { rel.Ignore = n.Texts("a tag") },
-		"branches": func(n strict.Node) {
-			if s, ok := n.Text("a pattern such as release-{major}.{minor}"); ok {
-				if !strings.Contains(s, "{major}") && !strings.Contains(s, "{version}") {
-					n.Problemf(fmt.Sprintf("%q", s), "a pattern with {major}, {major}.{minor} or {version}", "not a branch pattern")
-				}
-				rel.Branches = s
-			}
-		},
-		"train": func(n strict.Node) {
-			if s, ok := n.Text("a name"); ok {
-				rel.Train = s
-			}
-		},
+		}
+		f.accepts = want
+		return f
 	})
-	for i, v := range rel.Next.List {
-		if _, err := rel.Scheme.Parse(v); err != nil {
-			n.Problemf(fmt.Sprintf("%q", v), "a "+string(rel.Scheme)+" version", "next[%d] is no version", i)
-		}
-	}
-	d.p.Releases = rel
-	if len(rel.DevVersion) == 0 && n.Count() == before {
-		n.Problemf("", "dev_version: [{path: VERSION, pattern: …}]", "no reader of the dev version")
-	}
 }
 
-// selectors reads the keys that say where in a file a version stands.
-func selectors(into *versionscan.Selector) map[string]func(strict.Node) {
-	path := func(field *string) func(strict.Node) {
-		return func(n strict.Node) {
-			if s, ok := n.Text("a dotted path"); ok {
-				*field = s
-				if s == "" {
-					n.Problemf(`""`, "a dotted path", "empty")
-				}
+func (d *decoder) releases() form {
+	rel := &versionscan.Releases{Scheme: versionscan.Semver, CutOn: "prerelease", Bumped: "at_cut"}
+	start := slices.Clone(versionscan.DefaultStartWords)
+	f := mapping(keys{
+		{name: "dev_version", doc: "readers of the version that a branch is building; the first decides, the others are compared with it", need: "dev_version: [{path: VERSION, pattern: …}]",
+			form: list("a list of readers", 1, func() form { return reader(rel) })},
+		{name: "tags", doc: "which tags are releases: a pattern with {version}; \"{version}\" with an optional v when left out", form: text(&rel.Tags, tagPattern.want, tagPattern)},
+		{name: "scheme", doc: "how versions are written and ordered", form: words(&rel.Scheme,
+			versionscan.Semver, versionscan.Calver, versionscan.PEP440, versionscan.Maven, versionscan.Integer, versionscan.Dotted)},
+		{name: "next", doc: "how the train moves: a step, or the versions in ascending order; minor when left out, but in the last part where the scheme is calver, and by one where it is integer", form: next(rel)},
+		{name: "cut_on", doc: "which tag cuts a release", form: words(&rel.CutOn, "prerelease", "final")},
+		{name: "start_words", doc: "prerelease words that mark a start or a dev build and never cut", form: texts(&start, "a word", 0, word)},
+		{name: "bumped", doc: "when the dev version moves: the file names the coming release, or the last one", form: words(&rel.Bumped, "at_cut", "at_release")},
+		{name: "ignore", doc: "tags that never were releases", form: texts(&rel.Ignore, "a tag", 0)},
+		{name: "branches", doc: "release lines, such as release-{major}.{minor}", form: text(&rel.Branches, linePattern.want, linePattern)},
+		{name: "train", doc: "a name; repositories that name the same train ship together", form: text(&rel.Train, "a name", filled)},
+	}, nil, func(_ strict.Node, seen map[string]bool) {
+		if seen["start_words"] {
+			rel.StartWords = start
+		}
+		d.p.Releases = rel
+	})
+	read := f.read
+	f.read = func(n strict.Node) { d.declared = true; read(n) }
+	return f
+}
+
+// next is a step, or a list of versions that ascend.
+func next(rel *versionscan.Releases) form {
+	step := words(&rel.Next.Step, "major", "minor", "patch", "month")
+	var last versionscan.Version
+	versions := list("a list of versions", 1, func() form {
+		var s string
+		f := text(&s, "a version")
+		read := f.read
+		f.read = func(n strict.Node) {
+			read(n)
+			v, err := rel.Scheme.Parse(s)
+			switch {
+			case s == "":
+			case err != nil:
+				n.Problemf(fmt.Sprintf("%q", s), "a "+string(rel.Scheme)+" version", "not a version")
+			case !last.IsZero() && v.Compare(last) <= 0:
+				n.Problemf(fmt.Sprintf("%q", s), "a version above "+last.String(), "the versions do not ascend")
+			default:
+				last = v
+				rel.Next.List = append(rel.Next.List, s)
 			}
 		}
-	}
-	return map[string]func(strict.Node){
-		"toml": path(&into.TOML), "json": path(&into.JSON), "yaml": path(&into.YAML), "xml": path(&into.XML), "properties": path(&into.Properties),
-		"pattern": func(n strict.Node) { into.Pattern = versionPattern(n) },
+		return f
+	})
+	return form{accepts: step.accepts + ", or a list of versions", schema: map[string]any{"anyOf": []any{step.schema, versions.schema}}, read: func(n strict.Node) {
+		if n.Kind() == "a list" {
+			versions.read(n)
+			return
+		}
+		step.read(n)
+	}}
+}
+
+// structured are the keys that name a place in a structured file, each accepting a path.
+func structured(s *versionscan.Selector) keys {
+	return keys{
+		{name: "toml", doc: "dotted path in a TOML file", form: text(&s.TOML, "a dotted path", filled)},
+		{name: "json", doc: "dotted path in a JSON file; comments are accepted", form: text(&s.JSON, "a dotted path", filled)},
+		{name: "yaml", doc: "dotted path in a YAML file; scalars stay as they are written", form: text(&s.YAML, "a dotted path", filled)},
+		{name: "xml", doc: "path of an element, such as project.version", form: text(&s.XML, "a dotted path", filled)},
+		{name: "properties", doc: "key in a properties file", form: text(&s.Properties, "a key", filled)},
+		{name: "pattern", doc: "RE2 with a group (?P<version>…), or major, minor and patch, or (?P<symbol>…), which is resolved to its definition", form: pattern(&s.Pattern, "version", "major", "symbol")},
 	}
 }
 
-// versionPattern reads a pattern with the groups that name a version.
-func versionPattern(n strict.Node) string {
-	s, re := pattern(n)
-	if re == nil {
-		return s
-	}
-	has := func(name string) bool { return re.SubexpIndex(name) > 0 }
-	if !has("version") && !has("symbol") && !has("major") {
-		n.Problemf(fmt.Sprintf("%q", s), "a group (?P<version>…), (?P<major>…) with minor and patch, or (?P<symbol>…)", "the pattern names no version")
-	}
-	return s
-}
-
-func pattern(n strict.Node) (string, *regexp.Regexp) {
-	s, ok := n.Text("a pattern (RE2)")
-	if !ok {
-		return "", nil
-	}
-	re, err := regexp.Compile(s)
-	if err != nil {
-		n.Problemf(fmt.Sprintf("%q", s), "a pattern in RE2's syntax", "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return s, nil
-	}
-	if s == "" {
-		n.Problemf(`""`, "a pattern (RE2)", "empty")
-	}
-	return s, re
-}
-
-func glob(n strict.Node, literal bool) string {
-	want := "a path inside the repository"
-	s, ok := n.Text(want)
-	if !ok {
-		return ""
-	}
-	bad := s == "" || strings.HasPrefix(s, "/") || slices.Contains(strings.Split(s, "/"), "..") || strings.ContainsAny(s, "\x00\n")
-	if !literal {
-		want = "a glob inside the repository: src/*.rs, **/version.py"
-		bad = bad || !doublestar.ValidatePattern(s)
-	}
-	if bad {
-		n.Problemf(fmt.Sprintf("%q", s), want, "not an accepted path")
-	}
-	return s
-}
-
-func (d *decoder) reader(n strict.Node) (versionscan.Reader, bool) {
+// reader is a reader of the dev version.
+func reader(rel *versionscan.Releases) form {
 	var r versionscan.Reader
-	keys := selectors(&r.Selector)
-	keys["path"] = func(n strict.Node) { r.Path = glob(n, true) }
-	keys["tags"] = func(n strict.Node) { n.Bool(&r.Tags) }
-	before := n.Count()
-	seen := n.Object(keys)
-	if n.Count() > before {
-		return r, false
-	}
-	_, path := seen["path"]
-	chosen := len(seen)
-	if path {
-		chosen--
-	}
-	switch {
-	case r.Tags && len(seen) > 1:
-		n.Problemf("", "{tags: true} alone", "tags stands with other keys")
-	case r.Tags:
-	case !path:
-		n.Problemf("", "path", "the key path is missing")
-	case chosen != 1:
-		n.Problemf(fmt.Sprintf("%d", chosen), "exactly one of toml, json, yaml, xml, properties, pattern", "how to read the file is not clear")
-	default:
-		return r, true
-	}
-	return r, r.Tags
-}
-
-var (
-	idText   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	roleText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
-)
-
-func (d *decoder) gates(n strict.Node) {
-	for _, g := range n.Mapping("gates by id") {
-		if !idText.MatchString(g.Name) {
-			g.Key.Problemf(fmt.Sprintf("%q", g.Name), "letters, digits, dots and dashes", "not an id")
+	ks := slices.Concat(
+		keys{{name: "path", doc: "file at the branch's tip", form: text(&r.Path, "a path", path)}},
+		structured(&r.Selector),
+		keys{{name: "tags", doc: "alone: versions live in tags; the dev version is the release after the newest cut one", form: alone(&r.Tags)}},
+	)
+	const want = "a path with exactly one of toml, json, yaml, xml, properties, pattern; or {tags: true}"
+	either := map[string]any{"anyOf": []any{
+		map[string]any{"required": []string{"tags"}, "maxProperties": 1},
+		map[string]any{"required": []string{"path"}, "minProperties": 2, "maxProperties": 2, "not": map[string]any{"required": []string{"tags"}}},
+	}}
+	return mapping(ks, either, func(n strict.Node, seen map[string]bool) {
+		if r.Tags && len(seen) == 1 || !r.Tags && seen["path"] && len(seen) == 2 {
+			rel.DevVersion = append(rel.DevVersion, r)
+			return
 		}
-		if d.p.Releases == nil {
-			g.Key.Problemf("", "a section releases", "a gate needs releases to be held against")
-		}
-		d.p.Gates = append(d.p.Gates, d.gate(g))
-	}
-	slices.SortFunc(d.p.Gates, func(a, b rules.Gate) int { return strings.Compare(a.ID, b.ID) })
-}
-
-func (d *decoder) gate(g strict.Pair) rules.Gate {
-	out := rules.Gate{ID: g.Name, Relation: rules.IntroducedIn, Precision: versionscan.Minor}
-	relation, precision := string(out.Relation), string(out.Precision)
-	seen := g.Object(map[string]func(strict.Node){
-		"title": func(n strict.Node) { out.Title, _ = n.Text("a text") },
-		"find": func(n strict.Node) {
-			f := &out.Find
-			keys := selectors(&f.Selector)
-			keys["path"] = func(n strict.Node) { f.Path = glob(n, false) }
-			keys["marker"] = func(n strict.Node) {
-				if f.Marker, _ = n.Text("an id"); f.Marker != "" && !idText.MatchString(f.Marker) {
-					n.Problemf(fmt.Sprintf("%q", f.Marker), "letters, digits, dots and dashes", "not an id")
-				}
-			}
-			keys["symbol"] = func(n strict.Node) { f.Symbol, _ = pattern(n) }
-			seen := n.Object(keys)
-			if _, ok := seen["path"]; !ok {
-				n.Problemf("", "path", "the key path is missing")
-			} else if len(seen) > 2 {
-				n.Problemf(fmt.Sprintf("%d", len(seen)-1), "at most one of marker, symbol, pattern, toml, json, yaml, xml, properties", "how to find the gate is not clear")
-			}
-		},
-		"relation":  func(n strict.Node) { n.One(&relation, "introduced-in", "at-least", "removed-in") },
-		"precision": func(n strict.Node) { n.One(&precision, "major", "minor", "patch", "exact") },
-		"evidence": func(n strict.Node) {
-			out.Evidence = &versionscan.Evidence{}
-			seen := n.Object(map[string]func(strict.Node){
-				"path":    func(n strict.Node) { out.Evidence.Path = glob(n, false) },
-				"pattern": func(n strict.Node) { out.Evidence.Pattern, _ = pattern(n) },
-			})
-			for _, key := range []string{"path", "pattern"} {
-				if _, ok := seen[key]; !ok && !n.IsZero() {
-					n.Problemf("", key, "the key %s is missing", key)
-				}
-			}
-		},
+		n.Problemf(present(ks, seen), want, "how to read the dev version is not clear")
 	})
-	if _, ok := seen["find"]; !ok {
-		g.Key.Problemf("", "find: {path: …}", "the key find is missing")
-	}
-	out.Relation, out.Precision = rules.Relation(relation), versionscan.Precision(precision)
-	return out
 }
 
-func (d *decoder) couplings(n strict.Node) {
-	type edge struct {
-		n    strict.Node
-		c    int // index of the coupling
-		a, b coupling.Pull
-	}
-	var all []edge
-	for _, c := range n.Mapping("couplings by name") {
-		if !idText.MatchString(c.Name) {
-			c.Key.Problemf(fmt.Sprintf("%q", c.Name), "letters, digits, dots and dashes", "not a name")
+// alone is a switch that can only be turned on.
+func alone(into *bool) form {
+	return form{accepts: "`true`", schema: map[string]any{"const": true}, read: func(n strict.Node) {
+		if n.Bool(into); !*into && n.Kind() == `"false"` {
+			n.Problemf("false", "true, or nothing", "it says nothing")
 		}
-		out, places := d.coupling(c)
-		d.p.Couplings = append(d.p.Couplings, out)
-		for i, e := range out.Order {
-			a, _ := out.ByRole(e.Before)
-			b, _ := out.ByRole(e.After)
-			all = append(all, edge{n: places[i], c: len(d.p.Couplings) - 1, a: a.Pull, b: b.Pull})
-		}
-	}
-	// A cycle may run through several couplings that share pull requests.
-	var pairs [][2]coupling.Pull
-	for _, e := range all {
-		pairs = append(pairs, [2]coupling.Pull{e.a, e.b})
-		cycle := coupling.Cycle(pairs)
-		if cycle == nil {
-			continue
-		}
-		var names []string
-		for _, p := range cycle {
-			names = append(names, d.nameOf(p, e.c))
-		}
-		path := strings.Join(names, " → ")
-		e.n.Problemf(path, "an order without a cycle", "the order is a cycle")
-		last := e.n.Last()
-		last.Code, last.Cycle = string(rules.OrderCycle), names
-		pairs = pairs[:len(pairs)-1]
-	}
+	}}
 }
 
-// nameOf calls a pull request by its role in a coupling where it has one there.
-func (d *decoder) nameOf(p coupling.Pull, c int) string {
-	if m, ok := d.p.Couplings[c].ByPull(p); ok {
-		return m.Role
-	}
-	return p.In(d.home)
-}
-
-func (d *decoder) coupling(n strict.Pair) (coupling.Coupling, []strict.Node) {
-	out := coupling.Coupling{Name: n.Name, Home: d.home, SameRelease: true, Origin: coupling.FromPolicy}
-	var order, gates strict.Node
-	seen := n.Object(map[string]func(strict.Node){
-		"title":        func(n strict.Node) { out.Title, _ = n.Text("a text") },
-		"base":         func(n strict.Node) { out.Base = branch(n) },
-		"same_release": func(n strict.Node) { n.Bool(&out.SameRelease) },
-		"members": func(n strict.Node) {
-			for _, m := range n.Mapping("members by role") {
-				if member, ok := d.member(m); ok {
-					if other, twice := out.ByPull(member.Pull); twice {
-						m.Problemf(member.Pull.In(d.home), "each pull request once", "the pull request is the member %q already", other.Role)
-						continue
-					}
-					out.Members = append(out.Members, member)
-				}
-			}
-			if len(out.Members) == 0 && n.Count() == 0 {
-				n.Problemf("", "at least one member", "no members")
-			}
-		},
-		"order": func(n strict.Node) { order = n },
-		"gates": func(n strict.Node) { gates = n },
-	})
-	if _, ok := seen["members"]; !ok {
-		n.Key.Problemf("", "members: {role: {pr: 12}}", "the key members is missing")
-	}
-	var places []strict.Node
-	if !order.IsZero() {
-		for _, e := range order.List("a list of \"A before B: reason\"") {
-			if edge, ok := d.edge(e, out); ok {
-				out.Order, places = append(out.Order, edge), append(places, e)
-			}
-		}
-	}
-	if !gates.IsZero() {
-		for _, g := range gates.Mapping("gates by id, each with a member or \"evidence\"") {
-			if use, ok := d.use(g, out); ok {
-				out.Gates = append(out.Gates, use)
-			}
-		}
-		slices.SortFunc(out.Gates, func(a, b coupling.GateUse) int { return strings.Compare(a.Gate, b.Gate) })
-	}
-	return out, places
-}
-
-func branch(n strict.Node) string {
-	s, ok := n.Text("a branch")
-	if ok && (s == "" || strings.ContainsAny(s, " ~^:?*[\\\x00\n") || strings.Contains(s, "..") || strings.HasPrefix(s, "-") || strings.HasPrefix(s, "refs/")) {
-		n.Problemf(fmt.Sprintf("%q", s), "a branch such as main", "not a branch name")
-	}
-	return s
-}
-
-func (d *decoder) member(n strict.Pair) (coupling.Member, bool) {
-	m := coupling.Member{Role: n.Name, Origin: coupling.FromPolicy}
-	if !roleText.MatchString(n.Name) || n.Name == coupling.Evidence {
-		n.Key.Problemf(fmt.Sprintf("%q", n.Name), "a word of letters, digits, dots and dashes, other than \"evidence\"", "not a role")
-	}
-	ok := false
-	seen := n.Object(map[string]func(strict.Node){
-		"pr": func(n strict.Node) {
-			const want = "12, owner/repo#12 or a URL"
-			text, is := n.Text(want)
-			if !is {
-				return
-			}
-			p, err := coupling.ParsePull(text, d.home)
-			if err != nil {
-				n.Problemf(fmt.Sprintf("%q", strict.Clip(text)), want, "no pull request")
-				return
-			}
-			m.Pull, ok = p, true
-		},
-		"safe_alone": func(n strict.Node) { n.Bool(&m.SafeAlone) },
-	})
-	if _, has := seen["pr"]; !has && n.Kind() == "a mapping" {
-		n.Problemf("", "pr: 12", "the key pr is missing")
-	}
-	return m, ok
-}
-
-var edgeText = regexp.MustCompile(`^(\S+)\s+(before-or-with|before)\s+(\S+)$`)
-
-// edge reads "A before B" with an optional ": reason", which YAML takes for a mapping of one key.
-func (d *decoder) edge(n strict.Node, c coupling.Coupling) (coupling.Edge, bool) {
-	const want = "\"A before B\" or \"A before-or-with B: reason\""
-	text, reason := "", ""
-	switch v := n.Syntax().(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		pairs := n.Mapping(want)
-		if len(pairs) != 1 {
-			n.Problemf(n.Kind(), want, "not an order edge")
-			return coupling.Edge{}, false
-		}
-		text = pairs[0].Name
-		reason, _ = pairs[0].Text("the reason")
-	case ast.ScalarNode:
-		text = strict.ScalarText(v)
-		if strict.IsNull(v) {
-			text = ""
-		}
-		if a, b, ok := strings.Cut(text, ":"); ok {
-			text, reason = strings.TrimSpace(a), strings.TrimSpace(b)
-		}
-	default:
-		n.Problemf(n.Kind(), want, "not an order edge")
-		return coupling.Edge{}, false
-	}
-	m := edgeText.FindStringSubmatch(strings.TrimSpace(text))
-	if m == nil {
-		n.Problemf(fmt.Sprintf("%q", strict.Clip(text)), want, "not an order edge")
-		return coupling.Edge{}, false
-	}
-	e := coupling.Edge{Before: m[1], After: m[3], Together: m[2] == "before-or-with", Reason: reason, Origin: coupling.FromPolicy}
-	ok := true
-	for _, role := range []string{e.Before, e.After} {
-		if _, is := c.ByRole(role); !is {
-			n.Problemf(fmt.Sprintf("%q", role), "a role of this coupling: "+roles(c), "no such member")
-			ok = false
-		}
-	}
-	if ok && e.Before == e.After {
-		n.Problemf(fmt.Sprintf("%q", text), "two members", "a member cannot wait for itself")
-		ok = false
-	}
-	if slices.ContainsFunc(c.Order, func(o coupling.Edge) bool { return o.Before == e.Before && o.After == e.After }) {
-		n.Problemf(fmt.Sprintf("%q", text), "each edge once", "the edge stands twice")
-		ok = false
-	}
-	return e, ok
-}
-
-func roles(c coupling.Coupling) string {
+// present lists the keys that stand in a mapping.
+func present(ks keys, seen map[string]bool) string {
 	var out []string
-	for _, m := range c.Members {
-		out = append(out, m.Role)
+	for _, name := range ks.names() {
+		if seen[name] {
+			out = append(out, name)
+		}
 	}
 	return strings.Join(out, ", ")
 }
 
-func (d *decoder) use(n strict.Pair, c coupling.Coupling) (coupling.GateUse, bool) {
-	g, known := d.p.Gate(n.Name)
-	if !known {
-		var ids []string
-		for _, g := range d.p.Gates {
-			ids = append(ids, g.ID)
+// gate is a registered gate.
+func (d *decoder) gate(p strict.Pair) form {
+	g := rules.Gate{ID: p.Name, Relation: rules.IntroducedIn, Precision: versionscan.Minor}
+	evidence := &versionscan.Evidence{}
+	find := slices.Concat(keys{
+		{name: "path", doc: "glob: *, **, ?, {a,b}", need: "path: src/*.rs", form: text(&g.Find.Path, "a glob", glob)},
+		{name: "marker", doc: "id in a comment relbot:gate ID on the constant's line or the line above; the gate's own id when the path stands alone", form: text(&g.Find.Marker, "an id", id)},
+		{name: "symbol", doc: "pattern on the constant's name, which must leave exactly one", form: pattern(&g.Find.Symbol)},
+	}, structured(&g.Find.Selector))
+	shows := mapping(keys{
+		{name: "path", doc: "glob", need: "path: Dockerfile", form: text(&evidence.Path, "a glob", glob)},
+		{name: "pattern", doc: "pattern that some matching file has", need: "pattern: (?m)^FROM distroless$", form: pattern(&evidence.Pattern)},
+	}, nil, nil)
+	showing := shows.read
+	shows.read = func(n strict.Node) { d.gates[p.Name] = true; showing(n) }
+	f := owned(p.Key, keys{
+		{name: "title", doc: "what the gate is for", form: text(&g.Title, "a text")},
+		{name: "find", doc: "where the constant stands: a path and at most one way to find it there", need: "find: {path: …}", form: mapping(find, map[string]any{"maxProperties": 2}, func(n strict.Node, seen map[string]bool) {
+			if len(seen) > 2 {
+				n.Problemf(present(find, seen), "path and at most one of "+strings.Join(find.names()[1:], ", "), "how to find the gate is not clear")
+			}
+		})},
+		{name: "relation", doc: "what the value says of the release", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
+		{name: "precision", doc: "how many parts are compared", form: words(&g.Precision, versionscan.Major, versionscan.Minor, versionscan.Patch, versionscan.Exact)},
+		{name: "evidence", doc: "what tells at any tag whether that release has the change", form: shows},
+	}, nil, func(_ strict.Node, seen map[string]bool) {
+		if seen["evidence"] {
+			g.Evidence = evidence
 		}
-		n.Key.Problemf(fmt.Sprintf("%q", n.Name), "a gate of the section gates: "+strings.Join(ids, ", "), "no such gate")
+		i := sort.Search(len(d.p.Gates), func(i int) bool { return d.p.Gates[i].ID > g.ID })
+		d.p.Gates = slices.Insert(d.p.Gates, i, g)
+	})
+	read := f.read
+	f.read = func(n strict.Node) {
+		if !d.declared {
+			p.Key.Problemf("", "a section releases", "a gate needs releases to be held against")
+		}
+		d.gates[p.Name] = false
+		read(n)
 	}
-	want := "a role (" + roles(c) + ") or \"evidence\""
-	subject, ok := n.Text(want)
-	if !ok {
-		return coupling.GateUse{}, false
-	}
-	if _, member := c.ByRole(subject); !member && subject != coupling.Evidence {
-		n.Problemf(fmt.Sprintf("%q", subject), want, "no such member")
-		ok = false
-	}
-	if subject == coupling.Evidence && known && g.Evidence == nil {
-		n.Problemf(`"evidence"`, "evidence: {path: …, pattern: …} at the gate "+g.ID, "the gate declares no evidence")
-		ok = false
-	}
-	return coupling.GateUse{Gate: n.Name, Subject: subject}, ok && known
+	return f
 }
 
-func (d *decoder) check(n strict.Node) {
-	n.Object(map[string]func(strict.Node){
-		"name": func(n strict.Node) {
-			s, ok := n.Text("a name")
-			if ok && (s == "" || len(s) > 100 || strings.ContainsAny(s, "\n\x00")) {
-				n.Problemf(fmt.Sprintf("%q", s), "1 to 100 characters on one line", "not a check name")
+func (d *decoder) couplings() form {
+	f := named(id, "couplings by name", d.coupling)
+	read := f.read
+	f.read = func(n strict.Node) { read(n); d.cycles() }
+	return f
+}
+
+func (d *decoder) coupling(p strict.Pair) form {
+	c := coupling.Coupling{Name: p.Name, Home: d.home, SameRelease: true, Origin: coupling.FromPolicy}
+	var roles []string // also of members that have problems
+	return owned(p.Key, keys{
+		{name: "title", doc: "heading of the coordination note", form: text(&c.Title, "a text")},
+		{name: "base", doc: "branch on which members land; the default branch when left out", form: text(&c.Base, "a branch", branch)},
+		{name: "same_release", doc: "all members have to ship in one release", form: boolean(&c.SameRelease)},
+		{name: "members", doc: "members by role", need: "members: {image: {pr: 12}}", form: d.members(&c, &roles)},
+		{name: "order", doc: "\"A before B: reason\": B may merge only after A; or \"A before-or-with B: reason\": also in one merge-queue group with it", form: d.order(&c, &roles)},
+		{name: "gates", doc: "gates by id, each with the member whose first release it must name, or \"evidence\"", form: named(check{holds: func(string) bool { return true }, schema: id.schema}, "gates by id, each with a role or \"evidence\"",
+			func(p strict.Pair) form { return d.use(p, &c, roles) })},
+	}, nil, func(strict.Node, map[string]bool) { d.p.Couplings = append(d.p.Couplings, c) })
+}
+
+func (d *decoder) members(c *coupling.Coupling, roles *[]string) form {
+	f := named(roleName, "members by role", func(p strict.Pair) form {
+		*roles = append(*roles, p.Name)
+		m := coupling.Member{Role: p.Name, Origin: coupling.FromPolicy}
+		return owned(p.Key, keys{
+			{name: "pr", doc: "the pull request", need: "pr: 12", form: d.pull(&m.Pull)},
+			{name: "safe_alone", doc: "may ship in an earlier release than the rest", form: boolean(&m.SafeAlone)},
+		}, nil, func(strict.Node, map[string]bool) {
+			if i := slices.IndexFunc(c.Members, func(o coupling.Member) bool { return o.Pull.Number == m.Pull.Number && o.Pull.Repo.Same(m.Pull.Repo) }); i >= 0 {
+				p.Problemf(m.Pull.In(d.home), "each pull request once", "the pull request is the member %q already", c.Members[i].Role)
+				return
 			}
-			d.p.Check.Name = s
-		},
-		"as": func(n strict.Node) { n.One(&d.p.Check.As, "check", "status") },
+			c.Members = append(c.Members, m)
+		})
+	})
+	f.schema["minProperties"] = 1
+	*roles = nil // the sample's
+	read := f.read
+	f.read = func(n strict.Node) {
+		if read(n); len(*roles) == 0 && n.Kind() == "a mapping" {
+			n.Problemf("an empty mapping", "at least one member", "no members")
+		}
+	}
+	return f
+}
+
+// pull is a pull request, of the home repository when it names no other.
+func (d *decoder) pull(into *coupling.Pull) form {
+	const want = "12, \"#12\", owner/repo#12 or a URL"
+	var s string
+	f := text(&s, want, check{holds: func(s string) bool { _, err := coupling.ParsePull(s, "a/b"); return err == nil }, want: want, message: "no pull request"})
+	read := f.read
+	f.accepts = "`12`, `\"#12\"`, `owner/repo#12` or a URL"
+	f.schema = map[string]any{"type": []string{"integer", "string"}, "minimum": 1, "pattern": "(^|#|/pull/)0*[1-9][0-9]*/?$"}
+	f.read = func(n strict.Node) {
+		read(n)
+		*into, _ = coupling.ParsePull(s, d.home) // it was read once already
+		if into.Repo.Same(d.home) {
+			into.Repo = d.home
+		}
+	}
+	return f
+}
+
+// order is a list of edges. YAML takes "A before B: reason" for a mapping of one key.
+func (d *decoder) order(c *coupling.Coupling, roles *[]string) form {
+	const want = "\"A before B\" or \"A before-or-with B: reason\""
+	return list("a list of "+want, 0, func() form {
+		plain := map[string]any{"type": "string", "pattern": `^\s*\S+\s+before(-or-with)?\s+[^\s:]+\s*(:|$)`}
+		pair := map[string]any{"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": map[string]any{"pattern": `^\s*\S+\s+before(-or-with)?\s+\S+\s*$`}, "additionalProperties": map[string]any{"type": scalars}}
+		return form{accepts: want, schema: map[string]any{"anyOf": []any{plain, pair}}, read: func(n strict.Node) {
+			var line, reason string
+			if n.Kind() == "a mapping" {
+				pairs := n.Mapping(want)
+				if len(pairs) != 1 {
+					n.Problemf(fmt.Sprintf("%d keys", len(pairs)), want, "not an order edge")
+					return
+				}
+				line = pairs[0].Name
+				text(&reason, "the reason").read(pairs[0].Node)
+			} else {
+				text(&line, want).read(n)
+				line, reason, _ = strings.Cut(line, ":")
+				if line == "" {
+					return // it is reported
+				}
+			}
+			m := edgeText.FindStringSubmatch(strings.TrimSpace(line))
+			if m == nil {
+				n.Problemf(fmt.Sprintf("%q", line), want, "not an order edge")
+				return
+			}
+			d.edge(n, c, *roles, coupling.Edge{Before: m[1], After: m[3], Together: m[2] == "before-or-with", Reason: strings.TrimSpace(reason), Origin: coupling.FromPolicy})
+		}}
 	})
 }
 
-func (d *decoder) report(n strict.Node) {
-	n.Object(map[string]func(strict.Node){
-		"schedule": func(n strict.Node) {
-			const want = "five cron fields such as \"0 6 * * *\""
-			s, ok := n.Text(want)
-			if !ok {
-				return
-			}
-			if _, err := cron.ParseStandard(s); err != nil || len(strings.Fields(s)) != 5 {
-				n.Problemf(fmt.Sprintf("%q", s), want, "not a schedule")
-			}
-			d.p.Report.Schedule = s
-		},
-		"timezone": func(n strict.Node) {
-			const want = "a time zone such as UTC or Europe/Berlin"
-			s, ok := n.Text(want)
-			if !ok {
-				return
-			}
-			if _, err := time.LoadLocation(s); err != nil || s == "Local" {
-				n.Problemf(fmt.Sprintf("%q", s), want, "not a time zone")
-			}
-			d.p.Report.Timezone = s
-		},
-		"labels": func(n strict.Node) {
-			d.p.Report.Labels = n.Texts("a label")
-			if len(d.p.Report.Labels) == 0 {
-				n.Problemf("", "at least one label", "no labels: the report's issue is found by them")
-			}
-		},
-	})
+// edge takes an order edge into a coupling.
+func (d *decoder) edge(n strict.Node, c *coupling.Coupling, roles []string, e coupling.Edge) {
+	before := n.Count()
+	for _, role := range []string{e.Before, e.After} {
+		if !slices.Contains(roles, role) {
+			n.Problemf(fmt.Sprintf("%q", role), "a role of this coupling: "+strings.Join(roles, ", "), "no such member")
+		}
+	}
+	if e.Before == e.After {
+		n.Problemf(fmt.Sprintf("%q twice", e.Before), "two members", "a member cannot wait for itself")
+	}
+	if slices.ContainsFunc(c.Order, func(o coupling.Edge) bool { return o.Before == e.Before && o.After == e.After }) {
+		n.Problemf(fmt.Sprintf("%q", e.Before+" "+e.Word()+" "+e.After), "each edge once", "the edge stands twice")
+	}
+	if n.Count() > before {
+		return
+	}
+	c.Order = append(c.Order, e)
+	a, known := c.ByRole(e.Before)
+	b, both := c.ByRole(e.After)
+	if known && both {
+		d.edges = append(d.edges, placed{at: n, coupling: *c, pulls: [2]coupling.Pull{a.Pull, b.Pull}})
+	}
 }
 
-func (d *decoder) permissions(n strict.Node) {
-	keys := map[string]func(strict.Node){}
-	for name, field := range map[string]*string{"link": &d.p.Permissions.Link, "hold": &d.p.Permissions.Hold, "override": &d.p.Permissions.Override} {
-		keys[name] = func(n strict.Node) { n.One(field, "triage", "write", "maintain", "admin") }
+// use ties a gate to a member or to its evidence.
+func (d *decoder) use(p strict.Pair, c *coupling.Coupling, roles []string) form {
+	var subject string
+	want := "a role (" + strings.Join(roles, ", ") + ") or \"evidence\""
+	f := text(&subject, want)
+	f.accepts = "a role, or `evidence`"
+	read := f.read
+	f.read = func(n strict.Node) {
+		evidence, known := d.gates[p.Name]
+		if !known {
+			ids := slices.Sorted(maps.Keys(d.gates))
+			p.Key.Problemf(fmt.Sprintf("%q", p.Name), "a gate of the section gates: "+strings.Join(ids, ", "), "no such gate")
+		}
+		read(n)
+		switch {
+		case subject == "":
+		case subject == coupling.Evidence && known && !evidence:
+			n.Problemf(`"evidence"`, "evidence: {path: …, pattern: …} at the gate "+p.Name, "the gate declares no evidence")
+		case subject != coupling.Evidence && !slices.Contains(roles, subject):
+			n.Problemf(fmt.Sprintf("%q", subject), want, "no such member")
+		case known:
+			i := sort.Search(len(c.Gates), func(i int) bool { return c.Gates[i].Gate > p.Name })
+			c.Gates = slices.Insert(c.Gates, i, coupling.GateUse{Gate: p.Name, Subject: subject})
+		}
 	}
-	n.Object(keys)
+	return f
+}
+
+// maxCycles bounds how many cycles of one file are told.
+const maxCycles = 10
+
+// cycles reports each cycle of the order at the edge that closes it. A cycle may run through several couplings that share pull requests.
+func (d *decoder) cycles() {
+	edges := slices.Clone(d.edges)
+	for range maxCycles {
+		cycle := func(n int) []coupling.Pull {
+			pairs := make([][2]coupling.Pull, n)
+			for i, e := range edges[:n] {
+				pairs[i] = e.pulls
+			}
+			return coupling.Cycle(pairs)
+		}
+		if cycle(len(edges)) == nil {
+			return
+		}
+		closing := sort.Search(len(edges), func(n int) bool { return cycle(n) != nil }) - 1
+		e := edges[closing]
+		var names []string
+		for _, p := range cycle(closing + 1) {
+			if m, ok := e.coupling.ByPull(p); ok {
+				names = append(names, m.Role)
+			} else {
+				names = append(names, p.In(d.home))
+			}
+		}
+		e.at.Problemf(strings.Join(names, " → "), "an order without a cycle", "the order is a cycle")
+		last := e.at.Last()
+		last.Code, last.Cycle = string(rules.OrderCycle), names
+		edges = slices.Delete(edges, closing, closing+1)
+	}
 }

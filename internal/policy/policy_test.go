@@ -2,178 +2,218 @@ package policy_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	_ "time/tzdata" // time zones, also where the system has none
 
-	"github.com/relbot/relbot/internal/coupling"
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/rules"
-	"github.com/relbot/relbot/internal/versionscan"
 )
 
-const full = `version: 1
-releases:
-  dev_version:
-    - {path: src/app/Cargo.toml, toml: package.version}
-    - {path: chart/Chart.yaml, yaml: appVersion}
-  tags: "v{version}"
-  scheme: semver
-  next: [18.9, 18.10, 18.11]
-  cut_on: final
-  start_words: [alpha]
-  bumped: at_release
-  ignore: [v17.0.0]
-  branches: "release-{major}.{minor}"
-  train: platform
-gates:
-  uid:
-    title: runs as nonroot
-    find: {path: "src/*.rs", symbol: "V\\d+"}
-    relation: at-least
-    precision: exact
-    evidence: {path: Dockerfile, pattern: "^FROM distroless$"}
-  other:
-    find: {path: src/other.rs}
-couplings:
-  set:
-    title: Migration
-    base: main
-    same_release: false
-    members:
-      image: {pr: 12}
-      gate: {pr: "#13", safe_alone: true}
-      docs: {pr: acme/docs#4}
-      late: {pr: https://github.com/acme/app/pull/20}
-    order:
-      - gate before-or-with image: nonroot images need it
-      - image before docs
-    gates: {uid: image, other: docs}
-check: {name: gatekeeper, as: status}
-report: {schedule: "30 5 * * 1", timezone: Europe/Berlin, labels: [a, b]}
-permissions: {link: triage, hold: admin, override: admin}
-trust: [acme/platform]
-`
+var update = flag.Bool("update", false, "write the answers of the cases anew")
 
-func TestFull(t *testing.T) {
-	p, problems := policy.Parse("acme/app", []byte(full))
-	if len(problems) > 0 {
-		t.Fatal(problems)
+// TestCases holds each case of testdata against its answer: the policy, or every problem; and whether the schema accepts the text. What the
+// parser accepts the schema accepts too.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
 	}
-	c := p.Couplings[0]
-	if got := fmt.Sprint(p.Releases.Next.List); got != "[18.9 18.10 18.11]" {
-		t.Errorf("versions became numbers: %s", got)
-	}
-	if late, _ := c.ByRole("late"); late.Pull != (coupling.Pull{Repo: "acme/app", Number: 20}) {
-		t.Errorf("a URL became %v", late.Pull)
-	}
-	if docs, _ := c.ByRole("docs"); docs.Pull.Repo != "acme/docs" {
-		t.Errorf("another repository became %v", docs.Pull)
-	}
-	if e := c.Order[0]; !e.Together || e.Reason != "nonroot images need it" || c.Order[1].Together || c.SameRelease {
-		t.Errorf("order %+v", c.Order)
-	}
-	g, _ := p.Gate("uid")
-	if g.Relation != rules.AtLeast || g.Precision != versionscan.Exact || g.Evidence == nil {
-		t.Errorf("gate %+v", g)
-	}
-	if o, _ := p.Gate("other"); o.Relation != rules.IntroducedIn || o.Precision != versionscan.Minor {
-		t.Errorf("defaults of a gate: %+v", o)
-	}
-	if p.Check.As != "status" || p.Report.Timezone != "Europe/Berlin" || p.Permissions.Hold != "admin" || len(p.Trust) != 1 {
-		t.Errorf("got %+v", p)
-	}
-}
-
-func TestDefaults(t *testing.T) {
-	p, problems := policy.Parse("acme/app", []byte("version: 1\n"))
-	if len(problems) > 0 || p.Check != rules.DefaultCheck || p.Permissions != rules.DefaultPermissions || p.Releases != nil {
-		t.Errorf("got %+v %v", p, problems)
-	}
-}
-
-// TestProblems names what each text must be told, by the beginning of the problem's line.
-func TestProblems(t *testing.T) {
-	members := "couplings: {c: {members: {a: {pr: 1}, b: {pr: 2}}, order: [%s]}}\n"
-	releases := "releases: {dev_version: [{path: V, pattern: '(?P<version>.+)'}]}\n"
-	for name, c := range map[string]struct {
-		text string
-		want []string
-	}{
-		"empty":                  {"", []string{"1:1: nothing is there"}},
-		"no version":             {"gates: {}\n", []string{"1:1: the key version is missing"}},
-		"another version":        {"version: 2\n", []string{`1:10: version: unknown version of the policy's form: found "2", want 1`}},
-		"unknown keys, at once":  {"version: 1\ncouplngs: {}\nchek: {}\n", []string{`2:1: couplngs: unknown key: found "couplngs", want "couplings"`, `3:1: chek: unknown key: found "chek", want "check"`}},
-		"not YAML":               {"version: [\n", []string{"1:10: not YAML"}},
-		"a key twice":            {"version: 1\nversion: 1\n", []string{"2:1: not YAML"}},
-		"anchors":                {"version: 1\ntrust: &x [a/b]\n", []string{"2:8: aliases are not accepted"}},
-		"two documents":          {"version: 1\n---\nversion: 1\n", []string{"3:"}},
-		"a list":                 {"- 1\n", []string{"1:1: not a mapping"}},
-		"unknown role in order":  {"version: 1\n" + fmt.Sprintf(members, "a before c"), []string{`2:`}},
-		"a cycle":                {"version: 1\n" + fmt.Sprintf(members, "a before b, b before a"), []string{"2:"}},
-		"self":                   {"version: 1\n" + fmt.Sprintf(members, "a before a"), []string{"2:"}},
-		"no edge":                {"version: 1\n" + fmt.Sprintf(members, "a after b"), []string{"2:"}},
-		"a pull request twice":   {"version: 1\ncouplings: {c: {members: {a: {pr: 1}, b: {pr: 1}}}}\n", []string{"2:"}},
-		"no members":             {"version: 1\ncouplings: {c: {}}\n", []string{"2:13: couplings.c: the key members is missing"}},
-		"gate without releases":  {"version: 1\ngates: {g: {find: {path: x}}}\n", []string{"2:9: gates.g: a gate needs releases"}},
-		"unknown gate":           {"version: 1\n" + releases + "couplings: {c: {members: {a: {pr: 1}}, gates: {g: a}}}\n", []string{"3:48: couplings.c.gates.g: no such gate"}},
-		"evidence without any":   {"version: 1\n" + releases + "gates: {g: {find: {path: x}}}\ncouplings: {c: {members: {a: {pr: 1}}, gates: {g: evidence}}}\n", []string{"4:"}},
-		"a pattern without name": {"version: 1\nreleases: {dev_version: [{path: V, pattern: '.+'}]}\n", []string{"2:45: releases.dev_version[0].pattern: the pattern names no version"}},
-		"a pattern that is none": {"version: 1\nreleases: {dev_version: [{path: V, pattern: '(?P<version>'}]}\n", []string{"2:45: releases.dev_version[0].pattern: missing closing )"}},
-		"a path outside":         {"version: 1\nreleases: {dev_version: [{path: ../V, toml: a}]}\n", []string{"2:33: releases.dev_version[0].path: not an accepted path"}},
-		"two selectors":          {"version: 1\nreleases: {dev_version: [{path: V, toml: a, json: b}]}\n", []string{"2:"}},
-		"a tag pattern":          {"version: 1\nreleases: {tags: v, dev_version: [{tags: true}]}\n", []string{"2:18: releases.tags: not a tag pattern"}},
-		"a schedule":             {"version: 1\nreport: {schedule: daily, timezone: Mars/Olympus}\n", []string{"2:20: report.schedule: not a schedule", "2:37: report.timezone: not a time zone"}},
-		"a role":                 {"version: 1\npermissions: {link: owner}\n", []string{"2:21: permissions.link: not an accepted value"}},
-		"a repository":           {"version: 1\ntrust: [acme]\n", []string{"2:9: trust[0]: no repository"}},
-		"deep":                   {"version: 1\ntrust: " + strings.Repeat("[", 100) + "\n", []string{"1:1: the file is nested too deeply"}},
-		"huge":                   {strings.Repeat("#", 300<<10), []string{"1:1: the file is too large"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, problems := policy.Parse("acme/app", []byte(c.text))
-			if p != nil || len(problems) != len(c.want) {
-				t.Fatalf("got %v, want %d problems", problems, len(c.want))
+	s := theSchema(t)
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil || len(archive.Files) != 2 {
+				t.Fatal(err, "want relbot.yml and want")
 			}
-			for i, want := range c.want {
-				if got := problems[i].String(); !strings.HasPrefix(got, want) {
-					t.Errorf("got  %s\nwant %s", got, want)
+			text, want := archive.Files[0].Data, &archive.Files[1]
+			got := answer(t, s, text)
+			if *update {
+				want.Data = []byte(got)
+				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
 				}
+			}
+			if got != string(want.Data) {
+				t.Errorf("%s\ngot\n%swant\n%s(go test -update writes it)", archive.Comment, got, want.Data)
 			}
 		})
 	}
 }
 
-func TestCycleIsAPath(t *testing.T) {
+func answer(t *testing.T, s schema, text []byte) string {
+	var b strings.Builder
+	p, problems := policy.Parse("acme/app", text)
+	if p != nil {
+		data, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(data, '\n'))
+	}
+	for _, q := range problems {
+		fmt.Fprintf(&b, "%s %s\n", q.Code, q)
+	}
+	if v, err := document(text); err == nil {
+		ok := accepts(t, s, v)
+		if p != nil && !ok {
+			t.Error("the schema rejects a text that the parser accepts")
+		}
+		b.WriteString(map[bool]string{true: "the schema accepts it\n", false: "the schema rejects it\n"}[ok])
+	}
+	return b.String()
+}
+
+func TestDefaults(t *testing.T) {
+	p, problems := policy.Parse("acme/app", []byte("version: 1\n"))
+	if len(problems) > 0 || p.Check != rules.DefaultCheck || p.Permissions != rules.DefaultPermissions || p.Releases != nil || !slices.Equal(p.Report.Labels, rules.DefaultReport.Labels) {
+		t.Errorf("got %+v %v", p, problems)
+	}
+}
+
+// TestForms holds ways to write a text that a case in a file cannot show.
+func TestForms(t *testing.T) {
+	for text, want := range map[string]string{
+		"\ufeffversion: 1\n":                                             "",
+		"version: 1\r\ncheck:\r\n  az: x\r\n":                            `3:3: check.az: unknown key: found "az", want "as"`,
+		"version: 1\n\nnull: \x00\n":                                     "3:7: not a text: found byte 0x00, want UTF-8 without control characters",
+		"version: 1\ncheck: {name: \xff}\n":                              "2:15: not a text: found byte 0xff, want UTF-8 without control characters",
+		"version: 1\ntitle: " + strings.Repeat("[", 100):                 "1:1: the file is nested too deeply, want at most 40 levels",
+		strings.Repeat("#", 300<<10):                                     "1:1: the file is too large: found 307200 bytes, want at most 262144",
+		"version: 1\ncheck: {name: " + strings.Repeat("n", 3000) + "}\n": "2:15: check.name: too long: found 3000 characters, want at most 2000",
+	} {
+		_, problems := policy.Parse("acme/app", []byte(text))
+		var got []string
+		for _, p := range problems {
+			got = append(got, p.String())
+		}
+		if joined := strings.Join(got, "; "); joined != want {
+			t.Errorf("%.40q:\ngot  %s\nwant %s", text, joined, want)
+		}
+	}
+}
+
+func TestCycle(t *testing.T) {
 	_, problems := policy.Parse("acme/app", []byte(`version: 1
 couplings:
   one: {members: {a: {pr: 1}, b: {pr: 2}}, order: [a before b]}
   two: {members: {x: {pr: 2}, y: {pr: 1}}, order: [x before y]}
 `))
-	if len(problems) != 1 || problems[0].Code != string(rules.OrderCycle) || problems[0].Line != 4 || len(problems[0].Cycle) != 3 {
+	if len(problems) != 1 || problems[0].Code != string(rules.OrderCycle) || problems[0].Line != 4 || !slices.Equal(problems[0].Cycle, []string{"y", "x", "y"}) {
 		t.Errorf("got %+v", problems)
 	}
 }
 
-func TestSchemaIsJSON(t *testing.T) {
-	if !json.Valid(policy.Schema()) {
-		t.Error("the schema is no JSON")
+// TestHostile holds texts that are made to be expensive against a generous limit of time.
+func TestHostile(t *testing.T) {
+	edges := "version: 1\ncouplings:\n  set:\n    members: {" + numbered(100, "m%d: {pr: %[1]d1}, ") + "}\n    order:\n"
+	for i := range 100 {
+		for j := range 100 {
+			if i < j {
+				edges += fmt.Sprintf("      - m%d before m%d\n", i, j)
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"unknown keys":   numbered(8000, "k%d: 1\n"),
+		"brackets":       "version: " + strings.Repeat("[", 100000),
+		"explicit keys":  strings.Repeat("? ", 100000),
+		"nested entries": strings.Repeat("- ", 100000),
+		"colons":         strings.Repeat("a: ", 80000),
+		"tags":           strings.Repeat("!a ", 80000),
+		"anchors":        strings.Repeat("&a ", 80000),
+		"an open quote":  "version: \"" + strings.Repeat("a\n", 100000),
+		"cycles":         edges + "      - m99 before m0\n",
+		"couplings":      "version: 1\ncouplings: {" + numbered(4000, "c%d: {members: {a: {}}}, ") + "}\n",
+	} {
+		begin := time.Now()
+		_, problems := policy.Parse("acme/app", []byte(text))
+		if len(problems) == 0 || len(problems) > 201 {
+			t.Errorf("%s: %d problems", name, len(problems))
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
 	}
 }
 
+func numbered(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// TestSchemaDescribes holds the schema and the reference to describe every key that they have.
+func TestSchemaDescribes(t *testing.T) {
+	reference := policy.Reference()
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if properties, ok := v["properties"].(map[string]any); ok {
+				for _, name := range slices.Sorted(maps.Keys(properties)) {
+					p := properties[name].(map[string]any)
+					if doc, _ := p["description"].(string); doc == "" {
+						t.Errorf("%s.%s is not described", at, name)
+					}
+					if place := strings.TrimPrefix(at+"."+name, "."); !strings.Contains(reference, "| `"+place+"` |") {
+						t.Errorf("the reference lacks %s", place)
+					}
+					walk(at+"."+name, p)
+				}
+			}
+			if inner, ok := v["items"]; ok {
+				walk(at+"[]", inner)
+			}
+			if inner, ok := v["additionalProperties"]; ok {
+				walk(at+".NAME", inner)
+			}
+		}
+	}
+	walk("", map[string]any(theSchema(t)))
+}
+
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(full))
-	f.Add([]byte("version: 1\ncouplings: {a: {members: {x: {pr: 1}}, order: [x before x]}}"))
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(archive.Files[0].Data)
+	}
 	f.Add([]byte("? [a]: b\n- c"))
 	f.Add([]byte("version: !!binary aGk=\ngates: *x"))
+	s := theSchema(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, problems := policy.Parse("acme/app", text)
 		if (p == nil) != (len(problems) > 0) {
 			t.Errorf("a policy and problems: %v", problems)
 		}
 		for _, q := range problems {
-			if q.Line < 1 || q.Column < 1 {
-				t.Errorf("a problem without a place: %+v", q)
+			if q.Line < 1 || q.Column < 1 || q.Code == "" {
+				t.Errorf("a problem without a place or a code: %+v", q)
 			}
+		}
+		if p == nil {
+			return
+		}
+		if v, err := document(text); err == nil && !accepts(t, s, v) {
+			t.Errorf("the schema rejects a text that the parser accepts")
 		}
 	})
 }
