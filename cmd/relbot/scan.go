@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -70,6 +73,10 @@ func scanCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			slices.Sort(s.skipped)
+			for _, f := range s.skipped {
+				fmt.Fprintln(cmd.ErrOrStderr(), "skipped", f)
+			}
 			return answer.write(cmd.OutOrStdout(), format)
 		},
 	}
@@ -84,6 +91,7 @@ type scanner struct {
 	discover   bool
 	progress   io.Writer
 	policy     rules.Policy
+	skipped    []string // files that were not looked through, and why
 }
 
 // maxScanned is the largest file that is looked at.
@@ -236,16 +244,27 @@ func (s *scanner) read(path string) versionscan.Fact[versionscan.File] {
 func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versionscan.Finding {
 	var mu sync.Mutex
 	var out []versionscan.Finding
-	work := make(chan string)
+	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for path := range work {
-				f := s.read(path)
-				if !f.Known() || f.Value.Binary || f.Value.Link {
+			var buffer []byte
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(files) {
+					return
+				}
+				if i%500 == 0 {
+					fmt.Fprintf(s.progress, "\r%d of %d files", i, len(files))
+				}
+				content, err := textOf(filepath.Join(s.dir, filepath.FromSlash(files[i])), &buffer)
+				if err != nil {
+					mu.Lock()
+					s.skipped = append(s.skipped, fmt.Sprintf("%s: %v", files[i], err))
+					mu.Unlock()
 					continue
 				}
-				if found := versionscan.Discover(path, f.Value.Text, scheme); len(found) > 0 {
+				if found := versionscan.Discover(files[i], content, scheme); len(found) > 0 {
 					mu.Lock()
 					out = append(out, found...)
 					mu.Unlock()
@@ -253,19 +272,55 @@ func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versio
 			}
 		})
 	}
-	for i, path := range files {
-		if i%500 == 0 {
-			fmt.Fprintf(s.progress, "\r%d of %d files", i, len(files))
-		}
-		work <- path
-	}
-	close(work)
 	workers.Wait()
 	fmt.Fprintf(s.progress, "\r%d files          \n", len(files))
 	slices.SortFunc(out, func(a, b versionscan.Finding) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), a.Line-b.Line, a.Column-b.Column)
 	})
 	return out
+}
+
+// textOf reads a file into a buffer that is used again and again. What is no regular file, or has a NUL byte near its beginning, has no text.
+func textOf(path string, buffer *[]byte) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, nil
+	case info.Size() > maxScanned:
+		return nil, fmt.Errorf("larger than %d MiB", maxScanned>>20)
+	}
+	size := int(info.Size())
+	if cap(*buffer) < size {
+		*buffer = make([]byte, size)
+	}
+	b := (*buffer)[:size]
+	head := min(size, binaryHead)
+	if n, err := io.ReadFull(f, b[:head]); err != nil || bytes.IndexByte(b[:n], 0) >= 0 {
+		return nil, ignoreShort(err)
+	}
+	n, err := io.ReadFull(f, b[head:])
+	return b[:head+n], ignoreShort(err)
+}
+
+// binaryHead is how much of a file is looked at to see that it is no text, in bytes.
+const binaryHead = 8 << 10
+
+// ignoreShort is the error of a read, unless the file shrank under it.
+func ignoreShort(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // history is the release history of the clone; nil where there is none to be had.

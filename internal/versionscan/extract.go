@@ -3,10 +3,12 @@ package versionscan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -191,25 +193,46 @@ func valueOf(text string, scheme Scheme) (Version, bool) {
 	return v, false
 }
 
-var identifier = regexp.MustCompile(`[A-Za-z_$][A-Za-z0-9_$]*`)
-
-// definitions lists the constants of a source whose name is wanted. A use of a constant, a comment and the text of a string
-// define nothing.
-func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
-	var out []Finding
-	for _, m := range identifier.FindAllStringIndex(s.bare, -1) {
-		name := s.bare[m[0]:m[1]]
-		if !wanted(name) {
-			continue
-		}
-		if d, ok := s.definition(m[0], m[1], scheme); ok {
-			out = append(out, d)
-			if len(out) > maxFindings {
-				break
+// identifiers walks the identifiers of a text.
+func identifiersOf(text string) iter.Seq2[int, int] {
+	return func(yield func(from, to int) bool) {
+		for i := 0; i < len(text); {
+			kind := identBytes[text[i]]
+			from := i
+			for i++; kind != 0 && i < len(text) && identBytes[text[i]] != 0; i++ {
+			}
+			if kind == 1 && !yield(from, i) {
+				return
 			}
 		}
 	}
-	return out
+}
+
+// definitions lists the constants of a source whose name is wanted. A use of a constant, a comment and the text of a string
+// define nothing. Where the name is defined nowhere, the calls that take a version by that name are listed (milestone '18.6'), else the
+// rows of a dated block.
+func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
+	var out, calls []Finding
+	for from, to := range identifiersOf(s.bare) {
+		if !wanted(s.bare[from:to]) {
+			continue
+		}
+		if d, ok := s.definition(from, to, scheme); ok {
+			out = append(out, d)
+		} else if d, ok := s.call(from, to, scheme); ok {
+			calls = append(calls, d)
+		}
+		if max(len(out), len(calls)) > maxFindings {
+			break
+		}
+	}
+	if len(out) == 0 {
+		out = calls
+	}
+	if len(out) == 0 {
+		out = s.rows(scheme, wanted)
+	}
+	return joinParts(out, s.path, scheme)
 }
 
 var (
@@ -232,7 +255,7 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	switch {
 	case strings.HasSuffix(before, "."), strings.HasSuffix(before, ":"), strings.HasSuffix(before, "->"):
 		return f, false // a member of something or a type: a use
-	case regexp.MustCompile(`#\s*define$`).MatchString(before):
+	case defineWord.MatchString(before):
 		start = to
 	case strings.HasSuffix(before, "class"):
 		f.Raw, f.Form = f.Name, s.form("class")
@@ -265,16 +288,174 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	if !v.ok && looksLikeExpression(raw) {
 		return f, false
 	}
-	f.Line, f.Column = s.position(from)
-	f.Raw, f.Form, f.Bound = v.raw, s.form(v.form), v.bound
-	f = finish(f, v.text, scheme)
-	if v.mismatch != "" && f.Mismatch == "" {
-		f.Mismatch = v.mismatch
-	}
-	return f, true
+	return s.found(f, from, v, scheme), true
 }
 
-var dockerWord = regexp.MustCompile(`^(?:ARG|ENV)$`)
+// found completes a finding whose name stands at an offset.
+func (s *source) found(f Finding, offset int, v value, scheme Scheme) Finding {
+	f.Line, f.Column = s.position(offset)
+	f.Raw, f.Form, f.Bound, f.Upper = v.raw, s.form(v.form), v.bound, v.upper
+	f = finish(f, v.text, scheme)
+	if v.upper != "" {
+		f.UpperValue, _ = valueOf(v.upper, scheme)
+	}
+	f.Mismatch = cmp.Or(f.Mismatch, v.mismatch)
+	return f
+}
+
+var (
+	parenthesis = regexp.MustCompile(`^\s*\(`)
+	bareCall    = regexp.MustCompile("^[ \\t]+[\"'`\\d]")
+)
+
+// call reads the version that is handed to a call by the name at [from, to): milestone '18.6', trigger_deprecation('x', '8.1'), a platform
+// of an availability list, or a number in the name itself (willBeRemovedInGradle10()).
+func (s *source) call(from, to int, scheme Scheme) (Finding, bool) {
+	f := Finding{Path: s.path, Name: s.bare[from:to]}
+	rest := s.bare[to:min(len(s.bare), to+maxValue)]
+	end := 0
+	switch {
+	case parenthesis.MatchString(rest):
+		end = closing(s.bare, to+strings.IndexByte(rest, '('))
+	case bareCall.MatchString(rest):
+		end = s.valueEnd(to)
+	default:
+		return f, false
+	}
+	raw := strings.TrimSpace(s.code[to:end])
+	v := readValue(strings.TrimSuffix(strings.TrimPrefix(raw, "("), ")"), f.Name, scheme)
+	n, _ := part(f.Name)
+	isPart := n >= 0
+	if version, placeholder := valueOf(v.text, scheme); v.ok && (placeholder || !version.IsZero() && (strings.Contains(v.text, ".") || scheme == Integer || v.form == "int" || isPart)) {
+		if v.form == "string" || v.form == "const" {
+			v.form = "call"
+		}
+		return s.found(f, from, v, scheme), true
+	}
+	if version, ok := nameVersion(f.Name, scheme); ok && versionedCall.MatchString(f.Name) {
+		f.Line, f.Column = s.position(from)
+		f.Raw, f.Form, f.Value = f.Name, s.form("name"), version
+		return f, true
+	}
+	return f, false
+}
+
+// versionedCall is a call that has its version in its name.
+var versionedCall = regexp.MustCompile(`[a-z]\d+$`)
+
+var quotedRow = regexp.MustCompile(`[{(\[]\s*"([A-Za-z_][\w.-]*)"\s*,`)
+
+// rows lists the rows, told by the string they begin with, of blocks that a version heads, as in a history of settings:
+// add("25.12", { {"name", …}, … }).
+func (s *source) rows(scheme Scheme, wanted func(string) bool) []Finding {
+	var out []Finding
+	for _, m := range quotedRow.FindAllStringSubmatchIndex(s.code, maxFindings) {
+		if name := s.code[m[2]:m[3]]; wanted(name) {
+			if f, ok := s.heading(m[0], scheme); ok {
+				f.Name = name
+				f.Line, f.Column = s.position(m[2])
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// heading reads the version that heads the block in which an offset stands: the last string before the bracket that opens it, when that is a
+// version.
+func (s *source) heading(offset int, scheme Scheme) (Finding, bool) {
+	depth := 0
+	for k := offset - 1; k >= 0 && k > offset-maxBlock; k-- {
+		switch s.bare[k] {
+		case '}', ']', ')':
+			depth++
+		case '{', '[', '(':
+			if depth > 0 {
+				depth--
+				continue
+			}
+			from := max(lineStart(s.code, k), 0)
+			if strings.TrimSpace(s.code[from:k]) == "" && from > 0 { // the bracket stands on a line of its own
+				from = lineStart(s.code, from-1)
+			}
+			strs := stringFirst.FindAllStringSubmatch(s.code[from:k], -1)
+			if len(strs) == 0 {
+				continue
+			}
+			last := strs[len(strs)-1]
+			if v, _ := valueOf(last[1], scheme); !v.IsZero() && strings.Contains(last[1], ".") {
+				return finish(Finding{Path: s.path, Raw: last[0], Form: s.form("heading")}, last[1], scheme), true
+			}
+			return Finding{}, false
+		}
+	}
+	return Finding{}, false
+}
+
+// maxBlock bounds how far above a row its heading may stand.
+const maxBlock = 1 << 18
+
+var partWord = regexp.MustCompile(`(?i)(?:^|_)(major|minor|patch|micro|build|internal)(?:_|$)|(Major|Minor|Patch|Micro)`)
+
+// part says which number of a version a constant's name speaks of, and what the name is without it.
+func part(name string) (i int, stem string) {
+	m := partWord.FindStringSubmatchIndex(name)
+	if m == nil {
+		return -1, name
+	}
+	if m[2] < 0 {
+		m[2], m[3] = m[4], m[5]
+	}
+	stem = strings.ReplaceAll(name[:m[2]]+name[m[3]:], "__", "_")
+	switch word := strings.ToLower(name[m[2]:m[3]]); word {
+	case "major":
+		return 0, stem
+	case "minor":
+		return 1, stem
+	case "patch", "micro":
+		return 2, stem
+	}
+	return -1, name
+}
+
+// joinParts makes one constant of those that hold a version's major, minor and patch each: #define X_MAJOR 26, …
+func joinParts(found []Finding, path string, scheme Scheme) []Finding {
+	var out []Finding
+	for i := 0; i < len(found); i++ {
+		f := found[i]
+		numbers := []string{}
+		last := i
+		_, stem := part(f.Name)
+		for k := i; k < len(found) && len(numbers) < 3; k++ {
+			n, other := part(found[k].Name)
+			text := strings.Trim(found[k].Raw, "\"'`")
+			if n != len(numbers) || other != stem || !leadingNumber.MatchString(text) || found[k].Line > f.Line+20 {
+				break
+			}
+			numbers = append(numbers, text)
+			last = k
+		}
+		if len(numbers) < 2 {
+			out = append(out, f)
+			continue
+		}
+		form := "parts"
+		if language, _, ok := strings.Cut(f.Form, "-"); ok {
+			form = language + "-parts"
+		}
+		joined := Finding{Path: path, Line: f.Line, Column: f.Column, Name: f.Name, Raw: strings.Join(numbers, "."), Form: form}
+		out = append(out, finish(joined, joined.Raw, scheme))
+		i = last
+	}
+	return out
+}
+
+var leadingNumber = regexp.MustCompile(`^\d+(?:[.-]?[a-z]\w*(?:\.\w+)*|\.[a-z]\w*)?$`)
+
+var (
+	dockerWord = regexp.MustCompile(`^(?:ARG|ENV)$`)
+	defineWord = regexp.MustCompile(`#\s*define$`)
+)
 
 // looksLikeExpression tells a use that happens to look like a definition (`X: bool`, `x = y`) from a constant whose value is no version.
 func looksLikeExpression(raw string) bool {
@@ -284,7 +465,11 @@ func looksLikeExpression(raw string) bool {
 // maxValue bounds how far a definition may reach.
 const maxValue = 4000
 
-func lineStart(text string, i int) int { return strings.LastIndexByte(text[:i], '\n') + 1 }
+// lineStart is where the line of an offset starts, or as far back as anybody looks.
+func lineStart(text string, i int) int {
+	from := max(0, i-maxValue)
+	return from + strings.LastIndexByte(text[from:i], '\n') + 1
+}
 
 // enumEntry reports whether NAME( … ) stands where an enum lists its constants.
 func enumEntry(bare string, from, to int) bool {
@@ -355,7 +540,7 @@ func (s *source) form(kind string) string {
 	prefix := map[string]string{
 		".rs": "rust", ".go": "go", ".py": "py", ".pyi": "py", ".js": "js", ".jsx": "js", ".ts": "js", ".tsx": "js", ".mjs": "js",
 		".java": "java", ".kt": "java", ".kts": "java", ".c": "c", ".h": "c", ".cc": "c", ".cpp": "c", ".hpp": "c", ".rb": "ruby",
-		".php": "php", ".swift": "swift", ".sql": "sql", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".properties": "properties",
+		".php": "php", ".swift": "swift", ".sql": "sql", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".properties": "properties", ".md": "md",
 	}[strings.ToLower(path.Ext(s.path))]
 	switch {
 	case prefix == "":
@@ -363,7 +548,7 @@ func (s *source) form(kind string) string {
 			return "dockerfile"
 		}
 		return kind
-	case slices.Contains([]string{"yaml", "toml", "json", "properties"}, prefix):
+	case slices.Contains([]string{"yaml", "toml", "json", "properties", "md"}, prefix):
 		return prefix
 	case prefix == "rust" && kind == "call":
 		return "rust-const"
@@ -383,6 +568,7 @@ type value struct {
 	text     string // the version to parse
 	form     string
 	bound    string
+	upper    string // the upper bound of a range that has both
 	mismatch string
 	ok       bool
 }
@@ -393,7 +579,8 @@ var (
 	tuplePattern = regexp.MustCompile(`\(\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(?:[A-Za-z_:!]*\(?)?\s*["']([^"']*)["'](?:\s*,\s*(\d+))?[^)]*)?,?\s*\)`)
 	stringFirst  = regexp.MustCompile("[\"'`]([^\"'`\\n]*)[\"'`]")
 	numberFirst  = regexp.MustCompile(`(?:^|[^0-9A-Za-z_.])([vV]?(?:0[xX][0-9A-Fa-f]+|\d+(?:\.\d+)*(?:[-.][0-9A-Za-z.-]+)?))[uUlL]*\b`)
-	rangePattern = regexp.MustCompile(`^\s*(>=|>|<=|<|\^|~)\s*v?(\d[^\s,|]*)`)
+	rangePattern = regexp.MustCompile(`(>=|>|<=|<|\^|~)\s*v?(\d[^\s,|]*)`)
+	specPattern  = regexp.MustCompile(`\bVersion\s*:\s*[\w.]*\(?\s*("[^"\n]*")`)
 	versionText  = regexp.MustCompile(`^[vV]?\d+(?:[._]\d+)*(?:[-.+][0-9A-Za-z][0-9A-Za-z.+-]*)?$`)
 )
 
@@ -406,6 +593,10 @@ func readValue(raw, name string, scheme Scheme) value {
 			parts[strings.ToLower(m[1])] = m[2]
 		}
 		text := parts["major"] + "." + cmp.Or(parts["minor"], "0")
+		if n, ok := readName(name); ok && cmp.Or(parts["internal"], "0") != "0" && len(n.parts) > 1 && strings.Join(n.parts, ".") != text {
+			// A step on the way to the release of its name, counted from the release before.
+			return value{raw: raw, text: strings.Join(n.parts, "."), form: "struct", ok: true}
+		}
 		if p := cmp.Or(parts["patch"], parts["micro"]); p != "" {
 			text += "." + p
 		}
@@ -434,6 +625,10 @@ func readValue(raw, name string, scheme Scheme) value {
 		}
 		return value{raw: raw, text: text, form: form, ok: true}
 	}
+	if specs := specPattern.FindAllStringSubmatch(raw, -1); len(specs) > 1 { // the stages of a feature: the newest one is being worked on
+		last := specs[len(specs)-1][1]
+		return value{raw: last, text: strings.Trim(last, `"`), form: "call", ok: true}
+	}
 	for _, m := range stringFirst.FindAllStringSubmatch(raw, -1) {
 		text := strings.TrimSpace(m[1])
 		form := "string"
@@ -444,14 +639,11 @@ func readValue(raw, name string, scheme Scheme) value {
 			}
 		}
 		if placeholders[strings.ToUpper(text)] || versionText.MatchString(text) {
-			return value{raw: m[0], text: text, form: form, ok: true}
+			return value{raw: m[0], text: text, form: form, mismatch: enumMismatch(name, text, raw), ok: true}
 		}
-		if r := rangePattern.FindStringSubmatch(text); r != nil {
-			bound := "lower"
-			if strings.HasPrefix(r[1], "<") {
-				bound = "upper"
-			}
-			return value{raw: m[0], text: strings.TrimSuffix(r[2], "-0"), form: "range", bound: bound, ok: true}
+		if v, ok := readRange(text); ok {
+			v.raw = m[0]
+			return v
 		}
 	}
 	if word := strings.TrimSpace(raw); placeholders[strings.ToUpper(word)] {
@@ -469,6 +661,49 @@ func readValue(raw, name string, scheme Scheme) value {
 		return value{raw: m[1], text: text, form: form, ok: true}
 	}
 	return value{raw: clip(raw), text: raw, form: "const"}
+}
+
+// readRange reads a range of versions: its lower bound, where something was introduced, and its upper one, where it was removed. A trailing -0
+// only admits prereleases.
+func readRange(text string) (value, bool) {
+	v := value{form: "range"}
+	if loc := rangePattern.FindStringIndex(text); loc == nil || strings.TrimSpace(text[:loc[0]]) != "" {
+		return v, false
+	}
+	for _, r := range rangePattern.FindAllStringSubmatch(text, 4) {
+		bound := strings.TrimSuffix(r[2], "-0")
+		switch upper := r[1][0] == '<'; {
+		case v.text == "" && upper:
+			v.text, v.bound, v.upper, v.ok = bound, "upper", bound, true
+		case v.text == "":
+			v.text, v.bound, v.ok = bound, "lower", true
+		case upper && v.upper == "":
+			v.upper = bound
+		}
+	}
+	return v, v.ok
+}
+
+var (
+	subVersion = regexp.MustCompile(`"(?i:IV)(\d+)"`)
+	nameSub    = regexp.MustCompile(`_IV(\d+)$`)
+	longNumber = regexp.MustCompile(`^\s*\(\s*(\d{6,9})\s*,`)
+)
+
+// enumMismatch says how the arguments of an enum's constant contradict each other: IBP_4_1_IV0(26, "4.1", "IV0", false) says its release and
+// its step twice, V_7_1_2(7010299, "7.1.2") its release three times.
+func enumMismatch(name, text, raw string) string {
+	if n, s := nameSub.FindStringSubmatch(name), subVersion.FindStringSubmatch(raw); n != nil && s != nil && n[1] != s[1] {
+		return fmt.Sprintf("the name %s says IV%s, the arguments say IV%s", name, n[1], s[1])
+	}
+	parts := strings.Split(strings.TrimLeft(text, "vV"), ".")
+	if m := longNumber.FindStringSubmatch(raw); m != nil && len(parts) == 3 {
+		id, _ := strconv.Atoi(m[1])
+		if got := fmt.Sprintf("%d.%d.%d", id/1000000, id/10000%100, id/100%100); got != strings.Join(parts, ".") {
+			return fmt.Sprintf("the number %d says %s, the text says %s", id, got, text)
+		}
+	}
+	return ""
 }
 
 func isIdentByte(c byte) bool {
@@ -522,40 +757,105 @@ type MarkerAt struct {
 
 var markerPattern = regexp.MustCompile(`\brelbot:gate[ \t]+([A-Za-z0-9][A-Za-z0-9._-]*)`)
 
-// marked finds the constants that a marker names: on its own line, else on the line below.
+// marked finds the constants that a marker names: on its own line, else on the line below. A row of a dated block has the version of its
+// heading, and a comment that holds the version itself is read where there is no code.
 func marked(s *source, id string, scheme Scheme) []Finding {
 	var out []Finding
 	for _, m := range Markers(s.path, s.text) {
 		if m.ID != id {
 			continue
 		}
-		for _, n := range []int{m.Line, m.Line + 1} {
-			if f, ok := s.onLine(n, scheme); ok {
-				out = append(out, f)
-				break
+		here, isHere := s.onLine(m.Line, m, scheme)
+		below, isBelow := s.onLine(m.Line+1, m, scheme)
+		switch comment, ok := s.inComment(m, scheme); {
+		case isHere && here.telling(scheme):
+			out = append(out, here)
+		case isBelow && below.telling(scheme):
+			out = append(out, below)
+		case ok:
+			out = append(out, comment)
+		case isHere:
+			out = append(out, here)
+		case isBelow:
+			out = append(out, below)
+		}
+	}
+	return joinParts(s.withParts(out, scheme), s.path, scheme)
+}
+
+// telling reports whether a finding is more than a number that happens to stand there.
+func (f Finding) telling(scheme Scheme) bool {
+	return f.Name != "" || f.Placeholder || strings.Contains(f.Raw, ".") || strings.Contains(f.Value.String(), ".") || scheme == Integer
+}
+
+// withParts adds the minor and patch numbers that stand below a constant for a version's major number.
+func (s *source) withParts(found []Finding, scheme Scheme) []Finding {
+	var out []Finding
+	for _, f := range found {
+		out = append(out, f)
+		n, stem := part(f.Name)
+		for line := f.Line + 1; n == 0 && line <= f.Line+10; line++ {
+			o, ok := s.onLine(line, MarkerAt{}, scheme)
+			if _, other := part(o.Name); ok && other == stem {
+				out = append(out, o)
 			}
 		}
 	}
 	return out
 }
 
-// onLine reads the constant that starts on a line: a definition, else the first version literal in its code.
-func (s *source) onLine(n int, scheme Scheme) (Finding, bool) {
+// inComment reads a version in the comment of a marker's line or of the line below.
+func (s *source) inComment(m MarkerAt, scheme Scheme) (Finding, bool) {
+	for n := m.Line; n <= m.Line+1; n++ {
+		from, to, ok := s.lineSpan(n)
+		if !ok || to-from > maxValue {
+			continue
+		}
+		line := markerPattern.ReplaceAllStringFunc(s.text[from:to], blanked)
+		v := readValue(line, "", scheme)
+		version, placeholder := valueOf(v.text, scheme)
+		f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form("comment"), Bound: v.bound, Value: version, Placeholder: placeholder}
+		if v.ok && (placeholder || !version.IsZero() && f.telling(scheme)) {
+			f.Column = max(1, strings.Index(line, v.raw)+1)
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
+func blanked(s string) string { return strings.Repeat(" ", len(s)) }
+
+// onLine reads the constant that starts on a line: a definition, else the version that heads the block of a row, else the first version
+// literal in the line's code.
+func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 	from, to, ok := s.lineSpan(n)
 	if !ok || strings.TrimSpace(s.code[from:to]) == "" {
 		return Finding{}, false
 	}
-	for _, m := range identifier.FindAllStringIndex(s.bare[from:to], -1) {
-		if f, ok := s.definition(from+m[0], from+m[1], scheme); ok && (!f.Value.IsZero() || f.Placeholder) {
+	code := s.code[from:to]
+	if n == m.Line { // where the language has no comments
+		code = markerPattern.ReplaceAllStringFunc(code, blanked)
+	}
+	for at, end := range identifiersOf(s.bare[from:to]) {
+		if code[at:end] != s.bare[from+at:from+end] {
+			continue
+		}
+		if f, ok := s.definition(from+at, from+end, scheme); ok && (!f.Value.IsZero() || f.Placeholder) {
 			return f, true
 		}
 	}
-	code := s.code[from:to]
+	if row := quotedRow.FindStringSubmatchIndex(code); row != nil && strings.TrimSpace(code[:row[0]]) == "" {
+		if f, ok := s.heading(from+row[0], scheme); ok {
+			f.Name, f.Line, f.Column = code[row[2]:row[3]], n, row[2]+1
+			return f, true
+		}
+	}
 	v := readValue(code, "", scheme)
 	if !v.ok {
 		return Finding{}, false
 	}
-	f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form(v.form), Bound: v.bound}
+	f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form(v.form), Bound: v.bound, Upper: v.upper}
+	f.UpperValue, _ = valueOf(v.upper, scheme)
 	f.Column = max(1, strings.Index(code, v.raw)+1)
 	return finish(f, v.text, scheme), true
 }

@@ -52,6 +52,35 @@ var forms = []struct {
 	{"pattern of a symbol", "a.rs", "const V26_1_0: Version = Version::new(26, 1, 0);\nfn f() { if at(&V26_1_0) { 65534 } }\n", Finder{Selector: Selector{Pattern: `(?P<symbol>V\d+_\d+_\d+)[^;]{0,40}65534`}}, "", "1:7 V26_1_0 26.1.0 rust-const"},
 	{"placeholder", "a.rs", "const SINCE: &str = \"CURRENT_RUSTC_VERSION\";\n", Finder{Symbol: "SINCE"}, "", "1:7 SINCE placeholder rust-parse"},
 	{"integer", "a.go", "const version254 = 254 // added x\n", Finder{Symbol: "version254"}, Integer, "1:7 version254 254 go-const"},
+	{"rust raw string", "a.rs", "const TEXT: &str = r#\"const MIN: &str = \"1.0.0\";\"#;\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
+	{"rust nested comment", "a.rs", "/* /* */ const MIN: &str = \"1.0.0\"; */\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
+	{"rust attribute", "a.rs", "#[stable(feature = \"x\", since = \"1.98.0\")]\nfn f() {}\n", Finder{Symbol: "since"}, "", "1:25 since 1.98.0 rust-parse"},
+	{"go feature gate, stages", "a.go", "var defaults = map[F][]S{\n\tMyFeature: {\n\t\t{Version: version.MustParse(\"1.30\"), Default: false},\n\t\t{Version: version.MustParse(\"1.34\"), Default: true},\n\t},\n}\n", Finder{Symbol: "MyFeature"}, "", "2:2 MyFeature 1.34 go-call"},
+	{"go table, counted from the release before", "a.go", "var t = T{\n\tV25_4_Start: {Major: 25, Minor: 3, Internal: 2},\n}\n", Finder{Symbol: "V25_4_Start"}, "", "2:2 V25_4_Start 25.4 go-struct"},
+	{"python call argument", "a.py", "steps = [\n    step(  # relbot:gate m\n        \"26.19.0-dev.0\",\n    ),\n]\n", Finder{Marker: "m"}, "", "3:9  26.19.0-dev.0 py-string"},
+	{"python parts", "const.py", "MAJOR_VERSION: Final = 2026\nMINOR_VERSION: Final = 11\nPATCH_VERSION: Final = \"0.dev0\"\n", Finder{Symbol: "M\\w+_VERSION|PATCH_VERSION"}, PEP440, "1:1 MAJOR_VERSION 2026.11.0.dev0 py-parts"},
+	{"python dict key", "a.py", "GATES = {\"min_version\": \"1.2.3\"}\n", Finder{Symbol: "min_version"}, "", "1:11 min_version 1.2.3 py-string"},
+	{"pandas class", "a.py", "class Pandas4Warning(DeprecationWarning):\n", Finder{Symbol: "Pandas\\d+Warning"}, "", "1:7 Pandas4Warning 4 py-class"},
+	{"c parts", "v.h", "#define NODE_MAJOR_VERSION 25\n#define NODE_MINOR_VERSION 1\n#define NODE_PATCH_VERSION 0\n", Finder{Symbol: "NODE_(MAJOR|MINOR|PATCH)_VERSION"}, "", "1:9 NODE_MAJOR_VERSION 25.1.0 c-parts"},
+	{"c parts, marked", "v.h", "// relbot:gate m\n#define X_MAJOR 25\n#define X_MINOR 1\n#define X_PATCH 3\n", Finder{Marker: "m"}, "", "2:9 X_MAJOR 25.1.3 c-parts"},
+	{"c macro call", "v.h", "#define MIN KERNEL_VERSION(5, 4, 0)\n", Finder{Symbol: "MIN"}, "", "1:9 MIN 5.4.0 c-call"},
+	{"c condition", "x.c", "#if PG_VERSION_NUM >= 190000 // relbot:gate m\n", Finder{Marker: "m"}, "", "1:23  19.0 c-int"},
+	{"ruby dsl by name", "a.rb", "class X < Migration\n  milestone '18.6'\nend\n", Finder{Symbol: "milestone"}, "", "2:3 milestone 18.6 ruby-call"},
+	{"php call by name", "a.php", "<?php\ntrigger_deprecation('symfony/http-kernel', '8.1', 'Old.');\n", Finder{Symbol: "trigger_deprecation"}, "", "2:1 trigger_deprecation 8.1 php-call"},
+	{"php docblock", "a.php", "<?php\n/**\n * relbot:gate m\n * @deprecated since 8.1\n */\n", Finder{Marker: "m"}, "", "4:22  8.1 php-comment"},
+	{"swift by name", "a.swift", "@available(SwiftStdlib 6.3, *)\nfunc f() {}\n", Finder{Symbol: "SwiftStdlib"}, "", "1:12 SwiftStdlib 6.3 swift-call"},
+	{"swift placeholder", "a.swift", "@available(SwiftStdlib 9999, *) // relbot:gate m\n", Finder{Marker: "m"}, "", "1:24  placeholder swift-const"},
+	{"kotlin dsl", "a.kt", "DeprecationLogger.deprecate(\"x\").willBeRemovedInGradle10()\n", Finder{Symbol: "willBeRemovedInGradle\\d+"}, "", "1:34 willBeRemovedInGradle10 10 java-name"},
+	{"sql comment with the version", "a.sql", "-- since 2.3.0, relbot:gate m\nSELECT 1;\n", Finder{Marker: "m"}, "", "1:10  2.3.0 sql-comment"},
+	{"helm range by name", "a.tpl", "{{- if semverCompare \">=1.33-0\" .Capabilities.KubeVersion.GitVersion }}\n", Finder{Symbol: "semverCompare"}, "", "1:8 semverCompare 1.33 range"},
+	{"dockerfile line", "Dockerfile", "FROM base:26.4.0 AS b # relbot:gate m\n", Finder{Marker: "m"}, "", "1:6 base 26.4.0 dockerfile"},
+	{"front matter", "v.md", "---\ntitle: x\nreleased: v26.33.0\n---\n# x\n", Finder{Symbol: "released"}, "", "3:1 released 26.33.0 md"},
+	{"yaml in a html comment", "api.md", "## f()\n<!-- YAML\nadded: v25.1.0\n-->\n", Finder{Symbol: "added"}, "", "3:1 added 25.1.0 md"},
+	{"yaml in a html comment, placeholder", "api.md", "<!-- YAML relbot:gate m\nadded: REPLACEME\n-->\n", Finder{Marker: "m"}, "", "2:1 added placeholder md"},
+	{"block heading by name", "h.cpp", "void f() {\n    add(history, \"25.12\",\n    {\n        {\"other\", 0, 1, \"x 1.0\"},\n        {\"max_rows\", 0, 100, \"New\"},\n    });\n    add(history, \"25.11\", {\n        {\"older\", 0, 1, \"y\"},\n    });\n}\n", Finder{Symbol: "max_rows"}, "", "5:11 max_rows 25.12 c-heading"},
+	{"block heading, marked", "h.cpp", "add(history, \"25.11\", {\n    {\"a\", 0, 1, \"x\"},\n    {\"b\", 0, 100, \"New\"}, // relbot:gate m\n});\n", Finder{Marker: "m"}, "", "3:7 b 25.11 c-heading"},
+	{"json key", "p.json", "{\"flag\": 1, \"expiry_milestone\": 154}\n", Finder{Symbol: "expiry_milestone"}, Integer, "1:14 expiry_milestone 154 json"},
+	{"cmake parts", "CMakeLists.txt", "set(VERSION_MAJOR 24)\nset(VERSION_MINOR 8)\nset(VERSION_PATCH 9)\n", Finder{Symbol: "VERSION_(MAJOR|MINOR|PATCH)"}, "", "1:5 VERSION_MAJOR 24.8.9 parts"},
 	{"not in a comment", "a.go", "// const Min = \"1.0.0\"\nconst Min = \"2.0.0\"\n", Finder{Symbol: "Min"}, "", "2:7 Min 2.0.0 go-const"},
 	{"not in a string", "a.py", "x = \"MIN = '1.0'\"\nMIN = '2.0'\n", Finder{Symbol: "MIN"}, "", "2:1 MIN 2.0 py-string"},
 	{"not a use", "a.rs", "const MIN: Version = Version::new(1, 2, 0);\nfn f(v: Version) -> bool { v == MIN }\n", Finder{Symbol: "MIN"}, "", "1:7 MIN 1.2.0 rust-const"},
@@ -148,6 +177,6 @@ func FuzzFind(f *testing.F) {
 				t.Errorf("found at %d:%d", fd.Line, fd.Column)
 			}
 		}
-		Discover(path, text, "")
+		Discover(path, []byte(text), "")
 	})
 }

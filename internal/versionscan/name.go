@@ -81,7 +81,7 @@ func nameVersion(name string, scheme Scheme) (Version, bool) {
 		return Version{}, false
 	}
 	parts := slices.Clone(n.parts)
-	if len(parts) == 1 && len(parts[0]) == 2 && strings.Contains(name, "In") { // glued digits
+	if len(parts) == 1 && len(parts[0]) == 2 && strings.Contains(name, "In") && !digit(name[len(name)-1]) { // glued digits
 		parts = []string{parts[0][:1], parts[0][1:]}
 	}
 	v, err := scheme.Parse(strings.Join(parts, "."))

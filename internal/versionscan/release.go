@@ -120,6 +120,9 @@ type Finding struct {
 	Value  Version `json:"value"`
 	Form   string  `json:"form"`            // a short stable word: rust-const, rust-struct, go-call, py-tuple, …
 	Bound  string  `json:"bound,omitempty"` // ranges: "lower" (introduced-in) or "upper" (removed-in)
+	// Upper and UpperValue are the upper bound of a range that has both, as it is written and as it is read.
+	Upper      string  `json:"upper,omitempty"`
+	UpperValue Version `json:"upper_value,omitzero"`
 	// Placeholder is set where the source says "the coming release" (CURRENT_RUSTC_VERSION, REPLACEME): Value is zero.
 	Placeholder bool `json:"placeholder,omitempty"`
 	// Mismatch explains that name and value disagree; "" when they agree or the name has no version.

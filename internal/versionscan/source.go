@@ -14,11 +14,14 @@ type language struct {
 	quotes string      // characters that quote strings
 	triple bool        // Python's """ and '''
 	char   bool        // ' quotes one character only, and may be something else (a Rust lifetime)
+	nested bool        // block comments nest
+	raw    bool        // r"…" and r#"…"#
 }
 
 var (
 	cLike    = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`"}
-	rustLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", char: true}
+	nesting  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", nested: true}
+	rustLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", char: true, nested: true, raw: true}
 	hashLike = language{line: []string{"#"}, quotes: "\"'"}
 	pyLike   = language{line: []string{"#"}, quotes: "\"'", triple: true}
 	phpLike  = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'"}
@@ -31,12 +34,12 @@ var (
 
 var languages = map[string]language{
 	".rs": rustLike, ".go": cLike, ".js": cLike, ".jsx": cLike, ".ts": cLike, ".tsx": cLike, ".mjs": cLike, ".cjs": cLike,
-	".java": cLike, ".kt": cLike, ".kts": cLike, ".scala": cLike, ".groovy": cLike, ".gradle": cLike, ".swift": cLike, ".cs": cLike,
+	".java": cLike, ".kt": nesting, ".kts": nesting, ".scala": nesting, ".groovy": cLike, ".gradle": cLike, ".swift": nesting, ".cs": cLike,
 	".c": cLike, ".h": cLike, ".cc": cLike, ".cpp": cLike, ".cxx": cLike, ".hpp": cLike, ".hh": cLike, ".m": cLike, ".mm": cLike,
 	".proto": cLike, ".zig": cLike, ".dart": cLike, ".json": cLike, ".json5": cLike, ".css": cLike, ".scss": cLike,
 	".py": pyLike, ".pyi": pyLike, ".rb": hashLike, ".sh": hashLike, ".bash": hashLike, ".pl": hashLike, ".ex": hashLike, ".exs": hashLike,
 	".yaml": hashLike, ".yml": hashLike, ".toml": hashLike, ".tf": phpLike, ".php": phpLike, ".cmake": hashLike, ".r": hashLike,
-	".sql": sqlLike, ".lua": sqlLike, ".hs": sqlLike, ".xml": xmlLike, ".html": xmlLike, ".md": xmlLike, ".tpl": tmplLike,
+	".sql": sqlLike, ".lua": sqlLike, ".hs": sqlLike, ".xml": xmlLike, ".html": xmlLike, ".tpl": tmplLike,
 	".ini": iniLike, ".cfg": iniLike, ".conf": iniLike, ".properties": {line: []string{"#", "!"}}, ".env": hashLike, ".mk": hashLike,
 }
 
@@ -67,8 +70,18 @@ type source struct {
 
 func parseSource(p, text string) *source {
 	s := &source{path: p, text: text}
+	for i := 0; ; i++ {
+		n := strings.IndexByte(text[i:], '\n')
+		if n < 0 {
+			break
+		}
+		i += n
+		s.newlines = append(s.newlines, i)
+	}
 	l := languageOf(p)
-	code, bare := []byte(text), []byte(text)
+	starts := l.starts()
+	var code, bare []byte // made when there is something to blank
+	var open [256]int     // by quote: up to here none closes
 	blank := func(b []byte, from, to int) {
 		for i := from; i < to; i++ {
 			if b[i] != '\n' {
@@ -76,42 +89,77 @@ func parseSource(p, text string) *source {
 			}
 		}
 	}
-	comment := func(from, to int) {
-		blank(code, from, to)
-		blank(bare, from, to)
-		s.comments = append(s.comments, [2]int{from, to})
-	}
 	for i := 0; i < len(text); {
-		c := text[i]
-		if c == '\n' {
-			s.newlines = append(s.newlines, i)
+		if !starts[text[i]] {
 			i++
 			continue
 		}
-		if end := l.comment(text, i); end > i {
-			comment(i, end)
-			for k := i; k < end; k++ {
-				if text[k] == '\n' {
-					s.newlines = append(s.newlines, k)
-				}
+		comment := l.comment(text, i)
+		end := comment
+		if end == i && i >= open[text[i]] {
+			if end = l.str(text, i); end < 0 {
+				open[text[i]], end = -end, i
 			}
-			i = end
+		}
+		if end == i {
+			i++
 			continue
 		}
-		if end := l.str(text, i); end > i {
+		if code == nil {
+			code, bare = []byte(text), []byte(text)
+		}
+		if comment > i {
+			blank(code, i, end)
+			blank(bare, i, end)
+			s.comments = append(s.comments, [2]int{i, end})
+		} else if !isKey(text, i, end) {
 			blank(bare, i+1, max(i+1, end-1))
-			for k := i; k < end; k++ {
-				if text[k] == '\n' {
-					s.newlines = append(s.newlines, k)
-				}
-			}
-			i = end
-			continue
 		}
-		i++
+		i = end
 	}
-	s.code, s.bare = string(code), string(bare)
+	s.code, s.bare = text, text
+	if code != nil {
+		s.code, s.bare = string(code), string(bare)
+	}
 	return s
+}
+
+// starts are the bytes with which a comment or a string may start.
+func (l language) starts() *[256]bool {
+	var out [256]bool
+	for _, c := range l.line {
+		out[c[0]] = true
+	}
+	for _, b := range l.block {
+		out[b[0][0]] = true
+	}
+	for i := range len(l.quotes) {
+		out[l.quotes[i]] = true
+	}
+	if l.char {
+		out['\''] = true
+	}
+	if l.raw {
+		out['r'] = true
+	}
+	return &out
+}
+
+// isKey reports whether a string at [from, to) is the key of a mapping: "name": …
+func isKey(text string, from, to int) bool {
+	k := to
+	for k < len(text) && (text[k] == ' ' || text[k] == '\t') {
+		k++
+	}
+	if k+1 >= len(text) || text[k] != ':' || text[k+1] == ':' || text[k+1] == '=' {
+		return false
+	}
+	for _, c := range []byte(text[from+1 : to-1]) {
+		if !isIdentByte(c) && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // comment returns the end of a comment that starts at i, or i.
@@ -132,6 +180,9 @@ func (l language) comment(text string, i int) int {
 	}
 	for _, b := range l.block {
 		if strings.HasPrefix(text[i:], b[0]) {
+			if l.nested {
+				return nestedEnd(text, i, b)
+			}
 			if end := strings.Index(text[i+len(b[0]):], b[1]); end >= 0 {
 				return i + len(b[0]) + end + len(b[1])
 			}
@@ -141,21 +192,50 @@ func (l language) comment(text string, i int) int {
 	return i
 }
 
+// nestedEnd is the end of a block comment that starts at i and may hold others.
+func nestedEnd(text string, i int, b [2]string) int {
+	depth := 0
+	for k := i; k < len(text); k++ {
+		switch {
+		case strings.HasPrefix(text[k:], b[0]):
+			depth++
+			k += len(b[0]) - 1
+		case strings.HasPrefix(text[k:], b[1]):
+			k += len(b[1]) - 1
+			if depth--; depth == 0 {
+				return k + 1
+			}
+		}
+	}
+	return len(text)
+}
+
 // str returns the end of a string that starts at i, or i. A string that is not closed on its line is none, but for
-// those that may span lines.
+// those that may span lines: then the answer is the negative offset up to which no other one of its kind closes, so that a
+// hostile text is not searched again and again.
 func (l language) str(text string, i int) int {
 	c := text[i]
+	if l.raw && c == 'r' {
+		hashes := len(text[i+1:]) - len(strings.TrimLeft(text[i+1:], "#"))
+		if i > 0 && isIdentByte(text[i-1]) || !strings.HasPrefix(text[i+1+hashes:], `"`) {
+			return i
+		}
+		if end := strings.Index(text[i+2+hashes:], `"`+strings.Repeat("#", hashes)); end >= 0 {
+			return i + 2 + hashes + end + 1 + hashes
+		}
+		return len(text)
+	}
 	if l.char && c == '\'' {
 		if i+2 < len(text) && text[i+1] != '\\' && text[i+2] == '\'' {
 			return i + 3
 		}
 		return i
 	}
-	if !strings.ContainsRune(l.quotes, rune(c)) {
+	if strings.IndexByte(l.quotes, c) < 0 {
 		return i
 	}
-	if l.triple && strings.HasPrefix(text[i:], strings.Repeat(string(c), 3)) {
-		if end := strings.Index(text[i+3:], strings.Repeat(string(c), 3)); end >= 0 {
+	if l.triple && i+3 <= len(text) && text[i+1] == c && text[i+2] == c {
+		if end := strings.Index(text[i+3:], text[i:i+3]); end >= 0 {
 			return i + 3 + end + 3
 		}
 		return len(text)
@@ -168,10 +248,10 @@ func (l language) str(text string, i int) int {
 		case text[k] == c:
 			return k + 1
 		case text[k] == '\n' && !multiline:
-			return i
+			return -k
 		}
 	}
-	return i
+	return -len(text)
 }
 
 // position locates an offset.
