@@ -1,22 +1,29 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/gitrepo"
+	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/rules"
@@ -52,9 +59,9 @@ func historyCommand() *cobra.Command {
 	var format, gate string
 	var pr int
 	c := &cobra.Command{
-		Use:   "history [DIR] --gate ID | --pr N",
-		Short: "Tell from a local clone which releases have a change, and the first ship",
-		Long:  "Tell from a local clone which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong, 3 when it cannot be told.",
+		Use:   "history [DIR|URL] --gate ID | --pr N",
+		Short: "Tell from a clone which releases have a change, and the first ship",
+		Long:  "Tell from a clone (of a URL one is made in the cache directory, without the content of files) which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong, 3 when it cannot be told.",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"text", "json", "svg"}, format) {
@@ -93,17 +100,44 @@ type historian struct {
 	history  *versionscan.History
 	base     string // branch
 	tip      string
+	ask      *history.Asker
+	failed   error // of the first read that did
 }
 
+// remote tells a repository's URL from a directory.
+var remote = regexp.MustCompile(`^(?:https?|ssh|git|file)://|^[\w.-]+@[\w.-]+:`)
+
+// open opens a clone, or makes one of its own of a URL, in the user's cache directory.
 func (h *historian) open(ctx context.Context, dir string) error {
 	var err error
-	if h.repo, err = gitrepo.Open(ctx, dir); err != nil {
+	if remote.MatchString(dir) {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256([]byte(dir))
+		if h.repo, err = gitrepo.Clone(ctx, dir, filepath.Join(cache, "relbot", "clones", hex.EncodeToString(sum[:8]))); err != nil {
+			return unsure(err)
+		}
+	} else if h.repo, err = gitrepo.Open(ctx, dir); err != nil {
 		return err
+	}
+	h.ask = &history.Asker{Source: h.repo, Repo: placeholder, Failed: func(err error) { h.failed = cmp.Or(h.failed, err) }}
+	h.base = h.repo.Default(ctx)
+	if h.tip, err = h.repo.Resolve(ctx, h.base); err != nil {
+		return unsure(err)
 	}
 	if shallow, err := h.repo.Shallow(ctx); err != nil || shallow {
 		return unsure(fmt.Errorf("%s: a shallow clone has no history to tell from: run git fetch --unshallow --tags", dir))
 	}
 	text, err := os.ReadFile(filepath.Join(h.repo.Dir(), policy.Path))
+	if errors.Is(err, fs.ErrNotExist) { // also where nothing is checked out
+		committed := h.ask.Files(ctx, h.tip, []string{policy.Path})[policy.Path]
+		if !committed.Known() {
+			return fmt.Errorf("%s: no %s there, nor on %s", dir, policy.Path, h.base)
+		}
+		text, err = []byte(committed.Value.Text), nil
+	}
 	if err != nil {
 		return err
 	}
@@ -119,158 +153,43 @@ func (h *historian) open(ctx context.Context, dir string) error {
 	if err != nil {
 		return unsure(err)
 	}
-	for _, t := range all {
-		if _, ok := p.Releases.ParseTag(t.Name); ok {
-			h.tags = append(h.tags, t)
-		}
-	}
+	h.tags = history.Releases(p.Releases, all)
 	if h.branches, err = h.repo.Branches(ctx); err != nil {
 		return unsure(err)
 	}
 	h.history = p.Releases.History(h.tags, slices.Sorted(maps.Keys(h.branches)))
-	h.base = h.repo.Default(ctx)
-	if h.tip, err = h.repo.Resolve(ctx, h.base); err != nil {
-		return unsure(err)
-	}
 	return nil
 }
 
-// matching reads the files that match a glob at a revision.
-func (h *historian) matching(ctx context.Context, rev, glob string) (map[string]versionscan.Fact[versionscan.File], error) {
-	out := map[string]versionscan.Fact[versionscan.File]{}
-	paths := []string{glob}
-	if _, literal := versionscan.GlobBase(glob); !literal {
-		tree, err := h.repo.Tree(ctx, rev)
-		if err != nil {
-			return nil, err
-		}
-		paths = slices.DeleteFunc(tree, func(p string) bool { return !versionscan.Match(glob, p) })
-	}
-	for _, p := range paths {
-		f, err := h.repo.Files(ctx, p, []string{rev})
-		if err != nil {
-			return nil, err
-		}
-		out[p] = f[rev]
-	}
-	return out, nil
-}
-
-// evidence says at which tags a predicate holds.
-func (h *historian) evidence(ctx context.Context, e versionscan.Evidence) (map[string]versionscan.Fact[bool], error) {
-	shows := map[string]versionscan.Fact[bool]{}
-	path, literal := versionscan.GlobBase(e.Path)
-	if literal {
-		revs := make([]string, len(h.tags))
-		for i, t := range h.tags {
-			revs[i] = t.Commit
-		}
-		files, err := h.repo.Files(ctx, path, revs)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range h.tags {
-			shows[t.Name] = e.Holds(map[string]versionscan.Fact[versionscan.File]{path: files[t.Commit]})
-		}
-		return shows, nil
-	}
-	for _, t := range h.tags {
-		files, err := h.matching(ctx, t.Commit, e.Path)
-		if err != nil {
-			return nil, err
-		}
-		shows[t.Name] = e.Holds(files)
-	}
-	return shows, nil
-}
-
-// merged finds the commit by which a pull request landed on the default branch.
-func (h *historian) merged(ctx context.Context, pr int) (string, error) {
-	commits, err := h.repo.Log(ctx, "--first-parent", h.tip)
+// merged finds the commit by which a pull request came into the default branch.
+func (h *historian) merged(ctx context.Context, pr int) (history.Change, error) {
+	c := history.Change{Number: pr, Tip: h.tip}
+	log, err := h.repo.Log(ctx, placeholder, h.tip, time.Unix(0, 0), maxLog)
 	if err != nil {
-		return "", unsure(err)
+		return c, unsure(err)
 	}
-	squash, merge := fmt.Sprintf("(#%d)", pr), fmt.Sprintf("Merge pull request #%d ", pr)
-	for _, c := range commits {
-		subject, _, _ := strings.Cut(c.Message, "\n")
-		if strings.HasPrefix(subject, merge) || strings.HasSuffix(strings.TrimSpace(subject), squash) && !strings.HasPrefix(subject, "Revert ") {
-			return c.SHA, nil
-		}
+	m, ok := history.Merged(log.Value, pr)
+	if !ok {
+		return c, unsure(fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name", h.base, pr))
 	}
-	return "", unsure(fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name", h.base, pr))
+	c.Merge, c.MergedAt = m.SHA, m.Date
+	return c, nil
 }
 
-var pickTrailer = regexp.MustCompile(`cherry picked from commit ([0-9a-f]{7,40})`)
-
-// carriers says which tags and lines have a commit, and by which method: ancestry, else an equivalent pick told by its trailer, its
-// number or its patch.
-func (h *historian) carriers(ctx context.Context, sha string, pr int) (tags, lines map[string]versionscan.Fact[string], err error) {
-	tags, lines = map[string]versionscan.Fact[string]{}, map[string]versionscan.Fact[string]{}
-	own, err := h.repo.PatchIDs(ctx, "-1", sha)
-	if err != nil {
-		return nil, nil, err
-	}
-	look := func(rev string) (versionscan.Fact[string], error) {
-		in, err := h.repo.Contains(ctx, sha, []string{rev})
-		if err != nil {
-			return versionscan.Fact[string]{}, err
-		}
-		if in[rev] {
-			return versionscan.Know("ancestry"), nil
-		}
-		commits, err := h.repo.Log(ctx, rev, "^"+sha)
-		if err != nil {
-			return versionscan.Fact[string]{}, err
-		}
-		for _, c := range commits {
-			if m := pickTrailer.FindStringSubmatch(c.Message); m != nil && strings.HasPrefix(sha, m[1]) {
-				return versionscan.Know("cherry-pick trailer"), nil
-			}
-			subject, _, _ := strings.Cut(c.Message, "\n")
-			if pr != 0 && strings.Contains(subject, fmt.Sprintf("(#%d)", pr)) && !strings.HasPrefix(subject, "Revert ") {
-				return versionscan.Know("pull request number"), nil
-			}
-		}
-		if len(commits) > 0 && own[sha] != "" {
-			ids, err := h.repo.PatchIDs(ctx, rev, "^"+sha)
-			if err != nil {
-				return versionscan.Fact[string]{}, err
-			}
-			for _, id := range ids {
-				if id == own[sha] {
-					return versionscan.Know("patch-id"), nil
-				}
-			}
-		}
-		return versionscan.None[string](""), nil
-	}
-	for _, t := range h.tags {
-		if tags[t.Name], err = look(t.Commit); err != nil {
-			return nil, nil, err
-		}
-	}
-	for name, commit := range h.branches {
-		if _, is := h.policy.Releases.LineOf(name); is && name != h.base {
-			if lines[name], err = look(commit); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return tags, lines, nil
-}
+// maxLog bounds how far back a pull request is looked for, in commits.
+const maxLog = 200_000
 
 // train is the train of the default branch.
 func (h *historian) train(ctx context.Context) (versionscan.Fact[versionscan.Train], error) {
-	files := map[string]versionscan.Fact[versionscan.File]{}
+	var paths []string
 	for _, r := range h.policy.Releases.DevVersion {
-		if r.Tags {
-			continue
+		if !r.Tags {
+			paths = append(paths, r.Path)
 		}
-		f, err := h.repo.Files(ctx, r.Path, []string{h.tip})
-		if err != nil {
-			return versionscan.Fact[versionscan.Train]{}, err
-		}
-		files[r.Path] = f[h.tip]
+	}
+	files := h.ask.Files(ctx, h.tip, paths)
+	if h.failed != nil {
+		return versionscan.Fact[versionscan.Train]{}, h.failed
 	}
 	dev := h.policy.Releases.ReadDev(files, h.history)
 	if !dev.Known() {
@@ -311,10 +230,7 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	}
 	carriers := map[string]versionscan.Fact[string]{}
 	if id != "" && gate.Evidence != nil {
-		shows, err := h.evidence(ctx, *gate.Evidence)
-		if err != nil {
-			return nil, unsure(err)
-		}
+		shows := h.ask.Shows(ctx, *gate.Evidence, h.tags)
 		for tag, f := range shows {
 			switch {
 			case f.Known() && f.Value:
@@ -330,20 +246,13 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 		if t.Known() {
 			q.Ship, q.Breaks = versionscan.Know(t.Value.Ship), t.Value.Breaks
 		}
-		tip, err := h.matching(ctx, h.tip, gate.Evidence.Path)
-		if err != nil {
-			return nil, unsure(err)
-		}
-		q.Holds = gate.Evidence.Holds(tip)
+		q.Holds = gate.Evidence.Holds(h.ask.Matching(ctx, h.tip, gate.Evidence.Path))
 	} else {
-		sha, err := h.merged(ctx, pr)
+		change, err := h.merged(ctx, pr)
 		if err != nil {
 			return nil, err
 		}
-		tags, lines, err := h.carriers(ctx, sha, pr)
-		if err != nil {
-			return nil, unsure(err)
-		}
+		tags, lines := h.ask.Carriers(ctx, change, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
 		carriers = tags
 		q.Ship = h.history.FirstShip(tags, lines, core)
 	}
@@ -379,9 +288,9 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	if id == "" {
 		return out, nil
 	}
-	files, err := h.matching(ctx, h.tip, gate.Find.Path)
-	if err != nil {
-		return nil, unsure(err)
+	files := h.ask.Matching(ctx, h.tip, gate.Find.Path)
+	if h.failed != nil {
+		return nil, unsure(h.failed)
 	}
 	var site rules.Site
 	site.Found, site.Trouble = versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, files)

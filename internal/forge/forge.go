@@ -111,8 +111,11 @@ type Commit struct {
 	SHA     string
 	Parents []string
 	Message string
-	Date    time.Time
-	Pulls   []int // pull requests of the same repository that GitHub associates with it
+	Date    time.Time // of the committer
+	// Author (an e-mail address) and Authored survive a pick.
+	Author   string
+	Authored time.Time
+	Pulls    []int // pull requests of the same repository that GitHub associates with it
 }
 
 // Comparison is `base...head`.
@@ -122,9 +125,6 @@ type Comparison struct {
 	Behind    int      // commits in base and not in head
 	Commits   []Commit // those ahead, oldest first, at most 250
 }
-
-// Contains reports whether base is an ancestor of head, i.e. head has everything that base has.
-func (c Comparison) Contains() bool { return c.Behind == 0 }
 
 // Comment is an issue comment.
 type Comment struct {

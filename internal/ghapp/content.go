@@ -52,28 +52,56 @@ func (a *App) whole(ctx context.Context, repo coupling.Repo, b blob) fileFact {
 	if b.ByteSize > maxBlob {
 		return versionscan.NotKnown[versionscan.File](fmt.Sprintf("it is larger than %d MiB", maxBlob>>20))
 	}
-	t, err := a.transport(ctx, repo)
-	if err != nil {
-		return versionscan.NotKnown[versionscan.File](err.Error())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.s.APIURL+"/repos/"+string(repo)+"/git/blobs/"+b.OID, nil)
-	if err != nil {
-		return versionscan.NotKnown[versionscan.File](err.Error())
-	}
-	req.Header.Set("Accept", "application/vnd.github.raw+json")
-	res, err := (&http.Client{Transport: t, Timeout: requestTimeout}).Do(req)
-	if err != nil {
-		return versionscan.NotKnown[versionscan.File](err.Error())
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxBlob+1))
-	if err != nil || res.StatusCode != http.StatusOK || int64(len(text)) < b.ByteSize {
-		return versionscan.NotKnown[versionscan.File](fmt.Sprintf("its text broke off: %s %v", res.Status, err))
+	text, status, err := a.raw(ctx, repo, "git/blobs/"+b.OID, "application/vnd.github.raw+json")
+	if err != nil || status != http.StatusOK || int64(len(text)) < b.ByteSize {
+		return versionscan.NotKnown[versionscan.File](fmt.Sprintf("its text broke off: %d %v", status, err))
 	}
 	if !utf8.Valid(text) {
 		return versionscan.Know(versionscan.File{Binary: true})
 	}
 	return versionscan.Know(versionscan.File{Text: string(text)})
+}
+
+// raw reads what GitHub gives in another form than JSON. The text is cut off behind [maxBlob] bytes.
+func (a *App) raw(ctx context.Context, repo coupling.Repo, path, accept string) (text []byte, status int, err error) {
+	t, err := a.transport(ctx, repo)
+	if err != nil {
+		return nil, 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.s.APIURL+"/repos/"+string(repo)+"/"+path, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	req.Header.Set("Accept", accept)
+	res, err := (&http.Client{Transport: t, Timeout: requestTimeout}).Do(req)
+	if err != nil {
+		return nil, 0, a.translate(false, nil, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, res.StatusCode, classify(res.StatusCode, res.Header, false, errors.New(res.Status))
+	}
+	text, err = io.ReadAll(io.LimitReader(res.Body, maxBlob+1))
+	return text, res.StatusCode, err
+}
+
+// Diff is the unified diff of a commit against its first parent.
+func (a *App) Diff(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[string], error) {
+	key := "diff " + commit
+	if d, ok := cached[string](a, key); ok {
+		return versionscan.Know(d), nil
+	}
+	text, status, err := a.raw(ctx, repo, "commits/"+url.PathEscape(commit), "application/vnd.github.diff")
+	switch {
+	case status == http.StatusNotAcceptable, status == http.StatusUnprocessableEntity, len(text) > maxBlob:
+		return versionscan.Know(""), nil // too large a change for GitHub to show: no patch to compare
+	case err != nil:
+		return versionscan.NotKnown[string](err.Error()), err
+	}
+	if sha.MatchString(commit) && len(text) <= cacheText {
+		a.cache.Add(key, string(text))
+	}
+	return versionscan.Know(string(text)), nil
 }
 
 var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -267,7 +295,8 @@ func (a *App) Compare(ctx context.Context, repo coupling.Repo, base, head string
 		}
 		out.Ahead, out.Behind, out.MergeBase = r.GetAheadBy(), r.GetBehindBy(), r.GetMergeBaseCommit().GetSHA()
 		for _, c := range r.Commits {
-			commit := forge.Commit{SHA: c.GetSHA(), Message: c.GetCommit().GetMessage(), Date: c.GetCommit().GetCommitter().GetDate().Time}
+			commit := forge.Commit{SHA: c.GetSHA(), Message: c.GetCommit().GetMessage(), Date: c.GetCommit().GetCommitter().GetDate().Time,
+				Author: c.GetCommit().GetAuthor().GetEmail(), Authored: c.GetCommit().GetAuthor().GetDate().Time}
 			for _, p := range c.Parents {
 				commit.Parents = append(commit.Parents, p.GetSHA())
 			}
@@ -378,8 +407,8 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 		if cursor != "" {
 			after = ", after: " + v.text(cursor)
 		}
-		text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: 100, since: %s%s) { nodes { oid message committedDate parents(first: 2) { nodes { oid } } associatedPullRequests(first: 5) { nodes { number baseRepository { nameWithOwner } } } } pageInfo { hasNextPage endCursor } } } } }`,
-			v.repositoryOf("r", repo), v.text(rev), v.add("GitTimestamp!", since.UTC().Format(time.RFC3339)), after)
+		text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: %d, since: %s%s) { nodes { oid message committedDate authoredDate author { email } parents(first: 2) { nodes { oid } } associatedPullRequests(first: 5) { nodes { number baseRepository { nameWithOwner } } } } pageInfo { hasNextPage endCursor } } } } }`,
+			v.repositoryOf("r", repo), v.text(rev), min(limit-len(out), 100), v.add("GitTimestamp!", since.UTC().Format(time.RFC3339)), after)
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
 		if err != nil {
 			return versionscan.NotKnown[[]forge.Commit](err.Error()), err
@@ -391,7 +420,11 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 						OID           string    `json:"oid"`
 						Message       string    `json:"message"`
 						CommittedDate time.Time `json:"committedDate"`
-						Parents       struct {
+						AuthoredDate  time.Time `json:"authoredDate"`
+						Author        *struct {
+							Email string `json:"email"`
+						} `json:"author"`
+						Parents struct {
 							Nodes []struct {
 								OID string `json:"oid"`
 							} `json:"nodes"`
@@ -419,7 +452,10 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 			return versionscan.NotKnown[[]forge.Commit]("the commit " + rev + " cannot be read"), nil
 		}
 		for _, n := range r.Object.History.Nodes {
-			c := forge.Commit{SHA: n.OID, Message: n.Message, Date: n.CommittedDate}
+			c := forge.Commit{SHA: n.OID, Message: n.Message, Date: n.CommittedDate, Authored: n.AuthoredDate}
+			if n.Author != nil {
+				c.Author = n.Author.Email
+			}
 			for _, p := range n.Parents.Nodes {
 				c.Parents = append(c.Parents, p.OID)
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // hunk is a stretch in which two texts differ: lines a0 to a1 of the first became lines b0 to b1 of the second.
@@ -202,3 +203,30 @@ func span(from, count int) string {
 	}
 	return fmt.Sprintf("%d,%d", from+1, count)
 }
+
+// diff renders changes as git does, without blob ids.
+func (o *objects) diff(all []fileChange) string {
+	var out strings.Builder
+	for _, f := range all {
+		fmt.Fprintf(&out, "diff --git a/%s b/%s\n", f.path, f.path)
+		before, after := o.blobs[f.before], o.blobs[f.after]
+		if isBinary(before) || isBinary(after) {
+			fmt.Fprintf(&out, "Binary files a/%s and b/%s differ\n", f.path, f.path)
+			continue
+		}
+		from, to := "a/"+f.path, "b/"+f.path
+		if f.before == "" {
+			from = "/dev/null"
+		}
+		if f.after == "" {
+			to = "/dev/null"
+		}
+		text, _, _ := patch(before, after)
+		if text != "" {
+			fmt.Fprintf(&out, "--- %s\n+++ %s\n%s\n", from, to, text)
+		}
+	}
+	return out.String()
+}
+
+func isBinary(text string) bool { return strings.Contains(text, "\x00") || !utf8.ValidString(text) }

@@ -17,10 +17,11 @@ type objects struct {
 	blobs   map[string]string
 	trees   map[string][]treeEntry // every directory, by id
 	commits map[string]*commit
+	links   map[string]bool // blobs that are symbolic links
 }
 
 func newObjects() *objects {
-	return &objects{blobs: map[string]string{}, trees: map[string][]treeEntry{}, commits: map[string]*commit{}}
+	return &objects{blobs: map[string]string{}, trees: map[string][]treeEntry{}, commits: map[string]*commit{}, links: map[string]bool{}}
 }
 
 // tree is a whole directory: files maps each path to its blob. Commits that change nothing share it.
@@ -46,7 +47,9 @@ type commit struct {
 	author    string
 	committer string
 	message   string
-	date      time.Time
+	date      time.Time // of the committer
+	authored  time.Time
+	mail      string // the author's, where it is not that of a login
 }
 
 func (c *commit) subject() string { s, _, _ := strings.Cut(c.message, "\n"); return s }
@@ -94,15 +97,22 @@ func (o *objects) writeDir(paths []string, prefix string, files map[string]strin
 		if err != nil {
 			panic(err) // ids are made by objectID
 		}
-		mode := "100644"
-		if e.dir {
-			mode = "40000"
-		}
-		fmt.Fprintf(&content, "%s %s\x00%s", mode, e.name, raw)
+		fmt.Fprintf(&content, "%o %s\x00%s", o.mode(e), e.name, raw)
 	}
 	id := objectID("tree", content.String())
 	o.trees[id] = entries
 	return id
+}
+
+// mode is an entry's file mode as git has it.
+func (o *objects) mode(e treeEntry) int {
+	switch {
+	case e.dir:
+		return 0o40000
+	case o.links[e.id]:
+		return 0o120000
+	}
+	return 0o100644
 }
 
 func (e treeEntry) sortKey() string {
@@ -135,27 +145,35 @@ func (o *objects) change(t *tree, changes map[string]*string) *tree {
 type commitSpec struct {
 	author, committer, message string
 	date                       time.Time
+	authored                   time.Time // when it is a pick; else it is the date
 }
 
 func (o *objects) commit(seq int, t *tree, parents []*commit, s commitSpec) *commit {
 	if s.committer == "" {
 		s.committer = s.author
 	}
+	if s.authored.IsZero() {
+		s.authored = s.date
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "tree %s\n", t.id)
 	for _, p := range parents {
 		fmt.Fprintf(&b, "parent %s\n", p.id)
 	}
-	fmt.Fprintf(&b, "author %s <%s> %d +0000\n", s.author, email(s.author), s.date.Unix())
+	fmt.Fprintf(&b, "author %s <%s> %d +0000\n", s.author, email(s.author), s.authored.Unix())
 	fmt.Fprintf(&b, "committer %s <%s> %d +0000\n\n%s", s.committer, email(s.committer), s.date.Unix(), s.message)
 	id := objectID("commit", b.String())
 	if c := o.commits[id]; c != nil {
 		return c
 	}
-	c := &commit{id, seq, parents, t, s.author, s.committer, s.message, s.date.UTC().Truncate(time.Second)}
+	c := &commit{id: id, seq: seq, parents: parents, tree: t, author: s.author, committer: s.committer, message: s.message,
+		date: s.date.UTC().Truncate(time.Second), authored: s.authored.UTC().Truncate(time.Second)}
 	o.commits[id] = c
 	return c
 }
+
+// address is the author's e-mail address.
+func (c *commit) address() string { return cmp.Or(c.mail, email(c.author)) }
 
 func email(login string) string { return login + "@users.noreply.github.com" }
 

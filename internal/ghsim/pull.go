@@ -578,7 +578,7 @@ func (g *GitHub) CherryPick(spec CherrySpec) error {
 		message += "\n\n(cherry picked from commit " + p.mergeCommit.id + ")"
 	}
 	by := cmp.Or(spec.By, seedAuthor)
-	c := p.repo.objects.commit(int(g.newID()), t, []*commit{tip}, commitSpec{author: p.author, committer: by, message: message, date: g.now()})
+	c := p.repo.objects.commit(int(g.newID()), t, []*commit{tip}, commitSpec{author: p.author, committer: by, message: message, date: g.now(), authored: p.mergeCommit.authored})
 	g.setBranch(p.repo, spec.To, c, by)
 	return nil
 }

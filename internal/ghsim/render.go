@@ -391,12 +391,14 @@ func (g *GitHub) commitJSON(r *repo, c *commit) object {
 	for _, p := range c.parents {
 		parents = append(parents, object{"sha": p.id, "url": api + "/commits/" + p.id, "html_url": g.page(r) + "/commit/" + p.id})
 	}
-	who := func(login string) object { return object{"name": login, "email": email(login), "date": stamp(c.date)} }
+	who := func(login, mail string, when time.Time) object {
+		return object{"name": login, "email": mail, "date": stamp(when)}
+	}
 	return object{
 		"sha": c.id, "node_id": commitNode(r, c), "url": api + "/commits/" + c.id, "html_url": page, "comments_url": api + "/commits/" + c.id + "/comments",
 		"author": g.userJSON(c.author), "committer": g.userJSON(c.committer), "parents": parents,
 		"commit": object{
-			"url": api + "/git/commits/" + c.id, "author": who(c.author), "committer": who(c.committer), "message": c.message, "comment_count": 0,
+			"url": api + "/git/commits/" + c.id, "author": who(c.author, c.address(), c.authored), "committer": who(c.committer, email(c.committer), c.date), "message": c.message, "comment_count": 0,
 			"tree":         object{"sha": c.tree.id, "url": api + "/git/trees/" + c.tree.id},
 			"verification": object{"verified": false, "reason": "unsigned", "payload": nil, "signature": nil, "verified_at": nil},
 		},

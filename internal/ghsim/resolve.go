@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/relbot/relbot/internal/coupling"
 )
@@ -457,8 +456,12 @@ func (v commitValue) field(x *execution, name string, args arguments) (any, erro
 		return v.message, nil
 	case "messageHeadline":
 		return v.subject(), nil
-	case "committedDate", "authoredDate":
+	case "committedDate":
 		return stamp(v.date), nil
+	case "authoredDate":
+		return stamp(v.authored), nil
+	case "author":
+		return signature{v.commit}, nil
 	case "tree":
 		return treeValue{v.repo, v.commit.tree.id, ""}, nil
 	case "file":
@@ -479,6 +482,23 @@ func (v commitValue) field(x *execution, name string, args arguments) (any, erro
 		return connect(x, "PullRequestConnection", all, args, pullKey, wrapPull)
 	}
 	return gitObject(x, v, v.repo, v.id, name)
+}
+
+// signature is who wrote a commit.
+type signature struct{ *commit }
+
+func (signature) typename() string { return "GitActor" }
+
+func (s signature) field(_ *execution, name string, _ arguments) (any, error) {
+	switch name {
+	case "name":
+		return s.author, nil
+	case "email":
+		return s.address(), nil
+	case "date":
+		return stamp(s.authored), nil
+	}
+	return nil, unresolved(s, name)
 }
 
 func commitKey(c *commit) string           { return c.id }
@@ -578,10 +598,7 @@ func (v entryValue) field(_ *execution, name string, _ arguments) (any, error) {
 		}
 		return "blob", nil
 	case "mode":
-		if v.entry.dir {
-			return 0o40000, nil
-		}
-		return 0o100644, nil
+		return v.repo.mode(v.entry), nil
 	case "size":
 		return len(v.repo.blobs[v.entry.id]), nil
 	case "object":
@@ -605,7 +622,7 @@ const maxBlobText = 512000
 
 func (v blobValue) field(x *execution, name string, _ arguments) (any, error) {
 	text := v.repo.blobs[v.id]
-	binary := strings.Contains(text, "\x00") || !utf8.ValidString(text)
+	binary := isBinary(text)
 	switch name {
 	case "byteSize":
 		return len(text), nil

@@ -42,7 +42,7 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 	samples := map[string]value{
 		"Query": queryRoot{}, "Mutation": mutationRoot{}, "RateLimit": rateValue{}, "User": actor{"ann"}, "Bot": actor{"x[bot]"},
 		"Organization": organization{actor{"acme"}}, "Repository": repoValue{r}, "Ref": r.refValue("main").(value),
-		"Comparison": comparisonValue{main, main}, "Commit": commitValue{r, main}, "Tag": tagValue{r, "v1", r.tags["v1"]},
+		"Comparison": comparisonValue{main, main}, "Commit": commitValue{r, main}, "GitActor": signature{main}, "Tag": tagValue{r, "v1", r.tags["v1"]},
 		"Tree": treeValue{r, main.tree.id, ""}, "TreeEntry": entries, "Blob": blobValue{r, r.blob("x")}, "PullRequest": pullValue{p},
 		"PullRequestCommit": pullCommit{r, main}, "IssueComment": commentValue{r.comments[0]}, "Issue": issueValue{i},
 		"MergeQueue": queueValue{r, "main"}, "MergeQueueEntry": queueEntry{p, 1},

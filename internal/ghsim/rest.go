@@ -85,6 +85,7 @@ var routes = []*route{
 	on("PATCH", "{r}/check-runs/{id}", "checks", "write", (*call).updateCheck),
 	on("POST", "{r}/statuses/{sha}", "statuses", "write", (*call).createStatus),
 	on("GET", "{r}/commits/{ref...}/statuses", "statuses", "read", (*call).listStatuses),
+	on("GET", "{r}/commits/{ref...}", "contents", "read", (*call).getCommit),
 
 	on("GET", "{r}/issues/comments", "issues|pull_requests", "read", (*call).listRepoComments),
 	on("GET", "{r}/issues/comments/{id}", "issues|pull_requests", "read", (*call).getComment),
@@ -307,6 +308,30 @@ func (c *call) compare() answer {
 	}}
 }
 
+// getCommit shows a commit, or its diff against its first parent when that is asked for.
+func (c *call) getCommit() answer {
+	g, r := c.g, c.repo
+	x := r.resolve(c.request.PathValue("ref"))
+	if x == nil {
+		return fail(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.request.PathValue("ref"))
+	}
+	before := &tree{}
+	if len(x.parents) > 0 {
+		before = x.parents[0].tree
+	}
+	all := changes(before, x.tree)
+	if strings.Contains(c.request.Header.Get("Accept"), "diff") {
+		return answer{status: http.StatusOK, body: []byte(r.diff(all)), header: http.Header{"Content-Type": {"application/vnd.github.v3.diff; charset=utf-8"}}}
+	}
+	body := g.commitJSON(r, x)
+	files := []any{}
+	for _, f := range all[:min(len(all), maxCompareFiles)] {
+		files = append(files, g.fileJSON(r, f, x))
+	}
+	body["files"] = files
+	return ok(body)
+}
+
 // relation names how a head stands to its base: for REST, and for GraphQL.
 func relation(ahead, behind int) (rest, graphql string) {
 	switch {
@@ -344,7 +369,7 @@ func (c *call) getTree() answer {
 				continue
 			}
 			entries = append(entries, object{
-				"path": path, "mode": "100644", "type": "blob", "sha": e.id, "size": len(r.blobs[e.id]), "url": g.repoURL(r) + "/git/blobs/" + e.id,
+				"path": path, "mode": fmt.Sprintf("%o", r.mode(e)), "type": "blob", "sha": e.id, "size": len(r.blobs[e.id]), "url": g.repoURL(r) + "/git/blobs/" + e.id,
 			})
 		}
 	}

@@ -41,7 +41,8 @@ Repository id databaseId name nameWithOwner owner url isPrivate isArchived isFor
 RefConnection nodes pageInfo totalCount
 Ref id name prefix target compare
 Comparison aheadBy behindBy status
-Commit id oid abbreviatedOid commitUrl message messageHeadline committedDate authoredDate tree parents file history associatedPullRequests
+Commit id oid abbreviatedOid commitUrl message messageHeadline committedDate authoredDate author tree parents file history associatedPullRequests
+GitActor email name date
 CommitConnection nodes pageInfo totalCount
 CommitHistoryConnection nodes pageInfo totalCount
 Tag id oid abbreviatedOid commitUrl name message target

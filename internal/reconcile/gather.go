@@ -3,15 +3,13 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/versionscan"
 )
@@ -29,7 +27,7 @@ type gathering struct {
 	surveys map[coupling.Repo]versionscan.Fact[forge.Survey]
 	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull]
 	outage  error
-	logs    map[string]versionscan.Fact[[]forge.Commit]
+	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed: nothing can be judged
 }
 
@@ -52,7 +50,7 @@ type wanted struct {
 // gather reads everything that the rules need.
 func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Snapshot, error) {
 	couplings, extra, group := w.couplings, w.extra, w.group
-	g := &gathering{r: r, home: w.home, docs: map[coupling.Repo]repoDoc{}, logs: map[string]versionscan.Fact[[]forge.Commit]{}}
+	g := &gathering{r: r, home: w.home, docs: map[coupling.Repo]repoDoc{}}
 	s := rules.Snapshot{
 		Couplings: couplings,
 		Repos:     map[coupling.Repo]rules.Repository{},
@@ -220,62 +218,19 @@ func (g *gathering) devFiles(ctx context.Context, repo coupling.Repo, commit str
 			paths = append(paths, r.Path)
 		}
 	}
-	return g.files(ctx, repo, commit, paths)
+	return g.ask(repo).Files(ctx, commit, paths)
 }
 
-func (g *gathering) files(ctx context.Context, repo coupling.Repo, commit string, paths []string) map[string]versionscan.Fact[versionscan.File] {
-	var at []forge.At
-	for _, p := range paths {
-		at = append(at, forge.At{Commit: commit, Path: p})
+// ask asks one repository for its content and history, and remembers what failed.
+func (g *gathering) ask(repo coupling.Repo) *history.Asker {
+	if g.askers == nil {
+		g.askers = map[coupling.Repo]*history.Asker{}
 	}
-	out := map[string]versionscan.Fact[versionscan.File]{}
-	if len(at) == 0 {
-		return out
+	if g.askers[repo] == nil {
+		g.askers[repo] = &history.Asker{Source: g.r.GitHub, Repo: repo, Failed: g.note}
 	}
-	found, err := g.r.GitHub.Files(ctx, repo, at)
-	g.note(err)
-	for _, a := range at {
-		f, ok := found[a]
-		if !ok {
-			f = versionscan.NotKnown[versionscan.File](reason(err))
-		}
-		out[a.Path] = f
-	}
-	return out
+	return g.askers[repo]
 }
-
-func reason(err error) string {
-	if err == nil {
-		return "it was not read"
-	}
-	return err.Error()
-}
-
-// matching reads the files that match a glob at a commit. When the tree cannot be listed the glob itself stands for
-// an unknown file.
-func (g *gathering) matching(ctx context.Context, repo coupling.Repo, commit, glob string) map[string]versionscan.Fact[versionscan.File] {
-	if path, literal := versionscan.GlobBase(glob); literal {
-		return g.files(ctx, repo, commit, []string{path})
-	}
-	tree, err := g.r.GitHub.Tree(ctx, repo, commit)
-	g.note(err)
-	if !tree.Known() {
-		return map[string]versionscan.Fact[versionscan.File]{glob: versionscan.NotKnown[versionscan.File](tree.Why)}
-	}
-	var paths []string
-	for _, e := range tree.Value {
-		if versionscan.Match(glob, e.Path) {
-			paths = append(paths, e.Path)
-		}
-	}
-	if len(paths) > maxMatches {
-		return map[string]versionscan.Fact[versionscan.File]{glob: versionscan.NotKnown[versionscan.File](fmt.Sprintf("%d files match, more than %d", len(paths), maxMatches))}
-	}
-	return g.files(ctx, repo, commit, paths)
-}
-
-// maxMatches bounds how many files one glob may bring into an evaluation.
-const maxMatches = 2000
 
 // groupTree is a merge group under judgement.
 type groupTree struct {
@@ -310,7 +265,8 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 			}
 		}
 		if gate.Evidence != nil {
-			facts.Shows, facts.Tip = g.evidence(ctx, repo, *gate.Evidence, tree, s, g.policy.Releases)
+			facts.Tip = gate.Evidence.Holds(g.ask(repo).Matching(ctx, tree, gate.Evidence.Path))
+			facts.Shows = g.ask(repo).Shows(ctx, *gate.Evidence, history.Releases(g.policy.Releases, s.Tags.Value))
 		}
 		out[gate.ID] = facts
 	}
@@ -343,7 +299,7 @@ func (g *gathering) scheme() versionscan.Scheme {
 
 // site finds a gate in a tree.
 func (g *gathering) site(ctx context.Context, repo coupling.Repo, commit string, gate rules.Gate) rules.Site {
-	return g.find(gate, g.matching(ctx, repo, commit, gate.Find.Path))
+	return g.find(gate, g.ask(repo).Matching(ctx, commit, gate.Find.Path))
 }
 
 func (g *gathering) find(gate rules.Gate, files map[string]versionscan.Fact[versionscan.File]) rules.Site {
@@ -375,9 +331,9 @@ func (g *gathering) mergeResult(ctx context.Context, repo coupling.Repo, p forge
 	if cmp.Value.Behind == 0 {
 		return p.Head, nil
 	}
-	base := g.matching(ctx, repo, cmp.Value.MergeBase, glob)
-	ours := g.matching(ctx, repo, tip, glob)
-	theirs := g.matching(ctx, repo, p.Head, glob)
+	base := g.ask(repo).Matching(ctx, cmp.Value.MergeBase, glob)
+	ours := g.ask(repo).Matching(ctx, tip, glob)
+	theirs := g.ask(repo).Matching(ctx, p.Head, glob)
 	out := map[string]versionscan.Fact[versionscan.File]{}
 	absent := versionscan.None[versionscan.File]("")
 	at := func(m map[string]versionscan.Fact[versionscan.File], path string) versionscan.Fact[versionscan.File] {
@@ -405,44 +361,6 @@ func (g *gathering) mergeResult(ctx context.Context, repo coupling.Repo, p forge
 		}
 	}
 	return "", out
-}
-
-// evidence says at which tags a predicate holds, and whether it holds at the tip.
-func (g *gathering) evidence(ctx context.Context, repo coupling.Repo, e versionscan.Evidence, tip string, s forge.Survey, rel *versionscan.Releases) (map[string]versionscan.Fact[bool], versionscan.Fact[bool]) {
-	shows := map[string]versionscan.Fact[bool]{}
-	at := e.Holds(g.matching(ctx, repo, tip, e.Path))
-	if !s.Tags.Known() || rel == nil {
-		return shows, at
-	}
-	tags := releaseTags(rel, s.Tags.Value)
-	if path, literal := versionscan.GlobBase(e.Path); literal {
-		var ats []forge.At
-		for _, t := range tags {
-			ats = append(ats, forge.At{Commit: t.Commit, Path: path})
-		}
-		found, err := g.r.GitHub.Files(ctx, repo, ats)
-		g.note(err)
-		for _, t := range tags {
-			f, ok := found[forge.At{Commit: t.Commit, Path: path}]
-			if !ok {
-				f = versionscan.NotKnown[versionscan.File](reason(err))
-			}
-			shows[t.Name] = e.Holds(map[string]versionscan.Fact[versionscan.File]{path: f})
-		}
-		return shows, at
-	}
-	for _, t := range tags {
-		shows[t.Name] = e.Holds(g.matching(ctx, repo, t.Commit, e.Path))
-	}
-	return shows, at
-}
-
-// releaseTags are the tags that name releases.
-func releaseTags(rel *versionscan.Releases, tags []versionscan.Tag) []versionscan.Tag {
-	return slices.DeleteFunc(slices.Clone(tags), func(t versionscan.Tag) bool {
-		_, ok := rel.ParseTag(t.Name)
-		return !ok
-	})
 }
 
 // pull turns a pull request into facts, for a merged one with its place in the history.
@@ -509,181 +427,20 @@ func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, 
 		out.Revert = versionscan.NotKnown[rules.Revert](why)
 		return
 	}
-	var tags []versionscan.Tag
-	if rel != nil && s.Tags.Known() {
-		tags = releaseTags(rel, s.Tags.Value)
-	}
-	lines := map[string]string{}
-	for branch, commit := range s.Branches.Value {
-		if rel != nil && rel.Branches != "" {
-			if _, is := rel.LineOf(branch); is {
-				lines[branch] = commit
-			}
+	ask, change := g.ask(p.Repo), history.Change{Merge: f.Merge, Number: p.Number, Title: f.Title, MergedAt: f.MergedAt, Tip: tip}
+	out.Carriers, out.Lines = ask.Carriers(ctx, change, history.Releases(rel, s.Tags.Value), history.Lines(rel, s.Branches.Value, f.Base))
+	out.OnBase = ask.OnBase(ctx, change)
+	switch revert := ask.Reverted(ctx, change); {
+	case revert.Known():
+		v := rules.Revert{Commit: revert.Value.Commit, How: "commit"}
+		if revert.Value.Number != 0 {
+			v.Pull = coupling.Pull{Repo: p.Repo, Number: revert.Value.Number}
 		}
-	}
-	revs := []string{tip}
-	for _, t := range tags {
-		revs = append(revs, t.Commit)
-	}
-	for _, c := range lines {
-		revs = append(revs, c)
-	}
-	slices.Sort(revs)
-	revs = slices.Compact(revs)
-	contains, err := g.r.GitHub.Contains(ctx, p.Repo, f.Merge, revs)
-	g.note(err)
-	in := func(rev string) versionscan.Fact[bool] {
-		if c, ok := contains[rev]; ok {
-			return c
-		}
-		return versionscan.NotKnown[bool](reason(err))
-	}
-	out.OnBase = in(tip)
-	out.Revert = g.revert(ctx, p, f, tip)
-	out.Carriers = map[string]versionscan.Fact[string]{}
-	for _, t := range tags {
-		out.Carriers[t.Name] = g.carries(ctx, p, f, t.Commit, t.Date, in(t.Commit))
-	}
-	out.Lines = map[string]versionscan.Fact[string]{}
-	for branch, commit := range lines {
-		if branch == f.Base {
-			continue
-		}
-		out.Lines[branch] = g.carries(ctx, p, f, commit, time.Time{}, in(commit))
+		out.Revert = versionscan.Know(v)
+	default:
+		out.Revert = versionscan.Fact[rules.Revert]{State: revert.State, Why: revert.Why}
 	}
 }
-
-// carries says whether a tag or line has a change, and by which method that was found: ancestry, or an equivalent
-// pick told by its trailer or its number.
-func (g *gathering) carries(ctx context.Context, p coupling.Pull, f forge.Pull, rev string, date time.Time, ancestor versionscan.Fact[bool]) versionscan.Fact[string] {
-	switch {
-	case !ancestor.Known():
-		return versionscan.NotKnown[string](ancestor.Why)
-	case ancestor.Value:
-		return versionscan.Know("ancestry")
-	case !date.IsZero() && date.Add(24*time.Hour).Before(f.MergedAt):
-		return versionscan.None[string]("older than the change") // no pick is older than what it picks
-	}
-	cmp, err := g.r.GitHub.Compare(ctx, p.Repo, f.Merge, rev)
-	g.note(err)
-	if !cmp.Known() {
-		return versionscan.NotKnown[string](cmp.Why)
-	}
-	return picked(cmp.Value.Commits, p, f)
-}
-
-// picked looks for a pick of a change among commits, and whether a later one takes it back.
-func picked(commits []forge.Commit, p coupling.Pull, f forge.Pull) versionscan.Fact[string] {
-	method, sha := "", ""
-	for _, c := range commits {
-		subject, _, _ := strings.Cut(c.Message, "\n")
-		switch {
-		case method != "" && revertOf(c, sha, 0, ""):
-			method, sha = "", ""
-		case strings.Contains(c.Message, "(cherry picked from commit "+f.Merge):
-			method, sha = "cherry-pick trailer", c.SHA
-		case !strings.HasPrefix(subject, "Revert ") && namesPull(subject, p.Number):
-			method, sha = "pull request number", c.SHA
-		}
-	}
-	if method == "" {
-		return versionscan.None[string]("no pick of it")
-	}
-	return versionscan.Know(method)
-}
-
-// namesPull reports whether a commit's subject ends in "(#N)", as GitHub writes it for a squash.
-func namesPull(subject string, n int) bool {
-	return strings.Contains(subject, fmt.Sprintf("(#%d)", n))
-}
-
-var revertsPull = regexp.MustCompile(`(?im)^reverts? (?:[\w.-]+/[\w.-]+)?#(\d+)\b`)
-
-// revertOf reports whether a commit takes back another: by git's own words, by naming the pull request, or by quoting
-// its subject.
-func revertOf(c forge.Commit, sha string, number int, title string) bool {
-	if sha != "" && strings.Contains(c.Message, "This reverts commit "+sha) {
-		return true
-	}
-	if number == 0 {
-		return false
-	}
-	subject, _, _ := strings.Cut(c.Message, "\n")
-	if quoted, ok := strings.CutPrefix(subject, `Revert "`); ok {
-		if i := strings.LastIndexByte(quoted, '"'); i >= 0 {
-			quoted = quoted[:i]
-		}
-		if strings.HasSuffix(quoted, fmt.Sprintf("(#%d)", number)) || title != "" && quoted == title {
-			return true
-		}
-	}
-	for _, m := range revertsPull.FindAllStringSubmatch(c.Message, -1) {
-		if m[1] == fmt.Sprint(number) {
-			return true
-		}
-	}
-	return false
-}
-
-// revert finds the commit that took a merged change back, following reverts of reverts.
-func (g *gathering) revert(ctx context.Context, p coupling.Pull, f forge.Pull, tip string) versionscan.Fact[rules.Revert] {
-	since := f.MergedAt.Add(-time.Minute).UTC().Truncate(24 * time.Hour) // by the day, so that members share one read
-	key := string(p.Repo) + "@" + tip + since.String()
-	log, ok := g.logs[key]
-	if !ok {
-		var err error
-		log, err = g.r.GitHub.Log(ctx, p.Repo, tip, since, maxLog)
-		g.note(err)
-		if !log.Known() && log.Why == "" {
-			log.Why = reason(err)
-		}
-		g.logs[key] = log
-	}
-	if !log.Known() {
-		return versionscan.NotKnown[rules.Revert](log.Why)
-	}
-	commits := slices.Clone(log.Value)
-	slices.Reverse(commits) // oldest first
-	sha, number, title := f.Merge, p.Number, f.Title
-	reverted := versionscan.None[rules.Revert]("no commit takes it back")
-	for _, c := range commits {
-		if c.SHA == f.Merge || !revertOf(c, sha, number, title) {
-			continue
-		}
-		if reverted.Known() { // the revert was reverted: the change is back
-			reverted = versionscan.None[rules.Revert]("the revert was reverted")
-		} else {
-			v := rules.Revert{Commit: c.SHA, How: "commit"}
-			if n := pullOf(c); n != 0 {
-				v.Pull = coupling.Pull{Repo: p.Repo, Number: n}
-			}
-			reverted = versionscan.Know(v)
-		}
-		sha, number = c.SHA, pullOf(c)
-		title, _, _ = strings.Cut(c.Message, "\n")
-		title = strings.TrimSpace(strings.TrimSuffix(title, fmt.Sprintf("(#%d)", number)))
-	}
-	return reverted
-}
-
-var subjectPull = regexp.MustCompile(`\(#(\d+)\)$|^Merge pull request #(\d+) `)
-
-// pullOf is the pull request that a commit came from: what GitHub associates, else the number in its subject.
-func pullOf(c forge.Commit) int {
-	subject, _, _ := strings.Cut(c.Message, "\n")
-	if m := subjectPull.FindStringSubmatch(strings.TrimSpace(subject)); m != nil {
-		var n int
-		fmt.Sscan(m[1]+m[2], &n)
-		return n
-	}
-	if len(c.Pulls) > 0 {
-		return c.Pulls[0]
-	}
-	return 0
-}
-
-// maxLog bounds how far back a revert is looked for.
-const maxLog = 2000
 
 // isOutage reports whether facts are missing because GitHub does not answer, as against answering no.
 func (g *gathering) isOutage() bool {

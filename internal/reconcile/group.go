@@ -9,6 +9,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
@@ -83,7 +84,7 @@ func groupPulls(repo coupling.Repo, cmp versionscan.Fact[forge.Comparison], hint
 	}
 	var out []coupling.Pull
 	for _, c := range cmp.Value.Commits {
-		n := pullOf(c)
+		n := history.PullOf(c)
 		if n == 0 { // rebased: whose commit it is cannot be told, and an unseen member might be in the group
 			return nil, false
 		}

@@ -214,10 +214,10 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	}
 	commit, files := g.mergeResult(ctx, p.Repo, f, repo.Tip, policyPath)
 	if commit != "" {
-		files = g.files(ctx, p.Repo, commit, []string{policyPath})
+		files = g.ask(p.Repo).Files(ctx, commit, []string{policyPath})
 	}
 	file := files[policyPath]
-	base := g.files(ctx, p.Repo, repo.Tip, []string{policyPath})[policyPath]
+	base := g.ask(p.Repo).Files(ctx, repo.Tip, []string{policyPath})[policyPath]
 	if file.Unknown() || base.Unknown() || file.Absent() || file.State == base.State && file.Value == base.Value {
 		return nil, nil
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
@@ -52,15 +53,6 @@ type Reader interface {
 	OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, error)
 }
 
-// Source is what reconciling reads of a repository's content and history; all of it is immutable for a given commit.
-type Source interface {
-	Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map[forge.At]versionscan.Fact[versionscan.File], error)
-	Tree(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error)
-	Contains(ctx context.Context, repo coupling.Repo, commit string, revs []string) (map[string]versionscan.Fact[bool], error)
-	Compare(ctx context.Context, repo coupling.Repo, base, head string) (versionscan.Fact[forge.Comparison], error)
-	Log(ctx context.Context, repo coupling.Repo, rev string, since time.Time, limit int) (versionscan.Fact[[]forge.Commit], error)
-}
-
 // People is what commands need to know of the people who give them.
 type People interface {
 	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
@@ -77,7 +69,7 @@ type Log interface {
 // GitHub is everything together, as package ghapp provides it.
 type GitHub interface {
 	Reader
-	Source
+	history.Source
 	People
 	Log
 	publish.GitHub

@@ -860,23 +860,48 @@ func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 	return finish(f, v.text, scheme), true
 }
 
+// Holds reports whether any of the files has the evidence; see [Predicate.Holds].
+func (e Evidence) Holds(files map[string]Fact[File]) Fact[bool] { return e.Compile().Holds(files) }
+
+// Predicate is an evidence that is asked of many releases: it looks at each text once.
+type Predicate struct {
+	pattern *regexp.Regexp
+	err     error
+	seen    map[string]bool // by text; releases share most of their files
+}
+
+// Compile readies an evidence. A pattern that cannot be compiled leaves every answer unknown.
+func (e Evidence) Compile() *Predicate {
+	p := &Predicate{seen: map[string]bool{}}
+	p.pattern, p.err = regexp.Compile(e.Pattern)
+	return p
+}
+
 // Holds reports whether any of the files has the evidence. No file at all, or only absent ones, is a plain no; a file
 // that could not be read leaves it unknown, unless another has it.
-func (e Evidence) Holds(files map[string]Fact[File]) Fact[bool] {
-	re, err := regexp.Compile(e.Pattern)
-	if err != nil {
-		return NotKnown[bool](err.Error())
+func (p *Predicate) Holds(files map[string]Fact[File]) Fact[bool] {
+	if p.err != nil {
+		return NotKnown[bool](p.err.Error())
 	}
 	out := Know(false)
-	for _, p := range slices.Sorted(maps.Keys(files)) {
-		switch f := files[p]; {
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		switch f := files[path]; {
 		case f.Unknown():
-			out = NotKnown[bool](fmt.Sprintf("%s: %s", p, cmp.Or(f.Why, "it was not read")))
-		case f.Known() && !f.Value.Binary && !f.Value.Link && re.MatchString(f.Value.Text):
+			out = NotKnown[bool](fmt.Sprintf("%s: %s", path, cmp.Or(f.Why, "it was not read")))
+		case f.Known() && !f.Value.Binary && !f.Value.Link && p.matches(f.Value.Text):
 			return Know(true)
 		}
 	}
 	return out
+}
+
+func (p *Predicate) matches(text string) bool {
+	does, ok := p.seen[text]
+	if !ok {
+		does = p.pattern.MatchString(text)
+		p.seen[text] = does
+	}
+	return does
 }
 
 func isNumber(s string) bool { return s != "" && digits(s) == len(s) }

@@ -38,6 +38,7 @@ POST /repos/{owner}/{repo}/check-runs
 PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}
 POST /repos/{owner}/{repo}/statuses/{sha}
 GET /repos/{owner}/{repo}/commits/{ref}/statuses
+GET /repos/{owner}/{repo}/commits/{ref}
 GET /repos/{owner}/{repo}/issues/comments
 GET /repos/{owner}/{repo}/issues/comments/{comment_id}
 PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}
