@@ -62,6 +62,7 @@ type SurveyRequest struct {
 	Prefixes []string // branches whose names begin so (release lines)
 	Branches []string // branches by name (bases of members); the default branch is always read
 	NoTags   bool
+	Paths    []string // files that will be asked for at every tag: what stands there is learned with the list of tags
 }
 
 // Pull is a pull request.

@@ -28,8 +28,8 @@ import (
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/golang-jwt/jwt/v4"
 	"github.com/google/go-github/v62/github"
-	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 )
@@ -41,6 +41,8 @@ type Settings struct {
 	Key    []byte            // PEM
 	HTTP   http.RoundTripper // nil is a transport with time-outs
 	Log    *slog.Logger
+	// Cache keeps what never changes; nil is one in memory.
+	Cache *cache.Cache
 	// Token is a token to use for everything in place of the App's own, as in a CI job.
 	Token string
 }
@@ -57,14 +59,10 @@ type App struct {
 	tokens   map[int64]*ghinstallation.Transport
 	login    string
 
-	cache *lru.Cache[string, any]
-}
+	tags map[coupling.Repo]*tagList
 
-// cacheEntries bounds the cache of immutable content; texts longer than cacheText are read again rather than kept.
-const (
-	cacheEntries = 50_000
-	cacheText    = 256 << 10
-)
+	cache *cache.Cache
+}
 
 // requestTimeout bounds a request with its answer.
 const requestTimeout = 30 * time.Second
@@ -85,9 +83,11 @@ func New(s Settings) (*App, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, tokens: map[int64]*ghinstallation.Transport{}}
-	if a.cache, err = lru.New[string, any](cacheEntries); err != nil {
-		return nil, err
+	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, tokens: map[int64]*ghinstallation.Transport{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
+	if a.cache == nil {
+		if a.cache, err = cache.Open(cache.Options{}); err != nil {
+			return nil, err
+		}
 	}
 	if s.Token != "" {
 		return a, nil

@@ -9,27 +9,18 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-github/v62/github"
 
+	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
 )
-
-// cached looks up a fact about something that never changes.
-func cached[T any](a *App, key string) (T, bool) {
-	if v, ok := a.cache.Get(key); ok {
-		if t, ok := v.(T); ok {
-			return t, true
-		}
-	}
-	var zero T
-	return zero, false
-}
 
 type fileFact = versionscan.Fact[versionscan.File]
 
@@ -88,7 +79,7 @@ func (a *App) raw(ctx context.Context, repo coupling.Repo, path, accept string) 
 // Diff is the unified diff of a commit against its first parent.
 func (a *App) Diff(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[string], error) {
 	key := "diff " + commit
-	if d, ok := cached[string](a, key); ok {
+	if d, ok := cache.Get[string](a.cache, key); ok {
 		return versionscan.Know(d), nil
 	}
 	text, status, err := a.raw(ctx, repo, "commits/"+url.PathEscape(commit), "application/vnd.github.diff")
@@ -98,152 +89,195 @@ func (a *App) Diff(ctx context.Context, repo coupling.Repo, commit string) (vers
 	case err != nil:
 		return versionscan.NotKnown[string](err.Error()), err
 	}
-	if sha.MatchString(commit) && len(text) <= cacheText {
-		a.cache.Add(key, string(text))
+	if sha.MatchString(commit) {
+		cache.Add(a.cache, key, string(text))
 	}
 	return versionscan.Know(string(text)), nil
 }
 
 var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// fileBatch is how many files one query asks for.
-const fileBatch = 50
+// How many files one query asks for: by id, and with their texts.
+const (
+	fileBatch = 150
+	textBatch = 50
+)
+
+// place is what stands at a path of a commit: the id of a blob, or "" where none is.
+type place struct {
+	Blob string
+	Link bool
+}
+
+func placeKey(commit, path string) string { return "path " + commit + ":" + path }
 
 // Files reads files at commits. What is not there is absent. Answers about full commit ids are kept.
+//
+// Across releases a file rarely changes: files are asked for by id first, and each text once.
 func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map[forge.At]fileFact, error) {
 	out := map[forge.At]fileFact{}
+	places := map[forge.At]place{}
 	var todo []forge.At
 	for _, f := range at {
-		if oid, ok := cached[string](a, "path "+f.Commit+":"+f.Path); ok {
-			if oid == "" {
-				out[f] = versionscan.None[versionscan.File]("")
+		if p, ok := cache.Get[place](a.cache, placeKey(f.Commit, f.Path)); ok && sha.MatchString(f.Commit) {
+			places[f] = p
+		} else {
+			todo = append(todo, f)
+		}
+	}
+	texts := map[string]fileFact{} // by blob
+	err := chunked(todo, fileBatch, func(part []forge.At) error { return a.places(ctx, repo, part, places, texts, out) })
+	if err == nil {
+		var need []string
+		for _, p := range places {
+			if _, ok := texts[p.Blob]; ok || p.Blob == "" {
 				continue
 			}
-			if file, ok := cached[versionscan.File](a, "blob "+oid); ok {
-				out[f] = versionscan.Know(file)
-				continue
+			if file, ok := cache.Get[versionscan.File](a.cache, "blob "+p.Blob); ok {
+				texts[p.Blob] = versionscan.Know(file)
+			} else {
+				texts[p.Blob] = versionscan.NotKnown[versionscan.File]("GitHub does not give its text")
+				need = append(need, p.Blob)
 			}
 		}
-		todo = append(todo, f)
+		slices.Sort(need)
+		err = chunked(need, textBatch, func(part []string) error { return a.texts(ctx, repo, part, texts) })
 	}
-	err := chunked(todo, fileBatch, func(part []forge.At) error { return a.files(ctx, repo, part, out) })
-	if err != nil {
-		for _, f := range todo {
-			if _, done := out[f]; !done {
-				out[f] = versionscan.NotKnown[versionscan.File](err.Error())
-			}
+	for _, f := range at {
+		if _, done := out[f]; done {
+			continue
+		}
+		p, ok := places[f]
+		text := texts[p.Blob]
+		switch {
+		case !ok && err != nil, ok && p.Blob != "" && text.Unknown() && err != nil:
+			out[f] = versionscan.NotKnown[versionscan.File](err.Error())
+		case !ok:
+			out[f] = versionscan.NotKnown[versionscan.File]("GitHub did not tell")
+		case p.Blob == "":
+			out[f] = versionscan.None[versionscan.File]("")
+		default:
+			text.Value.Link = p.Link
+			out[f] = text
 		}
 	}
 	return out, err
 }
 
-func (a *App) files(ctx context.Context, repo coupling.Repo, at []forge.At, out map[forge.At]fileFact) error {
-	// Across releases a file rarely changes: many files are asked for by id first, and each text once.
-	fields := blobFields
-	if len(at) > 4 {
-		fields = "oid byteSize isBinary isTruncated"
+// places asks what stands at paths of commits. A few files come with their texts at once; what cannot be told goes to out.
+func (a *App) places(ctx context.Context, repo coupling.Repo, at []forge.At, places map[forge.At]place, texts map[string]fileFact, out map[forge.At]fileFact) error {
+	fields := "oid mode type"
+	few := len(at) <= 4
+	if few {
+		fields += " object { ... on Blob { " + blobFields + " } }"
+	}
+	var commits []string
+	byCommit := map[string][]forge.At{}
+	for _, f := range at {
+		if byCommit[f.Commit] == nil {
+			commits = append(commits, f.Commit)
+		}
+		byCommit[f.Commit] = append(byCommit[f.Commit], f)
 	}
 	var v variables
 	var b strings.Builder
-	for i, f := range at {
-		fmt.Fprintf(&b, "f%d: object(expression: %s) { __typename ... on Blob { %s } }\n", i, v.text(f.Commit+":"+f.Path), fields)
+	for i, c := range commits {
+		fmt.Fprintf(&b, "c%d: object(expression: %s) { ... on Commit {", i, v.text(c))
+		for k, f := range byCommit[c] {
+			fmt.Fprintf(&b, " f%d: file(path: %s) { %s }", k, v.text(f.Path), fields)
+		}
+		b.WriteString(" } }\n")
 	}
 	text := v.repositoryOf("r", repo)
 	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" {\n"+b.String()+"} }", v.values)
 	if err != nil {
 		return err
 	}
-	var r map[string]*struct {
-		Typename string `json:"__typename"`
-		blob
-	}
+	var r map[string]map[string]*entryNode
 	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
 		return &forge.RetryError{Err: err}
 	}
 	if r == nil {
 		return fmt.Errorf("%s: files: %w", repo, forge.ErrGone)
 	}
-	need := map[string]blob{}
-	blobs := map[forge.At]blob{}
-	for i, f := range at {
-		alias := fmt.Sprintf("f%d", i)
-		switch n := r[alias]; {
-		case n == nil && ans.at("r", alias) != nil:
-			out[f] = versionscan.NotKnown[versionscan.File](ans.at("r", alias).Message)
-		case n == nil, n.Typename != "Blob":
-			out[f] = versionscan.None[versionscan.File]("")
-			a.keepPath(f, "")
-		default:
-			blobs[f] = n.blob
-			if _, ok := cached[versionscan.File](a, "blob "+n.OID); !ok && len(at) > 4 {
-				need[n.OID] = n.blob
-			} else if !ok {
-				a.keep(n.OID, a.fileOf(ctx, repo, n.blob))
+	for i, c := range commits {
+		alias := fmt.Sprintf("c%d", i)
+		for k, f := range byCommit[c] {
+			name := fmt.Sprintf("f%d", k)
+			n, asked := r[alias][name]
+			switch e := ans.at("r", alias); {
+			case e != nil && (len(e.Path) < 3 || ans.at("r", alias, name) != nil):
+				out[f] = versionscan.NotKnown[versionscan.File](e.Message)
+				continue
+			case !asked:
+				out[f] = versionscan.NotKnown[versionscan.File](fmt.Sprintf("the commit %.10s cannot be read", c))
+				continue
 			}
-		}
-	}
-	if len(need) > 0 {
-		if err := a.texts(ctx, repo, need); err != nil {
-			return err
-		}
-	}
-	for f, n := range blobs {
-		if file, ok := cached[versionscan.File](a, "blob "+n.OID); ok {
-			out[f] = versionscan.Know(file)
-			a.keepPath(f, n.OID)
-		} else {
-			out[f] = a.fileOf(ctx, repo, n) // too large to keep
+			places[f] = a.keepPlace(c, f.Path, n)
+			if few && n != nil && n.Type == "blob" && n.Object != nil {
+				texts[n.OID] = a.keep(n.OID, a.fileOf(ctx, repo, *n.Object))
+			}
 		}
 	}
 	return nil
 }
 
-// texts reads the texts of blobs into the cache.
-func (a *App) texts(ctx context.Context, repo coupling.Repo, need map[string]blob) error {
-	var ids []string
-	for id := range need {
-		ids = append(ids, id)
-	}
-	return chunked(ids, fileBatch, func(part []string) error {
-		var v variables
-		var b strings.Builder
-		for i, id := range part {
-			fmt.Fprintf(&b, "b%d: object(oid: %s) { ... on Blob { %s } }\n", i, v.add("GitObjectID!", id), blobFields)
-		}
-		text := v.repositoryOf("r", repo)
-		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" {\n"+b.String()+"} }", v.values)
-		if err != nil {
-			return err
-		}
-		var r map[string]*blob
-		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-			return &forge.RetryError{Err: err}
-		}
-		for i, id := range part {
-			if n := r[fmt.Sprintf("b%d", i)]; n != nil && n.OID == id {
-				a.keep(id, a.fileOf(ctx, repo, *n))
-			}
-		}
-		return nil
-	})
+// entryNode is an entry of a tree.
+type entryNode struct {
+	OID    string `json:"oid"`
+	Mode   int    `json:"mode"`
+	Type   string `json:"type"`
+	Object *blob  `json:"object"`
 }
 
-func (a *App) keep(oid string, f fileFact) {
-	if f.Known() && len(f.Value.Text) <= maxBlob {
-		a.cache.Add("blob "+oid, f.Value)
+// keepPlace remembers what stands at a path of a commit; n is nil for nothing.
+func (a *App) keepPlace(commit, path string, n *entryNode) place {
+	var p place
+	if n != nil && n.Type == "blob" {
+		p = place{Blob: n.OID, Link: n.Mode == 0o120000}
 	}
+	if sha.MatchString(commit) {
+		cache.Add(a.cache, placeKey(commit, path), p)
+	}
+	return p
 }
 
-func (a *App) keepPath(f forge.At, oid string) {
-	if sha.MatchString(f.Commit) {
-		a.cache.Add("path "+f.Commit+":"+f.Path, oid)
+// texts reads the texts of blobs.
+func (a *App) texts(ctx context.Context, repo coupling.Repo, ids []string, texts map[string]fileFact) error {
+	var v variables
+	var b strings.Builder
+	for i, id := range ids {
+		fmt.Fprintf(&b, "b%d: object(oid: %s) { ... on Blob { %s } }\n", i, v.add("GitObjectID!", id), blobFields)
 	}
+	text := v.repositoryOf("r", repo)
+	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" {\n"+b.String()+"} }", v.values)
+	if err != nil {
+		return err
+	}
+	var r map[string]*blob
+	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
+		return &forge.RetryError{Err: err}
+	}
+	for i, id := range ids {
+		if n := r[fmt.Sprintf("b%d", i)]; n != nil && n.OID == id {
+			texts[id] = a.keep(id, a.fileOf(ctx, repo, *n))
+		}
+	}
+	return nil
+}
+
+// keep remembers the text of a blob.
+func (a *App) keep(oid string, f fileFact) fileFact {
+	if f.Known() {
+		cache.Add(a.cache, "blob "+oid, f.Value)
+	}
+	return f
 }
 
 // Tree lists all files of a commit.
 func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error) {
 	key := "tree " + commit
-	if t, ok := cached[[]forge.Entry](a, key); ok {
+	if t, ok := cache.Get[[]forge.Entry](a.cache, key); ok {
 		return versionscan.Know(t), nil
 	}
 	var r struct {
@@ -268,7 +302,7 @@ func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit string) (vers
 		}
 	}
 	if sha.MatchString(commit) {
-		a.cache.Add(key, out)
+		cache.Add(a.cache, key, out)
 	}
 	return versionscan.Know(out), nil
 }
@@ -279,7 +313,7 @@ const maxCompare = 20
 // Compare compares base...head. Answers about full commit ids are kept.
 func (a *App) Compare(ctx context.Context, repo coupling.Repo, base, head string) (versionscan.Fact[forge.Comparison], error) {
 	key := "compare " + string(repo) + " " + base + "..." + head
-	if c, ok := cached[forge.Comparison](a, key); ok {
+	if c, ok := cache.Get[forge.Comparison](a.cache, key); ok {
 		return versionscan.Know(c), nil
 	}
 	var out forge.Comparison
@@ -307,7 +341,7 @@ func (a *App) Compare(ctx context.Context, repo coupling.Repo, base, head string
 		}
 	}
 	if sha.MatchString(base) && sha.MatchString(head) {
-		a.cache.Add(key, out)
+		cache.Add(a.cache, key, out)
 	}
 	return versionscan.Know(out), nil
 }
@@ -324,7 +358,7 @@ func (a *App) Contains(ctx context.Context, repo coupling.Repo, commit string, r
 		for _, rev := range revs {
 			if rev == commit {
 				out[rev] = versionscan.Know(true)
-			} else if v, ok := cached[bool](a, key(rev)); ok {
+			} else if v, ok := cache.Get[bool](a.cache, key(rev)); ok {
 				out[rev] = versionscan.Know(v)
 			} else {
 				todo = append(todo, rev)
@@ -348,7 +382,7 @@ func (a *App) Contains(ctx context.Context, repo coupling.Repo, commit string, r
 			in := c.Value.Behind == 0
 			out[rev] = versionscan.Know(in)
 			if sha.MatchString(rev) {
-				a.cache.Add(key(rev), in)
+				cache.Add(a.cache, key(rev), in)
 			}
 		default:
 			out[rev] = versionscan.NotKnown[bool](c.Why)
@@ -381,8 +415,7 @@ func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, k
 		}
 		for _, n := range r.Refs.Nodes {
 			if n.Compare != nil {
-				oid, _ := n.commit()
-				a.cache.Add(key(oid), n.Compare.Status == "BEHIND" || n.Compare.Status == "IDENTICAL")
+				cache.Add(a.cache, key(n.commit().OID), n.Compare.Status == "BEHIND" || n.Compare.Status == "IDENTICAL")
 			}
 		}
 		if !r.Refs.PageInfo.HasNextPage {
@@ -396,7 +429,7 @@ func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, k
 // Log lists the commits of a revision since a time, newest first. Answers about a full commit id are kept.
 func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since time.Time, limit int) (versionscan.Fact[[]forge.Commit], error) {
 	key := fmt.Sprintf("log %s %s %d %d", repo, rev, since.Unix(), limit)
-	if c, ok := cached[[]forge.Commit](a, key); ok {
+	if c, ok := cache.Get[[]forge.Commit](a.cache, key); ok {
 		return versionscan.Know(c), nil
 	}
 	out := []forge.Commit{}
@@ -472,7 +505,7 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 		cursor = r.Object.History.PageInfo.EndCursor
 	}
 	if sha.MatchString(rev) {
-		a.cache.Add(key, out)
+		cache.Add(a.cache, key, out)
 	}
 	return versionscan.Know(out), nil
 }

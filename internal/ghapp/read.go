@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
@@ -137,37 +139,78 @@ type blob struct {
 }
 
 type refNode struct {
-	Name   string `json:"name"`
-	Target struct {
-		OID           string    `json:"oid"`
-		CommittedDate time.Time `json:"committedDate"`
-		Target        *struct {
-			OID           string    `json:"oid"`
-			CommittedDate time.Time `json:"committedDate"`
-		} `json:"target"`
-	} `json:"target"`
+	Name    string     `json:"name"`
+	Target  commitNode `json:"target"`
 	Compare *struct {
 		Status string `json:"status"`
 	} `json:"compare"`
 }
 
-// commit peels an annotated tag.
-func (r refNode) commit() (string, time.Time) {
-	if t := r.Target.Target; t != nil {
-		return t.OID, t.CommittedDate
+// commitNode is what a ref points at: a commit, or a tag object that points at one.
+type commitNode struct {
+	OID           string
+	CommittedDate time.Time
+	Target        *commitNode
+	Files         map[string]*entryNode // by alias
+}
+
+// UnmarshalJSON also takes the files, whose aliases are f0, f1, ….
+func (n *commitNode) UnmarshalJSON(text []byte) error {
+	var fields struct {
+		OID           string      `json:"oid"`
+		CommittedDate time.Time   `json:"committedDate"`
+		Target        *commitNode `json:"target"`
 	}
-	return r.Target.OID, r.Target.CommittedDate
+	var all map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(text, &fields), json.Unmarshal(text, &all)); err != nil {
+		return err
+	}
+	n.OID, n.CommittedDate, n.Target = fields.OID, fields.CommittedDate, fields.Target
+	for alias, raw := range all {
+		if len(alias) < 2 || alias[0] != 'f' || alias[1] < '0' || alias[1] > '9' {
+			continue
+		}
+		var e *entryNode
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return err
+		}
+		if n.Files == nil {
+			n.Files = map[string]*entryNode{}
+		}
+		n.Files[alias] = e
+	}
+	return nil
+}
+
+// commit peels an annotated tag.
+func (n refNode) commit() commitNode {
+	c := n.Target
+	for c.Target != nil {
+		c = *c.Target
+	}
+	return c
 }
 
 type refPage struct {
 	Nodes    []refNode `json:"nodes"`
+	Total    int       `json:"totalCount"`
 	PageInfo struct {
 		HasNextPage bool   `json:"hasNextPage"`
 		EndCursor   string `json:"endCursor"`
 	} `json:"pageInfo"`
 }
 
-const refFields = `nodes { name target { oid ... on Commit { committedDate } ... on Tag { target { oid ... on Commit { committedDate } } } } } pageInfo { hasNextPage endCursor }`
+// refFields asks for refs with what stands at some paths of their commits.
+func refFields(v *variables, paths []string) string {
+	of := "committedDate"
+	for i, p := range paths {
+		of += fmt.Sprintf(" f%d: file(path: %s) { oid mode type }", i, v.text(p))
+	}
+	return "totalCount nodes { name target { oid ... on Commit { " + of + " } ... on Tag { target { oid ... on Commit { " + of + " } } } } } pageInfo { hasNextPage endCursor }"
+}
+
+// newestTags is where tags are listed from: those that were made last come first.
+const newestTags = `refPrefix: "refs/tags/", orderBy: {field: TAG_COMMIT_DATE, direction: DESC}, first: 100`
 
 // Survey reads repositories as a whole, several in one query.
 func (a *App) Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error) {
@@ -199,10 +242,10 @@ func (a *App) survey(ctx context.Context, requests []forge.SurveyRequest, out ma
 		fmt.Fprintf(&b, "%s { databaseId nameWithOwner isPrivate isArchived defaultBranchRef { name target { oid } }\n", v.repositoryOf(fmt.Sprintf("r%d", i), q.Repo))
 		fmt.Fprintf(&b, "policy: object(expression: %s) { ... on Blob { %s } }\n", v.text("HEAD:.github/relbot.yml"), blobFields)
 		if !q.NoTags {
-			fmt.Fprintf(&b, "tags: refs(refPrefix: \"refs/tags/\", first: 100) { %s }\n", refFields)
+			fmt.Fprintf(&b, "tags: refs(%s) { %s }\n", newestTags, refFields(&v, q.Paths))
 		}
 		for k, p := range q.Prefixes {
-			fmt.Fprintf(&b, "h%d: refs(refPrefix: \"refs/heads/\", query: %s, first: 100) { %s }\n", k, v.text(p), refFields)
+			fmt.Fprintf(&b, "h%d: refs(refPrefix: \"refs/heads/\", query: %s, first: 100) { %s }\n", k, v.text(p), refFields(&v, nil))
 		}
 		for k, name := range q.Branches {
 			fmt.Fprintf(&b, "b%d: ref(qualifiedName: %s) { name target { oid } }\n", k, v.text("refs/heads/"+name))
@@ -271,7 +314,7 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 		s.Policy = versionscan.None[versionscan.File]("there is no policy file")
 	}
 	if r.Tags != nil {
-		s.Tags = a.tags(ctx, q.Repo, r.Tags)
+		s.Tags = a.listTags(ctx, q, *r.Tags)
 	} else if e := ans.at(alias, "tags"); e != nil {
 		s.Tags.Why = e.Message
 	}
@@ -281,14 +324,27 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 		if err := json.Unmarshal(fields[fmt.Sprintf("h%d", k)], &page); err != nil {
 			return s, &forge.RetryError{Err: fmt.Errorf("branches: %w", err)}
 		}
-		nodes, err := a.refs(ctx, q.Repo, "refs/heads/", q.Prefixes[k], &page)
-		if err != nil {
-			s.Branches.Why = err.Error()
-			return s, nil
+		by := func(v *variables) string {
+			return fmt.Sprintf(`refPrefix: "refs/heads/", query: %s, first: 100`, v.text(q.Prefixes[k]))
 		}
-		for _, n := range nodes {
-			if strings.HasPrefix(n.Name, q.Prefixes[k]) {
-				heads[n.Name] = n.Target.OID
+		for {
+			for _, n := range page.Nodes {
+				if strings.HasPrefix(n.Name, q.Prefixes[k]) {
+					heads[n.Name] = n.Target.OID
+				}
+			}
+			if !page.PageInfo.HasNextPage {
+				break
+			}
+			var err error
+			if len(heads) > maxTags {
+				err = fmt.Errorf("there are more than %d branches", maxTags)
+			} else {
+				page, err = a.refs(ctx, q.Repo, by, page.PageInfo.EndCursor, nil)
+			}
+			if err != nil {
+				s.Branches.Why = err.Error()
+				return s, nil
 			}
 		}
 	}
@@ -309,48 +365,98 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 	return s, nil
 }
 
-// tags reads all pages of the tags.
-func (a *App) tags(ctx context.Context, repo coupling.Repo, first *refPage) versionscan.Fact[[]versionscan.Tag] {
-	nodes, err := a.refs(ctx, repo, "refs/tags/", "", first)
-	if err != nil {
-		return versionscan.NotKnown[[]versionscan.Tag](err.Error())
+// tagList is what is known of a repository's tags.
+type tagList struct {
+	tags   map[string]versionscan.Tag
+	listed time.Time // when all of them were
+}
+
+// tagsListed is for how long a list of tags is brought up to date from the newest hundred alone. It bounds for how long a tag goes unnoticed
+// that is not among them and was moved: additions and deletions change the count.
+const tagsListed = time.Hour
+
+// listTags lists all tags. While the newest ones and the count agree with what is known no further page is read.
+func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage) versionscan.Fact[[]versionscan.Tag] {
+	a.mu.Lock()
+	known := a.tags[q.Repo]
+	a.mu.Unlock()
+	if known == nil {
+		known = &tagList{}
 	}
-	out := []versionscan.Tag{}
-	for _, n := range nodes {
-		sha, date := n.commit()
-		out = append(out, versionscan.Tag{Name: n.Name, Commit: sha, Date: date})
+	list := &tagList{tags: maps.Clone(known.tags), listed: known.listed}
+	list.take(a, q, page)
+	if len(list.tags) != page.Total || time.Since(list.listed) > tagsListed || a.unplaced(q, list) > 2*fileBatch {
+		list = &tagList{listed: time.Now()}
+		for {
+			list.take(a, q, page)
+			if !page.PageInfo.HasNextPage {
+				break
+			}
+			if len(list.tags) > maxTags {
+				return versionscan.NotKnown[[]versionscan.Tag](fmt.Sprintf("there are more than %d tags", maxTags))
+			}
+			var err error
+			if page, err = a.refs(ctx, q.Repo, func(*variables) string { return newestTags }, page.PageInfo.EndCursor, q.Paths); err != nil {
+				return versionscan.NotKnown[[]versionscan.Tag](err.Error())
+			}
+		}
 	}
+	a.mu.Lock()
+	a.tags[q.Repo] = list
+	a.mu.Unlock()
+	out := slices.Collect(maps.Values(list.tags))
 	slices.SortFunc(out, func(a, b versionscan.Tag) int { return strings.Compare(a.Name, b.Name) })
 	return versionscan.Know(out)
 }
 
-// refs reads the pages after a first one.
-func (a *App) refs(ctx context.Context, repo coupling.Repo, prefix, query string, page *refPage) ([]refNode, error) {
-	nodes := page.Nodes
-	for n := 0; page.PageInfo.HasNextPage; n++ {
-		if n > maxPages*4 {
-			return nil, fmt.Errorf("%s: more than %d refs", repo, maxPages*400)
-		}
-		var v variables
-		filter := ""
-		if query != "" {
-			filter = ", query: " + v.text(query)
-		}
-		text := fmt.Sprintf("%s { refs(refPrefix: %s%s, first: 100, after: %s) { %s } }", v.repositoryOf("r", repo), v.text(prefix), filter, v.text(page.PageInfo.EndCursor), refFields)
-		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
-		if err != nil {
-			return nil, err
-		}
-		var r struct {
-			Refs refPage `json:"refs"`
-		}
-		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-			return nil, &forge.RetryError{Err: fmt.Errorf("refs: %w", err)}
-		}
-		page = &r.Refs
-		nodes = append(nodes, page.Nodes...)
+// maxTags bounds the tags of a repository.
+const maxTags = 150_000
+
+// take takes over a page.
+func (l *tagList) take(a *App, q forge.SurveyRequest, page refPage) {
+	if l.tags == nil {
+		l.tags = map[string]versionscan.Tag{}
 	}
-	return nodes, nil
+	for _, n := range page.Nodes {
+		c := n.commit()
+		l.tags[n.Name] = versionscan.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
+		for i, path := range q.Paths {
+			if e, asked := c.Files[fmt.Sprintf("f%d", i)]; asked {
+				a.keepPlace(c.OID, path, e)
+			}
+		}
+	}
+}
+
+// unplaced counts the files of tags that nobody asked for yet; many of them are cheaper to learn with the list.
+func (a *App) unplaced(q forge.SurveyRequest, list *tagList) int {
+	n := 0
+	for _, t := range list.tags {
+		for _, path := range q.Paths {
+			if _, ok := cache.Get[place](a.cache, placeKey(t.Commit, path)); !ok {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// refs reads a page of refs; by names them, as the arguments of GraphQL's field.
+func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) string, cursor string, paths []string) (refPage, error) {
+	var v variables
+	fields := refFields(&v, paths)
+	text := fmt.Sprintf("%s { refs(%s, after: %s) { %s } }", v.repositoryOf("r", repo), by(&v), v.text(cursor), fields)
+	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
+	if err != nil {
+		return refPage{}, err
+	}
+	var r struct {
+		Refs refPage `json:"refs"`
+	}
+	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
+		return refPage{}, &forge.RetryError{Err: fmt.Errorf("refs: %w", err)}
+	}
+	return r.Refs, nil
 }
 
 const pullFields = `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository

@@ -41,7 +41,8 @@ var directions = []row{
 	{"internal/store/postgres/pgtest", nil, "tests get a database"},
 	{"internal/store/storetest", []string{"store"}, "the suite knows no engine"},
 	{"internal/store/engine", []string{"store", "store/sqlite", "store/postgres"}, "a URL names an engine"},
-	{"internal/ghapp", []string{"coupling", "forge", "versionscan"}, "the adapter translates and decides nothing"},
+	{"internal/cache", nil, "a cache knows nothing of what it keeps"},
+	{"internal/ghapp", []string{"cache", "coupling", "forge", "versionscan"}, "the adapter translates and decides nothing"},
 	{"internal/history", []string{"coupling", "forge", "versionscan"}, "questions about history know neither GitHub nor git"},
 	{"internal/gitrepo", []string{"coupling", "forge", "versionscan"}, "a clone gives files and history"},
 	{"internal/webhook", []string{"store"}, "intake records and queues, and never judges"},
@@ -67,12 +68,12 @@ var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database
 var owners = map[string]string{
 	"github.com/google/go-github/":       "internal/ghapp",
 	"github.com/bradleyfalzon/":          "internal/ghapp",
-	"modernc.org/sqlite":                 "internal/store/sqlite",
+	"modernc.org/sqlite":                 "internal/store/sqlite internal/cache",
 	"github.com/jackc/pgx/":              "internal/store/postgres",
 	"github.com/getkin/kin-openapi/":     "internal/ghsim/ghspec",
 	"github.com/spf13/cobra":             "cmd/relbot",
 	"github.com/go-chi/chi/":             "internal/server internal/ghsim",
-	"github.com/hashicorp/golang-lru/v2": "internal/ghapp internal/reconcile",
+	"github.com/hashicorp/golang-lru/v2": "internal/cache internal/reconcile",
 }
 
 // source is a parsed file of the module.

@@ -69,7 +69,7 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 	// Pull requests before branches: one that merges in between must not look as if its commit were missing.
 	g.pulls, err = r.GitHub.Pulls(ctx, pulls)
 	g.note(err)
-	if err := g.survey(ctx, couplings, extra); err != nil {
+	if err := g.survey(ctx, w); err != nil {
 		return nil, s, err
 	}
 	if w.policy != nil {
@@ -102,15 +102,15 @@ func comparePulls(a, b coupling.Pull) int {
 }
 
 // survey reads the repositories that the couplings touch, and takes over their policies.
-func (g *gathering) survey(ctx context.Context, couplings []coupling.Coupling, extra []coupling.Pull) error {
+func (g *gathering) survey(ctx context.Context, w wanted) error {
 	repos := map[coupling.Repo][]string{g.home: nil}
-	for _, c := range couplings {
+	for _, c := range w.couplings {
 		for _, m := range c.Members {
 			repos[m.Pull.Repo] = append(repos[m.Pull.Repo], c.Base)
 		}
 		repos[g.home] = append(repos[g.home], c.Base)
 	}
-	for _, p := range extra {
+	for _, p := range w.extra {
 		repos[p.Repo] = append(repos[p.Repo], "") // surveyed, whatever its base
 	}
 	var requests []forge.SurveyRequest
@@ -124,7 +124,11 @@ func (g *gathering) survey(ctx context.Context, couplings []coupling.Coupling, e
 		if rev == 0 || d.Gone {
 			continue // not installed: unreadable
 		}
-		q := g.r.request(ctx, d)
+		p := d.rules()
+		if w.policy != nil && repo == g.home {
+			p = *w.policy
+		}
+		q := g.r.request(d, p)
 		for _, b := range repos[repo] {
 			if b != "" && !slices.Contains(q.Branches, b) {
 				q.Branches = append(q.Branches, b)

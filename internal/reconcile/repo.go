@@ -11,6 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
 )
@@ -153,7 +154,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	} else if rev == 0 || d.Gone {
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
-	surveys, err := r.GitHub.Survey(ctx, []forge.SurveyRequest{r.request(ctx, d)})
+	surveys, err := r.GitHub.Survey(ctx, []forge.SurveyRequest{r.request(d, d.rules())})
 	if err != nil {
 		return err
 	}
@@ -170,16 +171,24 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	return nil
 }
 
-// request asks for what couplings depend on in a repository.
-func (r *Reconciler) request(ctx context.Context, d repoDoc) forge.SurveyRequest {
-	q := forge.SurveyRequest{Repo: d.Name}
-	if rel := d.rules().Releases; rel != nil {
+// request asks for what couplings depend on in a repository under a policy: its own, unless another is tried out.
+func (r *Reconciler) request(d repoDoc, p rules.Policy) forge.SurveyRequest {
+	q := forge.SurveyRequest{Repo: d.Name, NoTags: p.Releases == nil}
+	if rel := p.Releases; rel != nil {
 		if prefix := rel.LinePrefix(); rel.Branches != "" {
 			q.Prefixes = append(q.Prefixes, prefix)
 		}
+		for _, g := range p.Gates {
+			if g.Evidence == nil {
+				continue
+			}
+			if path, literal := versionscan.GlobBase(g.Evidence.Path); literal && !slices.Contains(q.Paths, path) {
+				q.Paths = append(q.Paths, path)
+			}
+		}
 	}
 	bases := map[string]bool{}
-	for _, c := range d.rules().Couplings {
+	for _, c := range p.Couplings {
 		if c.Base != "" {
 			bases[c.Base] = true
 		}
