@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/settings"
@@ -74,7 +75,12 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer st.Close()
-	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log})
+	kept, err := cache.Open(cache.Options{Path: set.Cache, Bytes: set.CacheSize, Log: log})
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept})
 	if err != nil {
 		return err
 	}

@@ -392,8 +392,11 @@ func (r *Repo) log(ctx context.Context, args ...string) ([]forge.Commit, error) 
 
 // Log lists what a revision contains since a time, newest first.
 func (r *Repo) Log(ctx context.Context, _ coupling.Repo, rev string, since time.Time, limit int) (versionscan.Fact[[]forge.Commit], error) {
-	// Time zero is no time to git.
-	list, err := r.log(ctx, "--max-count="+strconv.Itoa(limit), fmt.Sprintf("--since=@%d", max(since.Unix(), 1)), rev, "--")
+	args := []string{"--max-count=" + strconv.Itoa(limit)}
+	if since.Unix() > 0 { // git takes small numbers for something else than seconds
+		args = append(args, "--since="+since.UTC().Format(time.RFC3339))
+	}
+	list, err := r.log(ctx, append(args, rev, "--")...)
 	if err != nil {
 		return versionscan.NotKnown[[]forge.Commit](err.Error()), err
 	}

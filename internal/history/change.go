@@ -153,7 +153,7 @@ func (a *Asker) samePatch(ctx context.Context, c Change, commits []forge.Commit)
 	own, err := a.Source.Log(ctx, a.Repo, c.Merge, time.Unix(0, 0), 1)
 	a.failed(err)
 	if !own.Known() || len(own.Value) == 0 {
-		return versionscan.NotKnown[string](own.Why)
+		return versionscan.NotKnown[string](cmp.Or(own.Why, "its own commit was not read"))
 	}
 	self := own.Value[0]
 	titles := []string{bare(subject(self)), bare(c.Title)}

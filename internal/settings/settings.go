@@ -61,6 +61,8 @@ var Table = []Setting{
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
 	{Name: "admin_listen", Doc: "address for profiling and the job list; off when empty, and never to be public"},
+	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; beside an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
+	{Name: "cache_size", Default: "512", Doc: "bound of that file, in MiB"},
 	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},
 	{Name: "workers", Default: "8", Doc: "how many couplings and pull requests are worked on at once"},
 }
@@ -78,6 +80,8 @@ type Settings struct {
 	LogLevel          slog.Level
 	LogFormat         string
 	ReconcileInterval time.Duration
+	Cache             string // path; "" is none
+	CacheSize         int64  // bytes
 	Debounce          time.Duration
 	Workers           int
 }
@@ -249,6 +253,16 @@ func check(values map[string]value) (*Settings, []string) {
 	s.Debounce = duration("debounce", 0)
 	if s.Workers, err = strconv.Atoi(values["workers"].text); err != nil || s.Workers < 1 || s.Workers > 256 {
 		fail("workers", "%q is no number from 1 to 256", values["workers"].text)
+	}
+	mib, err := strconv.ParseInt(values["cache_size"].text, 10, 64)
+	if err != nil || mib < 1 || mib > 1<<20 {
+		fail("cache_size", "%q is no number of MiB from 1 to %d", values["cache_size"].text, 1<<20)
+	}
+	s.CacheSize = mib << 20
+	if s.Cache = values["cache"].text; s.Cache == "" {
+		if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok && path != ":memory:" {
+			s.Cache = path + ".cache"
+		}
 	}
 	return s, problems
 }
