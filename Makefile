@@ -25,6 +25,7 @@ race: ## run the tests of the concurrent packages under the race detector
 
 bench: ## run the benchmarks
 	@.ci/postgres
+	@.ci/ripgrep
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)

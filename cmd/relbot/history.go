@@ -230,7 +230,7 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	}
 	carriers := map[string]versionscan.Fact[string]{}
 	if id != "" && gate.Evidence != nil {
-		shows := h.ask.Shows(ctx, *gate.Evidence, h.tags)
+		shows := h.ask.Shows(ctx, h.tags, *gate.Evidence)[0]
 		for tag, f := range shows {
 			switch {
 			case f.Known() && f.Value:

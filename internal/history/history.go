@@ -122,37 +122,46 @@ func (a *Asker) paths(ctx context.Context, commit, glob string) (paths []string,
 	return paths, ""
 }
 
-// Shows says by tag name whether the tag has some evidence. All files of all tags are asked for at once.
-func (a *Asker) Shows(ctx context.Context, e versionscan.Evidence, tags []versionscan.Tag) map[string]versionscan.Fact[bool] {
-	shows := map[string]versionscan.Fact[bool]{}
-	wanted := map[string][]string{} // tag -> paths
+// Shows says by tag name whether the tag has some evidence, for each evidence in turn. All files of all tags are asked for at once.
+func (a *Asker) Shows(ctx context.Context, tags []versionscan.Tag, evidence ...versionscan.Evidence) []map[string]versionscan.Fact[bool] {
+	type question struct{ commit, glob string }
+	wanted := map[question][]forge.At{}
+	unknown := map[question]string{}
 	var at []forge.At
-	for _, t := range tags {
-		paths, unknown := a.paths(ctx, t.Commit, e.Path)
-		if unknown != "" {
-			shows[t.Name] = versionscan.NotKnown[bool](unknown)
-			continue
-		}
-		wanted[t.Name] = paths
-		for _, p := range paths {
-			at = append(at, forge.At{Commit: t.Commit, Path: p})
+	for _, e := range evidence {
+		for _, t := range tags {
+			q := question{t.Commit, e.Path}
+			if _, asked := wanted[q]; asked {
+				continue
+			}
+			paths, why := a.paths(ctx, t.Commit, e.Path)
+			unknown[q], wanted[q] = why, []forge.At{}
+			for _, p := range paths {
+				wanted[q] = append(wanted[q], forge.At{Commit: t.Commit, Path: p})
+			}
+			at = append(at, wanted[q]...)
 		}
 	}
 	slices.SortFunc(at, compareAt)
 	found := a.read(ctx, slices.Compact(at))
-	predicate := e.Compile()
-	for _, t := range tags {
-		paths, ok := wanted[t.Name]
-		if !ok {
-			continue
+	var out []map[string]versionscan.Fact[bool]
+	for _, e := range evidence {
+		shows, predicate := map[string]versionscan.Fact[bool]{}, e.Compile()
+		for _, t := range tags {
+			q := question{t.Commit, e.Path}
+			if why := unknown[q]; why != "" {
+				shows[t.Name] = versionscan.NotKnown[bool](why)
+				continue
+			}
+			these := files{}
+			for _, f := range wanted[q] {
+				these[f.Path] = found[f]
+			}
+			shows[t.Name] = predicate.Holds(these)
 		}
-		these := files{}
-		for _, p := range paths {
-			these[p] = found[forge.At{Commit: t.Commit, Path: p}]
-		}
-		shows[t.Name] = predicate.Holds(these)
+		out = append(out, shows)
 	}
-	return shows
+	return out
 }
 
 func compareAt(a, b forge.At) int {

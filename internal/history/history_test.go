@@ -370,7 +370,7 @@ func TestEvidence(t *testing.T) {
 	for which, source := range w.both() {
 		for what, e := range evidence {
 			ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
-			for tag, f := range ask.Shows(t.Context(), e, tags) {
+			for tag, f := range ask.Shows(t.Context(), tags, e)[0] {
 				want := what != "none" && strings.Contains(w.git("show", tag+":images/one/Dockerfile"), "distroless")
 				if !f.Known() || f.Value != want {
 					t.Errorf("%s: %s at %s: %+v, want %v", which, what, tag, f, want)
@@ -417,7 +417,7 @@ func TestBlobless(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", tag, f, want["merged"][tag])
 		}
 	}
-	shows := ask.Shows(t.Context(), versionscan.Evidence{Path: "VERSION", Pattern: `^1\.[23]`}, tags)
+	shows := ask.Shows(t.Context(), tags, versionscan.Evidence{Path: "VERSION", Pattern: `^1\.[23]`})[0]
 	if !shows["v1.2.0"].Value || shows["v1.0.0"].Value || !shows["v1.0.0"].Known() {
 		t.Errorf("evidence %+v", shows)
 	}
@@ -452,7 +452,7 @@ func TestUnreadable(t *testing.T) {
 	if !byTag["v1"].Unknown() || failed == 0 {
 		t.Errorf("what could not be read: %+v, %d failures told", byTag, failed)
 	}
-	if f := ask.Shows(ctx, versionscan.Evidence{Path: "a", Pattern: "."}, []versionscan.Tag{{Name: "v1", Commit: change}}); !f["v1"].Unknown() {
+	if f := ask.Shows(ctx, []versionscan.Tag{{Name: "v1", Commit: change}}, versionscan.Evidence{Path: "a", Pattern: "."})[0]; !f["v1"].Unknown() {
 		t.Errorf("evidence that could not be read: %+v", f)
 	}
 }

@@ -246,6 +246,13 @@ type groupTree struct {
 // targets it, and their evidence at every release.
 func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, tree string, s forge.Survey, couplings []coupling.Coupling, group *groupTree) map[string]rules.GateFacts {
 	out := map[string]rules.GateFacts{}
+	var evidence []versionscan.Evidence
+	for _, gate := range g.policy.Gates {
+		if gate.Evidence != nil {
+			evidence = append(evidence, *gate.Evidence)
+		}
+	}
+	shows := g.ask(repo).Shows(ctx, history.Releases(g.policy.Releases, s.Tags.Value), evidence...)
 	for _, gate := range g.policy.Gates {
 		facts := rules.GateFacts{Owners: map[coupling.Pull]rules.Site{}}
 		facts.Base = g.site(ctx, repo, tree, gate)
@@ -270,7 +277,8 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		}
 		if gate.Evidence != nil {
 			facts.Tip = gate.Evidence.Holds(g.ask(repo).Matching(ctx, tree, gate.Evidence.Path))
-			facts.Shows = g.ask(repo).Shows(ctx, *gate.Evidence, history.Releases(g.policy.Releases, s.Tags.Value))
+			facts.Shows = shows[0]
+			shows = shows[1:]
 		}
 		out[gate.ID] = facts
 	}
