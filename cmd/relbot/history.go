@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"io/fs"
 	"maps"
@@ -16,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,27 +25,22 @@ import (
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/timeline"
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // The shapes of `relbot history --format json`; the key is "gate" or "pr".
 type (
 	historyAnswer struct {
-		Gate     string          `json:"gate,omitempty"`
-		PR       string          `json:"pr,omitempty"`
-		Releases []historyRow    `json:"releases"`
-		First    *string         `json:"first_ship"`
-		Interval historyInterval `json:"interval"`
-		Value    *string         `json:"value"`
-		Verdict  rules.Level     `json:"verdict"`
-		Reasons  []anomaly       `json:"reasons"`
-	}
-	historyRow struct {
-		Version string  `json:"version"`
-		Tag     string  `json:"tag"`
-		Date    string  `json:"date"`
-		Has     *bool   `json:"has"`
-		Method  *string `json:"method"`
+		Gate     string             `json:"gate,omitempty"`
+		PR       string             `json:"pr,omitempty"`
+		Releases []timeline.Release `json:"releases"`
+		First    *string            `json:"first_ship"`
+		Interval historyInterval    `json:"interval"`
+		Value    *string            `json:"value"`
+		Verdict  rules.Level        `json:"verdict"`
+		Reasons  []anomaly          `json:"reasons"`
+		timeline timeline.Timeline
 	}
 	historyInterval struct {
 		After *string `json:"after"`
@@ -97,7 +90,6 @@ type historian struct {
 	policy   rules.Policy
 	tags     []versionscan.Tag // those that name releases
 	branches map[string]string
-	history  *versionscan.History
 	base     string // branch
 	tip      string
 	ask      *history.Asker
@@ -157,7 +149,6 @@ func (h *historian) open(ctx context.Context, dir string) error {
 	if h.branches, err = h.repo.Branches(ctx); err != nil {
 		return unsure(err)
 	}
-	h.history = p.Releases.History(h.tags, slices.Sorted(maps.Keys(h.branches)))
 	return nil
 }
 
@@ -179,48 +170,41 @@ func (h *historian) merged(ctx context.Context, pr int) (history.Change, error) 
 // maxLog bounds how far back a pull request is looked for, in commits.
 const maxLog = 200_000
 
-// train is the train of the default branch.
-func (h *historian) train(ctx context.Context) (versionscan.Fact[versionscan.Train], error) {
+// snapshot is what the rules look at: the default branch with its version files and, where one is asked about, a gate.
+func (h *historian) snapshot(ctx context.Context, gate rules.Gate) rules.Snapshot {
 	var paths []string
 	for _, r := range h.policy.Releases.DevVersion {
 		if !r.Tags {
 			paths = append(paths, r.Path)
 		}
 	}
-	files := h.ask.Files(ctx, h.tip, paths)
-	if h.failed != nil {
-		return versionscan.Fact[versionscan.Train]{}, h.failed
+	base := rules.Base{Tip: h.tip, Files: h.ask.Files(ctx, h.tip, paths), Gates: map[string]rules.GateFacts{}}
+	if gate.ID != "" {
+		var facts rules.GateFacts
+		facts.Base.Found, facts.Base.Trouble = versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, h.ask.Matching(ctx, h.tip, gate.Find.Path))
+		if gate.Evidence != nil {
+			facts.Shows = h.ask.Shows(ctx, h.tags, *gate.Evidence)[0]
+			facts.Tip = gate.Evidence.Holds(h.ask.Matching(ctx, h.tip, gate.Evidence.Path))
+		}
+		base.Gates[gate.ID] = facts
 	}
-	dev := h.policy.Releases.ReadDev(files, h.history)
-	if !dev.Known() {
-		return versionscan.NotKnown[versionscan.Train](dev.Why), nil
-	}
-	t, ok := h.history.Train(dev.Value.Version)
-	if !ok {
-		return versionscan.NotKnown[versionscan.Train]("the list of versions ends before the next release"), nil
-	}
-	return versionscan.Know(t), nil
+	return rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{placeholder: {
+		Name: placeholder, Default: h.base, Releases: h.policy.Releases, Tags: versionscan.Know(h.tags),
+		Branches: versionscan.Know(slices.Sorted(maps.Keys(h.branches))), Bases: map[string]rules.Base{h.base: base},
+	}}}
 }
 
 // answer tells the history of a gate or of a pull request.
 func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnswer, error) {
-	train, err := h.train(ctx)
-	if err != nil {
-		return nil, unsure(err)
-	}
-	q := rules.Question{History: h.history, Scheme: h.policy.Releases.Scheme, Train: train}
-	core := versionscan.NotKnown[versionscan.Version](train.Why)
-	if train.Known() {
-		core = versionscan.Know(train.Value.Core)
-	}
-	out := &historyAnswer{Gate: id, Releases: []historyRow{}, Verdict: rules.Pass, Reasons: []anomaly{}}
 	var gate rules.Gate
+	out := &historyAnswer{Gate: id, Verdict: rules.Pass, Reasons: []anomaly{}}
 	if id != "" {
 		var ok bool
 		if gate, ok = h.policy.Gate(id); !ok {
 			return nil, fmt.Errorf("%s registers no gate %q", policy.Path, id)
 		}
 		if gate.Evidence == nil {
+			var err error
 			if pr, err = h.subject(id); err != nil {
 				return nil, err
 			}
@@ -228,55 +212,19 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	} else {
 		out.PR = fmt.Sprintf("#%d", pr)
 	}
-	carriers := map[string]versionscan.Fact[string]{}
-	if id != "" && gate.Evidence != nil {
-		shows := h.ask.Shows(ctx, h.tags, *gate.Evidence)[0]
-		for tag, f := range shows {
-			switch {
-			case f.Known() && f.Value:
-				carriers[tag] = versionscan.Know("evidence")
-			case f.Known():
-				carriers[tag] = versionscan.None[string]("")
-			default:
-				carriers[tag] = versionscan.NotKnown[string](f.Why)
-			}
-		}
-		t := h.history.Threshold(shows, core)
-		q.Ship.Why = t.Why
-		if t.Known() {
-			q.Ship, q.Breaks = versionscan.Know(t.Value.Ship), t.Value.Breaks
-		}
-		q.Holds = gate.Evidence.Holds(h.ask.Matching(ctx, h.tip, gate.Evidence.Path))
-	} else {
-		change, err := h.merged(ctx, pr)
-		if err != nil {
+	s := h.snapshot(ctx, gate)
+	facts := s.Repos[placeholder].Bases[h.base].Gates[id]
+	q := rules.Ask(gate, s, placeholder)
+	carriers := timeline.ByEvidence(facts.Shows)
+	if gate.Evidence == nil {
+		if err := h.subjectOf(ctx, pr, &q, &carriers); err != nil {
 			return nil, err
 		}
-		tags, lines := h.ask.Carriers(ctx, change, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
-		carriers = tags
-		q.Ship = h.history.FirstShip(tags, lines, core)
 	}
-	if core.Known() {
-		q.Interval = h.history.Interval(func(tag string) versionscan.Fact[bool] {
-			f := carriers[tag]
-			if f.Unknown() {
-				return versionscan.NotKnown[bool](f.Why)
-			}
-			return versionscan.Know(f.Known())
-		}, core.Value)
+	if h.failed != nil {
+		return nil, unsure(h.failed)
 	}
-	for _, r := range h.history.Releases() {
-		if r.Speaks == nil {
-			continue
-		}
-		row := historyRow{Version: r.Core.String(), Tag: r.Speaks.Name, Date: r.Speaks.Date.Format("2006-01-02")}
-		if f := carriers[r.Speaks.Name]; !f.Unknown() {
-			has := f.Known()
-			row.Has = &has
-			row.Method = known(f.Value)
-		}
-		out.Releases = append(out.Releases, row)
-	}
+	out.Releases = timeline.Releases(q.History, carriers)
 	if q.Ship.Known() {
 		out.First = known(q.Ship.Value.Core.String())
 	} else {
@@ -285,24 +233,49 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	if q.Interval.Known() {
 		out.Interval = historyInterval{known(q.Interval.Value.After.String()), known(q.Interval.Value.UpTo.String())}
 	}
+	out.timeline = timeline.Timeline{Subject: id + out.PR, Releases: out.Releases, First: deref(out.First)}
+	if q.Train.Known() {
+		out.timeline.Train = q.Train.Value.Core.String()
+	}
 	if id == "" {
 		return out, nil
 	}
-	files := h.ask.Matching(ctx, h.tip, gate.Find.Path)
-	if h.failed != nil {
-		return nil, unsure(h.failed)
+	a := gate.Hold(facts.Base, q)
+	if f := facts.Base.Found; f.Known() {
+		out.Value = known(f.Value.Value.String())
+		out.timeline.Value, out.timeline.At = f.Value.Value.String(), q.Named(gate, f.Value.Value)
 	}
-	var site rules.Site
-	site.Found, site.Trouble = versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, files)
-	if site.Found.Known() {
-		out.Value = known(site.Found.Value.Value.String())
-	}
-	a := gate.Hold(site, q)
 	out.Verdict = a.Level()
+	out.timeline.Right = out.Verdict == rules.Pass
 	for _, r := range append(a.Reasons, a.Warnings...) {
 		out.Reasons = append(out.Reasons, anomaly{string(r.Code), note.Plain(r, placeholder)})
 	}
 	return out, nil
+}
+
+// subjectOf makes a merged pull request the subject of a question.
+func (h *historian) subjectOf(ctx context.Context, pr int, q *rules.Question, carriers *map[string]versionscan.Fact[string]) error {
+	change, err := h.merged(ctx, pr)
+	if err != nil {
+		return err
+	}
+	train := versionscan.NotKnown[versionscan.Version](q.Train.Why)
+	if q.Train.Known() {
+		train = versionscan.Know(q.Train.Value.Core)
+	}
+	tags, lines := h.ask.Carriers(ctx, change, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
+	*carriers = tags
+	q.Ship = q.History.FirstShip(tags, lines, train)
+	if train.Known() {
+		q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] {
+			f := tags[tag]
+			if f.Unknown() {
+				return versionscan.NotKnown[bool](f.Why)
+			}
+			return versionscan.Know(f.Known())
+		}, train.Value)
+	}
+	return nil
 }
 
 // subject is the pull request whose release a gate without evidence must name.
@@ -329,7 +302,7 @@ func (a *historyAnswer) write(out io.Writer, format string) error {
 			return unsure(err)
 		}
 	case "svg":
-		fmt.Fprint(out, a.svg())
+		fmt.Fprint(out, a.timeline.SVG())
 	default:
 		fmt.Fprintf(out, "%-14s %-20s %-12s %-4s %s\n", "release", "tag", "date", "has", "method")
 		for _, r := range a.Releases {
@@ -358,29 +331,4 @@ func (a *historyAnswer) write(out io.Writer, format string) error {
 		return exit{code: exitUnknown}
 	}
 	return nil
-}
-
-// svg draws the releases as a line of dots, filled where a release has the change, with the gate's value as a mark.
-func (a *historyAnswer) svg() string {
-	const step, left, y = 74, 40, 60
-	width := left*2 + step*max(1, len(a.Releases))
-	name := a.Gate + a.PR
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d 120" width="%d" height="120" role="img" aria-labelledby="t">`+"\n", width, width)
-	fmt.Fprintf(&b, "<title id=\"t\">Releases that have %s; first ship %s</title>\n", html.EscapeString(name), html.EscapeString(deref(a.First)))
-	b.WriteString("<style>text{font:11px sans-serif;fill:#59636e}.has{fill:#1a7f37}.not{fill:none;stroke:#59636e}.line{stroke:#d1d9e0;stroke-width:2}.gate{fill:#cf222e}@media(prefers-color-scheme:dark){text{fill:#9198a1}.has{fill:#3fb950}.not{stroke:#9198a1}.line{stroke:#3d444d}.gate{fill:#f85149}}</style>\n")
-	fmt.Fprintf(&b, `<line class="line" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", left, y, width-left, y)
-	for i, r := range a.Releases {
-		x := left + step/2 + i*step
-		class := "not"
-		if r.Has != nil && *r.Has {
-			class = "has"
-		}
-		fmt.Fprintf(&b, `<circle class="%s" cx="%d" cy="%d" r="7"><title>%s, %s</title></circle><text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", class, x, y, html.EscapeString(r.Tag), r.Date, x, y+26, html.EscapeString(r.Version))
-		if a.Value != nil && strings.HasPrefix(*a.Value+".", r.Version+".") || a.Value != nil && strings.HasPrefix(*a.Value, r.Version+"-") {
-			fmt.Fprintf(&b, `<path class="gate" d="M%d %d l-6 -11 h12 z"/><text x="%d" y="%d" text-anchor="middle">gate %s</text>`+"\n", x, y-12, x, y-28, html.EscapeString(*a.Value))
-		}
-	}
-	b.WriteString("</svg>\n")
-	return b.String()
 }

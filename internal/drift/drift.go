@@ -56,12 +56,15 @@ type Gate struct {
 	FirstShip string // release in which its evidence first shows; "" where it has none or it is unknown
 	Removable bool   // it names a release older than the oldest supported one
 	Pending   bool   // it stands only in an open pull request so far
+	Picture   string // address of its timeline; "" is none
 }
 
 // RegisteredGate is what is known of a registered gate: its judgement over the whole history, and its place.
 type RegisteredGate struct {
 	State rules.GateState
 	Found versionscan.Finding // zero where there is none
+	// Picture is the address of its timeline, "" where there is none.
+	Picture string
 }
 
 // Input is what a report is made from.
@@ -289,14 +292,14 @@ func gates(in Input) []Gate {
 	var out []Gate
 	for _, g := range in.Gates {
 		f := g.Found
-		row := Gate{GateState: g.State, Column: f.Column, Raw: f.Raw, Form: f.Form}
+		row := Gate{GateState: g.State, Column: f.Column, Raw: f.Raw, Form: f.Form, Picture: g.Picture}
 		if g.State.Evidence != "" {
 			row.FirstShip = g.State.Want
 		}
 		if row.Pending = g.State.Value == "" && slices.Contains(pending, g.State.ID); row.Pending {
 			row.Level, row.Reasons = rules.Wait, nil
 		}
-		if !in.Oldest.IsZero() && !f.Value.IsZero() {
+		if !in.Oldest.IsZero() && !f.Value.IsZero() && row.Level != rules.Block {
 			row.Removable = f.Value.Core().Compare(in.Oldest.Core()) < 0
 		}
 		out = append(out, row)

@@ -32,6 +32,7 @@ var directions = []row{
 	{"internal/rules", []string{"coupling", "versionscan"}, "judging looks at facts alone"},
 	{"internal/command", []string{"coupling", "nearest"}, "a command is text until it is run"},
 	{"internal/drift", []string{"coupling", "rules", "versionscan"}, "drift is computed from judgements"},
+	{"internal/timeline", []string{"versionscan"}, "a drawing knows releases"},
 	{"internal/policy", []string{"coupling", "rules", "versionscan", "strict", "nearest"}, "the policy file turns into rules"},
 	{"internal/forge", []string{"coupling", "versionscan"}, "the border to GitHub has plain types"},
 	{"internal/note", []string{"coupling", "rules", "versionscan", "command", "drift", "forge"}, "words come after judgement"},
@@ -48,7 +49,7 @@ var directions = []row{
 	{"internal/webhook", []string{"store"}, "intake records and queues, and never judges"},
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"coupling", "forge", "note", "store"}, "effects come last"},
-	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
 	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
 	{"internal/server", []string{"coupling", "job", "publish", "reconcile", "rules", "store", "webhook"}, "the program is put together here, without choosing engines or adapters"},
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
@@ -60,7 +61,7 @@ var directions = []row{
 }
 
 // pure packages compute; they have no context, no clock and no I/O.
-var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge"}
+var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline"}
 
 var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database/sql|math/rand.*)$`)
 

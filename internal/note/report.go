@@ -55,6 +55,11 @@ func Report(in drift.Report) string {
 		for _, g := range in.Gates[:min(len(in.Gates), maxRows)] {
 			b.WriteString(registeredRow(v, g))
 		}
+		for _, g := range in.Gates[:min(len(in.Gates), maxRows)] {
+			if g.Picture != "" {
+				fmt.Fprintf(&b, "\n<details><summary>Releases of %s</summary>\n\n![Which releases have what the gate stands for, and what it names](%s)\n\n</details>\n", v.code(g.ID), g.Picture)
+			}
+		}
 	}
 	if beside := besideDrift(in); len(beside) > 0 {
 		b.WriteString("\n### Warnings\n\n")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -216,6 +217,21 @@ func words[S ~string](into *S, accepted ...S) form {
 	}}
 	if *into != "" {
 		f.preset = string(*into)
+	}
+	return f
+}
+
+// count is a number of things.
+func count(into *int) form {
+	var s string
+	c := like(`^[1-9][0-9]{0,2}$`, "a number from 1 to 999", "not a count")
+	c.schema["minimum"], c.schema["maximum"], c.schema["multipleOf"] = 1, 999, 1
+	f := text(&s, c.want, c)
+	read := f.read
+	f.accepts = "`1` to `999`"
+	f.read = func(n strict.Node) {
+		read(n)
+		*into, _ = strconv.Atoi(s) // nothing was taken that is none
 	}
 	return f
 }

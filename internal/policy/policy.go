@@ -47,6 +47,7 @@ func Parse(home coupling.Repo, text []byte) (*rules.Policy, []Problem) {
 	if problems := r.Done(); len(problems) > 0 {
 		return nil, coded(problems)
 	}
+	rules.Pair(d.p.Gates)
 	return d.p, nil
 }
 
@@ -184,6 +185,7 @@ func (d *decoder) releases() form {
 		{name: "bumped", doc: "when the dev version moves: the file names the coming release, or the last one", form: words(&rel.Bumped, "at_cut", "at_release")},
 		{name: "ignore", doc: "tags that never were releases", form: texts(&rel.Ignore, "a tag", 0)},
 		{name: "branches", doc: "release lines, such as release-{major}.{minor}", form: text(&rel.Branches, linePattern.want, linePattern)},
+		{name: "supported", doc: "how many of the newest releases are supported, patch releases not counted; gates that name older ones are reported as removable", form: count(&rel.Supported)},
 		{name: "train", doc: "a name; repositories that name the same train ship together", form: text(&rel.Train, "a name", filled)},
 	}, nil, func(_ strict.Node, seen map[string]bool) {
 		if seen["start_words"] {

@@ -28,6 +28,7 @@ const (
 	docHead      = "head"      // key: repository "@" commit; the pull requests of which it is or was the head
 	docOverride  = "override"  // key: pull request
 	docReport    = "report"    // key: repository
+	docTimeline  = "timeline"  // key: repository " " gate
 	docWatermark = "watermark" // key: what has been listed so far
 )
 

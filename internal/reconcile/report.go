@@ -134,10 +134,21 @@ func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []dr
 	facts := s.Repos[repo]
 	base := facts.Bases[facts.Default]
 	for _, state := range rules.Registered(g.policy, s, repo) {
-		in.Gates = append(in.Gates, drift.RegisteredGate{State: state, Found: base.Gates[state.ID].Base.Found.Value})
+		row := drift.RegisteredGate{State: state, Found: base.Gates[state.ID].Base.Found.Value}
+		if g, _ := g.policy.Gate(state.ID); r.PublicURL != "" {
+			if t, ok := timelineOf(g, s, repo, state); ok {
+				if row.Picture, err = r.keepTimeline(ctx, repo, state.ID, t); err != nil {
+					return drift.Report{}, err
+				}
+			}
+		}
+		in.Gates = append(in.Gates, row)
 		if len(base.Gates[state.ID].Owners) > 0 {
 			in.Pending = append(in.Pending, state.ID)
 		}
+	}
+	if rel := g.policy.Releases; rel != nil && rel.Supported > 0 && facts.Tags.Known() && facts.Branches.Known() {
+		in.Oldest, _ = rel.History(facts.Tags.Value, facts.Branches.Value).Oldest(rel.Supported)
 	}
 	in.Warnings = rules.Standing(s, repo)
 	if d := g.docs[repo]; d.Problems > 0 {

@@ -18,6 +18,27 @@ type Question struct {
 	Interval versionscan.Fact[versionscan.Interval]
 	// Holds says whether the base's tip still has the evidence; removed-in gates ask.
 	Holds versionscan.Fact[bool]
+	// Removed says that Ship is where a thing was removed, which a removed-in gate must name then.
+	Removed bool
+}
+
+// Named is the release that a gate's value names: the one of the history or the train that it equals at the gate's precision, else its core.
+func (q Question) Named(g Gate, value versionscan.Version) string {
+	p := g.Precision
+	if p == versionscan.Exact {
+		p = versionscan.Patch
+	}
+	if q.History != nil {
+		for _, r := range q.History.Releases() {
+			if r.Speaks != nil && r.Core.At(p).Compare(value.At(p)) == 0 {
+				return r.Core.String()
+			}
+		}
+	}
+	if q.Train.Known() && q.Train.Value.Core.At(p).Compare(value.At(p)) == 0 {
+		return q.Train.Value.Core.String()
+	}
+	return value.Core().String()
 }
 
 // Answer is the judgement of one gate value.
@@ -58,6 +79,9 @@ func (g Gate) Hold(site Site, q Question) Answer {
 		return Answer{Unknown: "the gate could not be read: " + site.Found.Why}
 	}
 	f := site.Found.Value
+	if g.Relation == RemovedIn && !f.UpperValue.IsZero() { // of a range of versions the upper bound says when it ends
+		f.Value = f.UpperValue
+	}
 	reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Value.String()
 	var answer Answer
 	if f.Mismatch != "" {
@@ -81,7 +105,7 @@ func (g Gate) Hold(site Site, q Question) Answer {
 	}
 	reason.Want, reason.Tag, reason.Method = ship.Core.String(), ship.Tag, ship.Method
 	switch {
-	case g.Relation == RemovedIn:
+	case g.Relation == RemovedIn && !q.Removed:
 		g.due(&answer, reason, f.Value, q)
 	case g.Precision == versionscan.Exact:
 		g.exact(&answer, reason, f.Value, q)
@@ -308,7 +332,14 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 	if q.History == nil {
 		return q
 	}
-	switch t := q.History.Threshold(facts.Shows, train); {
+	t := q.History.Threshold(facts.Shows, train)
+	if g.Window {
+		opened, closed := q.History.Window(facts.Shows, train)
+		if t = opened; g.Relation == RemovedIn {
+			return a.closing(q, facts, closed, train)
+		}
+	}
+	switch {
 	case g.Evidence == nil || g.Relation == RemovedIn:
 		// What is to be removed is held against the train alone.
 		if q.Train.Known() {
@@ -321,6 +352,34 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 	}
 	if q.Train.Known() {
 		q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] { return facts.Shows[tag] }, q.Train.Value.Core)
+	}
+	return q
+}
+
+// closing is the question of a gate that closes a window: which release was the first without the thing again. While the thing is still
+// there the gate is a deadline like any other.
+func (a *arithmetic) closing(q Question, facts GateFacts, closed versionscan.Fact[versionscan.Threshold], train versionscan.Fact[versionscan.Version]) Question {
+	switch {
+	case closed.Known():
+		q.Ship, q.Breaks, q.Removed = versionscan.Know(closed.Value.Ship), closed.Value.Breaks, true
+	case closed.Unknown():
+		q.Ship.Why = closed.Why
+	case train.Known(): // no release has lost it yet
+		q.Ship = versionscan.Know(versionscan.Ship{Core: train.Value, Method: "train"})
+		q.Removed = q.Holds.Known() && !q.Holds.Value
+	}
+	came := versionscan.Version{}
+	if opened, _ := q.History.Window(facts.Shows, train); opened.Known() {
+		came = opened.Value.Core
+	}
+	if train.Known() {
+		q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] {
+			f := facts.Shows[tag]
+			if v, ok := q.History.Rules().ParseTag(tag); f.Known() && ok {
+				return versionscan.Know(!f.Value && v.Core().Compare(came) > 0)
+			}
+			return f
+		}, train.Value)
 	}
 	return q
 }
@@ -431,6 +490,12 @@ func joinVersions(vs []versionscan.Version) string {
 		out += v.String()
 	}
 	return out
+}
+
+// Ask is what a gate of a repository's default branch is held against when its evidence is the subject.
+func Ask(g Gate, s Snapshot, repo coupling.Repo) Question {
+	branch := s.Repos[repo].Default
+	return newArithmetic(s).ask(g, s.Repos[repo].Bases[branch].Gates[g.ID], repo, branch)
 }
 
 // Registered judges every registered gate against the whole release history, for the report and the command line.

@@ -25,6 +25,20 @@ type Gate struct {
 	Relation  Relation
 	Precision versionscan.Precision
 	Evidence  *versionscan.Evidence
+	// Window says that another gate has the same evidence, and that of the two one names the release that brought a thing and the other
+	// the one that took it away; see [Pair].
+	Window bool
+}
+
+// Pair marks the gates that make windows: of those with the same evidence one must be removed-in and another not.
+func Pair(gates []Gate) {
+	for i := range gates {
+		for k := range gates {
+			if a, b := &gates[i], gates[k]; a.Evidence != nil && b.Evidence != nil && *a.Evidence == *b.Evidence && (a.Relation == RemovedIn) != (b.Relation == RemovedIn) {
+				a.Window = true
+			}
+		}
+	}
 }
 
 // Relation is what a gate's value must be to the release of its subject.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/robfig/cron/v3"
 
+	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/reconcile"
@@ -82,6 +84,7 @@ func New(o Options) (*Server, error) {
 	r.Method(http.MethodPost, "/webhook", hook)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	r.Get("/readyz", s.ready)
+	r.Get("/timeline/{owner}/{name}/{gate}.svg", s.timeline)
 	s.handler = r
 	return s, nil
 }
@@ -99,6 +102,27 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// timeline serves the picture of a gate's releases that a report shows.
+func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
+	repo := coupling.Repo(chi.URLParam(r, "owner") + "/" + chi.URLParam(r, "name"))
+	t, ok, err := s.recon.Timeline(r.Context(), repo, chi.URLParam(r, "gate"), r.URL.Query().Get("key"))
+	switch {
+	case err != nil:
+		s.options.Log.Error("timeline", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	case !ok:
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "image/svg+xml; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache") // GitHub's proxy keeps pictures as long as it may
+	_, _ = io.WriteString(w, t.SVG())
 }
 
 // Start queues what every start looks at: installations, deliveries that failed meanwhile, and everything known.

@@ -81,6 +81,9 @@ func (h *History) find(core Version) (int, bool) {
 	return slices.BinarySearchFunc(h.releases, core, func(r Release, core Version) int { return r.Core.Compare(core) })
 }
 
+// Rules are those by which the history was made.
+func (h *History) Rules() Releases { return h.rules }
+
 // Releases are all cores that have a build or a line, ascending. They are not to be changed.
 func (h *History) Releases() []Release { return h.releases }
 

@@ -14,6 +14,7 @@ type Releases struct {
 	Ignore     []string // tags that never were releases
 	Branches   string   // release lines, e.g. "release-{major}.{minor}"; "" is none
 	Train      string   // repositories that name the same train ship together
+	Supported  int      // how many of the newest releases are supported, patch releases not counted; 0 is not said
 }
 
 // Next says how the train moves past a cut core: by a step, or along an explicit list of versions.

@@ -94,6 +94,68 @@ func (h *History) Threshold(holds map[string]Fact[bool], train Fact[Version]) Fa
 	return Know(t)
 }
 
+// Window is what evidence says of a thing that came with one release and went with another: opened is the release from which on the
+// evidence holds, closed the one from which on it holds no more. Both have Breaks when it comes back after that. While no release has it
+// opened is the train; while none has lost it closed is absent.
+func (h *History) Window(holds map[string]Fact[bool], train Fact[Version]) (opened, closed Fact[Threshold]) {
+	upTo, gone := map[string]Fact[bool]{}, map[string]Fact[bool]{} // the evidence up to the closing, and the lack of it from there
+	came, went := false, false
+	for r, tag := range h.speaking {
+		f := holds[tag]
+		if f.Known() {
+			went = went || came && !f.Value
+			came = came || f.Value
+		}
+		lost := f
+		if f.Known() {
+			lost = Know(went && !f.Value)
+		}
+		for _, b := range r.Builds {
+			upTo[b.Name], gone[b.Name] = holds[b.Name], lost
+			if b.Name != tag && lost.Value { // of a release's builds those from the first without it
+				gone[b.Name] = Know(holds[b.Name].Known() && !holds[b.Name].Value)
+			}
+			if went && f.Known() && !f.Value {
+				upTo[b.Name] = Know(true)
+			}
+		}
+	}
+	opened = h.Threshold(upTo, train)
+	if closed = h.Threshold(gone, train); closed.Known() && !closed.Value.Tagged {
+		closed = None[Threshold]("no release has lost it")
+	}
+	if opened.Known() && closed.Known() {
+		opened.Value.Breaks = closed.Value.Breaks
+	}
+	return opened, closed
+}
+
+// Oldest is the oldest of the n newest releases that were cut, patch releases not counted; false when there are fewer.
+func (h *History) Oldest(n int) (Version, bool) {
+	var last Version
+	for i := len(h.releases) - 1; i >= 0 && n > 0; i-- {
+		r := h.releases[i]
+		if !r.Cut {
+			continue
+		}
+		if last.IsZero() || !r.Core.sameLine(last, h.rules.stepParts()) {
+			if n--; n == 0 {
+				last = r.Core
+				break
+			}
+		}
+		last = r.Core
+	}
+	if n > 0 || last.IsZero() {
+		return Version{}, false
+	}
+	i, _ := h.find(last)
+	for i > 0 && h.releases[i-1].Core.sameLine(last, h.rules.stepParts()) {
+		i--
+	}
+	return h.releases[i].Core, true
+}
+
 // Interval is where a value at exact precision may lie: above the last build without the change, up to the first build with
 // it. has tells of every tag, dev builds included. What no release has yet is awaited in the first build of train
 // that is still to come: its dev.0, or the build after those that were tagged without the change. For what ships with a
