@@ -186,6 +186,14 @@ func (h *historian) snapshot(ctx context.Context, gate rules.Gate) rules.Snapsho
 			facts.Shows = h.ask.Shows(ctx, h.tags, *gate.Evidence)[0]
 			facts.Tip = gate.Evidence.Holds(h.ask.Matching(ctx, h.tip, gate.Evidence.Path))
 		}
+		if f := facts.Base.Found; f.Known() && f.Value.Placeholder {
+			if newest, ok := h.policy.Releases.History(h.tags, nil).Newest(); ok {
+				there, _ := versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, h.ask.Matching(ctx, newest.Commit, gate.Find.Path))
+				if there.Known() && there.Value.Placeholder {
+					facts.Left = newest.Name
+				}
+			}
+		}
 		base.Gates[gate.ID] = facts
 	}
 	return rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{placeholder: {
@@ -241,9 +249,14 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 		return out, nil
 	}
 	a := gate.Hold(facts.Base, q)
+	if r := gate.Unreplaced(facts); r != nil {
+		a.Reasons = append(a.Reasons, *r)
+	}
 	if f := facts.Base.Found; f.Known() {
-		out.Value = known(f.Value.Value.String())
-		out.timeline.Value, out.timeline.At = f.Value.Value.String(), q.Named(gate, f.Value.Value)
+		out.Value = known(cmp.Or(f.Value.Value.String(), f.Value.Raw))
+		if out.timeline.Value = deref(out.Value); !f.Value.Placeholder {
+			out.timeline.At = q.Named(gate, f.Value.Value)
+		}
 	}
 	out.Verdict = a.Level()
 	out.timeline.Right = out.Verdict == rules.Pass

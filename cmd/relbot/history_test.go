@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,64 +11,80 @@ import (
 	"testing"
 )
 
-// clone makes a repository with real git: a gate that is off by one, and a change that was picked to a release line.
+// tree is a clone that is made with real git.
+type tree struct {
+	*testing.T
+	dir string
+}
+
+func newTree(t *testing.T) tree {
+	t.Helper()
+	r := tree{t, t.TempDir()}
+	r.git("init", "-q", "-b", "main")
+	return r
+}
+
+func (r tree) git(args ...string) string {
+	r.Helper()
+	cmd := exec.Command("git", append([]string{"-C", r.dir, "-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (r tree) write(path, text string) {
+	r.Helper()
+	full := filepath.Join(r.dir, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		r.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r tree) commit(message string) string {
+	r.Helper()
+	r.git("add", "-A")
+	r.git("commit", "-q", "-m", message)
+	return r.git("rev-parse", "HEAD")
+}
+
+// clone has a gate that is off by one, and a change that was picked to a release line.
 func clone(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	git := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"}, args...)...)
-		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	write := func(path, text string) {
-		t.Helper()
-		full := filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	commit := func(message string) string {
-		git("add", "-A")
-		git("commit", "-q", "-m", message)
-		return git("rev-parse", "HEAD")
-	}
-	git("init", "-q", "-b", "main")
-	write(".github/relbot.yml", `version: 1
+	r := newTree(t)
+	r.write(".github/relbot.yml", `version: 1
 releases: {dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], tags: "v{version}", branches: "release-{major}.{minor}"}
 gates:
   image: {find: {path: gate.rs, symbol: "V\\d+_\\d+_\\d+"}, evidence: {path: Dockerfile, pattern: "(?m)^FROM distroless$"}}
 `)
-	write("VERSION", "1.1.0-dev.0\n")
-	write("Dockerfile", "FROM debian\n")
-	write("gate.rs", "const V1_3_0: Version = Version::new(1, 3, 0);\n")
-	commit("begin")
-	git("tag", "v1.1.0")
-	git("branch", "release-1.1")
-	write("VERSION", "1.2.0-dev.0\n")
-	write("Dockerfile", "FROM distroless\n")
-	commit("distroless image (#7)")
-	git("tag", "v1.2.0-rc.1")
-	git("tag", "-a", "-m", "1.2.0", "v1.2.0")
-	write("fix.txt", "fixed\n")
-	fix := commit("fix a crash (#8)")
-	write("VERSION", "1.3.0-dev.0\n")
-	commit("bump")
-	git("tag", "v1.3.0")
-	write("VERSION", "1.4.0-dev.0\n")
-	commit("bump")
-	git("checkout", "-q", "release-1.1")
-	git("cherry-pick", "-x", fix)
-	git("tag", "v1.1.1")
-	git("checkout", "-q", "main")
-	return dir
+	r.write("VERSION", "1.1.0-dev.0\n")
+	r.write("Dockerfile", "FROM debian\n")
+	r.write("gate.rs", "const V1_3_0: Version = Version::new(1, 3, 0);\n")
+	r.commit("begin")
+	r.git("tag", "v1.1.0")
+	r.git("branch", "release-1.1")
+	r.write("VERSION", "1.2.0-dev.0\n")
+	r.write("Dockerfile", "FROM distroless\n")
+	r.commit("distroless image (#7)")
+	r.git("tag", "v1.2.0-rc.1")
+	r.git("tag", "-a", "-m", "1.2.0", "v1.2.0")
+	r.write("fix.txt", "fixed\n")
+	fix := r.commit("fix a crash (#8)")
+	r.write("VERSION", "1.3.0-dev.0\n")
+	r.commit("bump")
+	r.git("tag", "v1.3.0")
+	r.write("VERSION", "1.4.0-dev.0\n")
+	r.commit("bump")
+	r.git("checkout", "-q", "release-1.1")
+	r.git("cherry-pick", "-x", fix)
+	r.git("tag", "v1.1.1")
+	r.git("checkout", "-q", "main")
+	return r.dir
 }
 
 func relbot(t *testing.T, args ...string) (stdout, stderr string, code int) {
@@ -143,5 +160,82 @@ func TestConfig(t *testing.T) {
 	}
 	if out, _, code := relbot(t, "config", "schema"); code != exitFine || !json.Valid([]byte(out)) {
 		t.Errorf("exit %d", code)
+	}
+}
+
+// windowed has a flag that existed from 1.2 up to 1.4, and two gates that say so; the upper one is a release late.
+func windowed(t *testing.T) tree {
+	t.Helper()
+	r := newTree(t)
+	r.write(".github/relbot.yml", `version: 1
+releases: {dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], tags: "v{version}", supported: 3}
+gates:
+  flag-from: {find: {path: gates.rs, symbol: V1_2_0}, evidence: {path: flags, pattern: --old-flag}}
+  flag-until: {find: {path: gates.rs, symbol: V1_5_0}, relation: removed-in, evidence: {path: flags, pattern: --old-flag}}
+  coming: {find: {path: new.rs, symbol: SINCE}}
+`)
+	r.write("gates.rs", "// The flag came with this release.\nconst V1_2_0: Version = Version::new(1, 2, 0);\n/// Two releases later than V1_2_0 it was gone.\nconst V1_5_0: Version = Version::new(1, 5, 0);\n")
+	r.write("new.rs", "const SINCE: &str = \"CURRENT_RUSTC_VERSION\";\n")
+	for minor := range 6 {
+		r.write("VERSION", fmt.Sprintf("1.%d.0\n", minor))
+		r.write("flags", map[bool]string{true: "--old-flag\n", false: "--other\n"}[minor >= 2 && minor < 4])
+		r.commit("release")
+		r.git("tag", fmt.Sprintf("v1.%d.0", minor))
+	}
+	r.write("VERSION", "1.6.0-dev.0\n")
+	r.commit("bump")
+	return r
+}
+
+func TestWindowOfTwoGates(t *testing.T) {
+	r := windowed(t)
+	out, errs, code := relbot(t, "history", r.dir, "--gate", "flag-from")
+	if code != exitFine || !strings.Contains(out, "first ship: 1.2.0") || !strings.Contains(out, "the gate says 1.2.0: pass") {
+		t.Errorf("exit %d: %s %s", code, out, errs)
+	}
+	out, errs, code = relbot(t, "history", r.dir, "--gate", "flag-until", "--format", "json")
+	if code != exitBlocked || !strings.Contains(out, `"first_ship": "1.4.0"`) || !strings.Contains(out, "gate-shipped-earlier") {
+		t.Errorf("exit %d: %s %s", code, out, errs)
+	}
+	if out, _, code = relbot(t, "history", r.dir, "--gate", "coming"); code != exitUsage {
+		t.Errorf("a gate without evidence and coupling: exit %d: %s", code, out)
+	}
+}
+
+func TestScanAnomalies(t *testing.T) {
+	r := windowed(t)
+	out, errs, code := relbot(t, "scan", r.dir)
+	for _, want := range []string{
+		"gates.rs:2:7: V1_2_0 = 1.2.0 (rust-const) gate flag-from",
+		"removable: every supported release, from 1.3.0 on, is past it",
+		"comment-distance: the comment in line 3 says 2 between V1_5_0 and V1_2_0, there are 3: 1.5.0 and 1.2.0",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s%s", want, out, errs)
+		}
+	}
+	if code != exitFine || strings.Contains(out, "placeholder") {
+		t.Errorf("on main a placeholder is fine: exit %d: %s", code, out)
+	}
+	r.git("checkout", "-q", "v1.5.0")
+	if out, _, code = relbot(t, "scan", r.dir); code != exitBlocked || !strings.Contains(out, "gate-unparsable: the release v1.5.0 still has the placeholder \"CURRENT_RUSTC_VERSION\"") {
+		t.Errorf("in a release a placeholder is an error: exit %d: %s", code, out)
+	}
+}
+
+func TestScanSince(t *testing.T) {
+	r := newTree(t)
+	r.write(".gitignore", "built/\n")
+	r.write("a.go", "const MinVersion = \"1.2.0\"\n")
+	first := r.commit("begin")
+	r.write("b.go", "const MinVersion = \"1.3.0\"\n")
+	r.write("built/c.go", "const MinVersion = \"1.4.0\"\n")
+	out, _, code := relbot(t, "scan", r.dir, "--discover")
+	if code != exitFine || !strings.Contains(out, "a.go:1:7") || !strings.Contains(out, "b.go:1:7") || strings.Contains(out, "built") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	r.commit("more")
+	if out, _, code = relbot(t, "scan", r.dir, "--discover", "--since", first); code != exitFine || strings.Contains(out, "a.go") || !strings.Contains(out, "b.go:1:7") {
+		t.Errorf("exit %d: %s", code, out)
 	}
 }

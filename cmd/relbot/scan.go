@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -91,7 +92,9 @@ type scanner struct {
 	discover   bool
 	progress   io.Writer
 	policy     rules.Policy
-	skipped    []string // files that were not looked through, and why
+	skipped    []string             // files that were not looked through, and why
+	history    *versionscan.History // nil where there is none to be had
+	released   string               // the release tag that is checked out
 }
 
 // maxScanned is the largest file that is looked at.
@@ -124,7 +127,7 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	if s.policy.Releases != nil {
 		scheme = s.policy.Releases.Scheme
 	}
-	history := s.history(ctx)
+	s.look(ctx)
 	answer := &scanAnswer{Gates: []scanGate{}}
 	type place struct {
 		path string
@@ -153,7 +156,7 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 			answer.Gates = append(answer.Gates, row)
 		case found.Known():
 			registered[place{found.Value.Path, found.Value.Line}] = true
-			row := rowOf(found.Value, oddities(found.Value, history))
+			row := rowOf(found.Value, s.oddities(found.Value, g.Relation))
 			row.ID = &id
 			answer.Gates = append(answer.Gates, row)
 		default:
@@ -163,10 +166,11 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	if s.discover {
 		for _, f := range s.discovered(files, scheme) {
 			if !registered[place{f.Path, f.Line}] {
-				answer.Gates = append(answer.Gates, rowOf(f, oddities(f, history)))
+				answer.Gates = append(answer.Gates, rowOf(f, s.oddities(f, rules.IntroducedIn)))
 			}
 		}
 	}
+	s.distances(answer.Gates, scheme)
 	return answer, nil
 }
 
@@ -323,50 +327,98 @@ func ignoreShort(err error) error {
 	return err
 }
 
-// history is the release history of the clone; nil where there is none to be had.
-func (s *scanner) history(ctx context.Context) *versionscan.History {
+// look reads the release history of the clone, where there is one, and whether a release is checked out.
+func (s *scanner) look(ctx context.Context) {
 	if s.policy.Releases == nil {
-		return nil
+		return
 	}
 	repo, err := gitrepo.Open(ctx, s.dir)
 	if err != nil {
-		return nil
+		return
 	}
 	tags, err := repo.Tags(ctx)
 	if err != nil || len(tags) == 0 {
-		return nil
+		return
 	}
 	branches, err := repo.Branches(ctx)
 	if err != nil {
-		return nil
+		return
 	}
-	var names []string
-	for name := range branches {
-		names = append(names, name)
+	s.history = s.policy.Releases.History(tags, slices.Collect(maps.Keys(branches)))
+	head, err := repo.Resolve(ctx, "HEAD")
+	if err != nil {
+		return
 	}
-	return s.policy.Releases.History(tags, names)
+	for _, r := range s.history.Releases() {
+		if r.Speaks != nil && r.Speaks.Commit == head {
+			s.released = r.Speaks.Name
+		}
+	}
 }
 
 // oddities is what is odd about a finding by itself and in the light of the release history.
-func oddities(f versionscan.Finding, h *versionscan.History) []anomaly {
+func (s *scanner) oddities(f versionscan.Finding, relation rules.Relation) []anomaly {
 	out := []anomaly{}
 	if f.Mismatch != "" {
 		out = append(out, anomaly{string(rules.GateNameMismatch), f.Mismatch})
 	}
-	if h != nil && !f.Value.IsZero() {
-		newest := versionscan.Version{}
-		known := false
-		for _, r := range h.Releases() {
-			if r.Cut {
-				newest = r.Core
-			}
-			known = known || r.Core.At(versionscan.Minor).Compare(f.Value.At(versionscan.Minor)) == 0
+	if f.Placeholder && s.released != "" {
+		out = append(out, anomaly{string(rules.GateUnparsable), fmt.Sprintf("the release %s still has the placeholder %s", s.released, f.Raw)})
+	}
+	if s.history == nil || f.Value.IsZero() {
+		return out
+	}
+	newest := versionscan.Version{}
+	known := false
+	for _, r := range s.history.Releases() {
+		if r.Cut {
+			newest = r.Core
 		}
-		if !known && f.Value.Core().Compare(newest) < 0 {
-			out = append(out, anomaly{string(rules.GateUnreal), fmt.Sprintf("%s is below the newest release %s and was never released", f.Value.Core(), newest)})
-		}
+		known = known || r.Core.At(versionscan.Minor).Compare(f.Value.At(versionscan.Minor)) == 0
+	}
+	if !known && f.Value.Core().Compare(newest) < 0 {
+		out = append(out, anomaly{string(rules.GateUnreal), fmt.Sprintf("%s is below the newest release %s and was never released", f.Value.Core(), newest)})
+	}
+	if oldest, ok := s.history.Oldest(s.policy.Releases.Supported); ok && relation != rules.RemovedIn && f.Value.Core().Compare(oldest) < 0 {
+		out = append(out, anomaly{"removable", fmt.Sprintf("every supported release, from %s on, is past it", oldest)})
 	}
 	return out
+}
+
+// distances adds what comments claim of the distance between two of the gates, where that is not so.
+func (s *scanner) distances(gates []scanGate, scheme versionscan.Scheme) {
+	values := map[string]versionscan.Version{}
+	for _, g := range gates {
+		if v, err := scheme.Parse(deref(g.Value)); err == nil && g.Name != nil {
+			values[*g.Name] = v
+		}
+	}
+	rel := versionscan.Releases{Scheme: scheme}
+	if s.policy.Releases != nil {
+		rel = *s.policy.Releases
+	}
+	texts := map[string]string{}
+	for i, g := range gates {
+		if g.Line == nil || g.Name == nil {
+			continue
+		}
+		text, read := texts[*g.Path]
+		if !read {
+			text = s.read(*g.Path).Value.Text
+			texts[*g.Path] = text
+		}
+		own, ok := values[*g.Name]
+		for _, c := range versionscan.Claims(*g.Path, text, *g.Line) {
+			other, found := values[c.Name]
+			if !ok || !found || c.Name == *g.Name {
+				continue
+			}
+			if n, ok := rel.Between(own, other, s.history); ok && n != c.Releases {
+				gates[i].Anomalies = append(gates[i].Anomalies, anomaly{"comment-distance",
+					fmt.Sprintf("the comment in line %d says %d between %s and %s, there are %d: %s and %s", c.Line, c.Releases, *g.Name, c.Name, n, own, other)})
+			}
+		}
+	}
 }
 
 func rowOf(f versionscan.Finding, odd []anomaly) scanGate {

@@ -349,21 +349,25 @@ func (r *Repo) Tree(ctx context.Context, _ coupling.Repo, commit string) (versio
 	return versionscan.Know(entries), nil
 }
 
-// Listed lists the files of the work tree that git does not ignore, or those that changed since a revision.
+// Listed lists the files of the work tree that git does not ignore, or of these the ones that changed since a revision.
 func (r *Repo) Listed(ctx context.Context, since string) ([]string, error) {
-	args := []string{"ls-files", "-z", "--cached", "--others", "--exclude-standard"}
-	if since != "" {
-		args = []string{"diff", "-z", "--name-only", "--diff-filter=d", since}
+	paths := func(args ...string) ([]string, error) {
+		out, err := r.git(ctx, nil, args...)
+		text := strings.TrimSuffix(string(out), "\x00")
+		if err != nil || text == "" {
+			return nil, err
+		}
+		return strings.Split(text, "\x00"), nil
 	}
-	out, err := r.git(ctx, nil, args...)
+	if since == "" {
+		return paths("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	}
+	changed, err := paths("diff", "-z", "--name-only", "--diff-filter=d", since, "--")
 	if err != nil {
 		return nil, err
 	}
-	text := strings.TrimSuffix(string(out), "\x00")
-	if text == "" {
-		return nil, nil
-	}
-	return strings.Split(text, "\x00"), nil
+	added, err := paths("ls-files", "-z", "--others", "--exclude-standard")
+	return append(changed, added...), err
 }
 
 // log lists commits in the order in which git gives them.

@@ -280,9 +280,25 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 			facts.Shows = shows[0]
 			shows = shows[1:]
 		}
+		facts.Left = g.left(ctx, repo, gate, facts.Base, s)
 		out[gate.ID] = facts
 	}
 	return out
+}
+
+// left is the newest release tag, when a gate is a placeholder and still one there.
+func (g *gathering) left(ctx context.Context, repo coupling.Repo, gate rules.Gate, base rules.Site, s forge.Survey) string {
+	if !base.Found.Known() || !base.Found.Value.Placeholder || g.policy.Releases == nil || !s.Tags.Known() {
+		return ""
+	}
+	newest, ok := g.policy.Releases.History(s.Tags.Value, nil).Newest()
+	if !ok {
+		return ""
+	}
+	if there := g.site(ctx, repo, newest.Commit, gate).Found; there.Known() && there.Value.Placeholder {
+		return newest.Name
+	}
+	return ""
 }
 
 // changes reports whether a pull request's own merge result changes a gate.

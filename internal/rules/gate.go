@@ -492,6 +492,16 @@ func joinVersions(vs []versionscan.Version) string {
 	return out
 }
 
+// Unreplaced is the reason when a release went out with a gate's placeholder in it; nil when none did.
+func (g Gate) Unreplaced(facts GateFacts) *Reason {
+	if facts.Left == "" {
+		return nil
+	}
+	f := facts.Base.Found.Value
+	return &Reason{Code: GateUnparsable, Gate: g.ID, Path: f.Path, Line: f.Line, Name: f.Name, Value: f.Raw, Tag: facts.Left,
+		Detail: "the release " + facts.Left + " still has the placeholder " + f.Raw + ", which stands for the coming release"}
+}
+
 // Ask is what a gate of a repository's default branch is held against when its evidence is the subject.
 func Ask(g Gate, s Snapshot, repo coupling.Repo) Question {
 	branch := s.Repos[repo].Default
@@ -516,6 +526,9 @@ func Registered(p Policy, s Snapshot, repo coupling.Repo) []GateState {
 				return r.Code != GateMissing && r.Code != GateAmbiguous && r.Code != GateUnparsable && r.Code != GateUnreal
 			})
 			answer.Want = ""
+		}
+		if r := g.Unreplaced(facts); r != nil {
+			answer.Reasons = append(answer.Reasons, *r)
 		}
 		row.Want, row.Level = answer.Want, answer.Level()
 		row.Reasons = append(answer.Reasons, answer.Warnings...)

@@ -48,6 +48,8 @@ type GateFacts struct {
 	// Shows says by tag whether the release has the evidence; Tip whether the base's tip has it.
 	Shows map[string]versionscan.Fact[bool]
 	Tip   versionscan.Fact[bool]
+	// Left is the newest release tag, where the gate still holds a placeholder there that the release should have replaced.
+	Left string
 }
 
 // Site is a gate as one tree has it.

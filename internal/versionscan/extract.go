@@ -749,6 +749,60 @@ func Markers(p, text string) []MarkerAt {
 	return out
 }
 
+// Claim is what a comment at a constant says of its distance to another one.
+type Claim struct {
+	Name     string // of the other constant
+	Releases int    // that lie between them; in which direction is left open, since prose is
+	Line     int    // of the comment
+}
+
+var (
+	distance = regexp.MustCompile(`(?i)\b(one|two|three|four|five|\d{1,2})\s+(?:minor\s+)?(?:release|version)s?\s+(?:earlier|before|prior|older|sooner|later|after|newer)\b`)
+	constant = regexp.MustCompile(`\b[A-Z][A-Z0-9]*_?\d\w*\b`)
+	inWords  = map[string]int{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+)
+
+// Claims reads the comment on a line or right above it for distances to other constants: "one release earlier than V26_19_0".
+func Claims(path, text string, line int) []Claim {
+	if !distance.MatchString(text) {
+		return nil
+	}
+	s := parseSource(path, text)
+	from, to, ok := s.lineSpan(line)
+	if !ok {
+		return nil
+	}
+	var above []string
+	top := line
+	for n := line; n >= 1; n-- {
+		a, b, _ := s.lineSpan(n)
+		if n < line && strings.TrimSpace(s.code[a:b]) != "" || n < line && strings.TrimSpace(s.text[a:b]) == "" {
+			break
+		}
+		from, top = a, n
+	}
+	for _, c := range s.comments {
+		if c[0] >= from && c[1] <= to {
+			above = append(above, strings.TrimLeft(s.text[c[0]:c[1]], "/*#-! "))
+		}
+	}
+	prose := strings.Join(strings.Fields(strings.Join(above, " ")), " ")
+	var out []Claim
+	for sentence := range strings.SplitSeq(prose, ". ") {
+		d := distance.FindStringSubmatch(sentence)
+		name := constant.FindString(sentence)
+		if d == nil || name == "" {
+			continue
+		}
+		n, ok := inWords[strings.ToLower(d[1])]
+		if !ok {
+			n, _ = strconv.Atoi(d[1])
+		}
+		out = append(out, Claim{Name: name, Releases: n, Line: top})
+	}
+	return out
+}
+
 // MarkerAt is a marker comment.
 type MarkerAt struct {
 	ID           string

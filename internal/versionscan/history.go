@@ -3,6 +3,7 @@ package versionscan
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -81,6 +82,38 @@ func (h *History) find(core Version) (int, bool) {
 	return slices.BinarySearchFunc(h.releases, core, func(r Release, core Version) int { return r.Core.Compare(core) })
 }
 
+// Between counts the releases from one version to another as the train steps, patch releases not counted: 1 for neighbours. Where the
+// versions share what stands before the part that steps it is the difference of that part; otherwise the history has to know both.
+func (r Releases) Between(a, b Version, h *History) (int, bool) {
+	if a.Compare(b) > 0 {
+		a, b = b, a
+	}
+	n := r.stepParts()
+	if len(r.Next.List) == 0 && a.sameLine(b, n-1) {
+		x, errX := strconv.Atoi(a.Part(n - 1))
+		y, errY := strconv.Atoi(b.Part(n - 1))
+		return y - x, errX == nil && errY == nil
+	}
+	if h == nil {
+		return 0, false
+	}
+	steps, from, to := 0, -1, -1
+	var last Version
+	for _, rel := range h.releases {
+		if last.IsZero() || !rel.Core.sameLine(last, n) {
+			steps++
+			last = rel.Core
+		}
+		if rel.Core.sameLine(a, n) {
+			from = steps
+		}
+		if rel.Core.sameLine(b, n) {
+			to = steps
+		}
+	}
+	return to - from, from >= 0 && to >= 0
+}
+
 // Rules are those by which the history was made.
 func (h *History) Rules() Releases { return h.rules }
 
@@ -89,6 +122,16 @@ func (h *History) Releases() []Release { return h.releases }
 
 // Builds are all tags that name a version, in ascending order of versions. They are not to be changed.
 func (h *History) Builds() []Build { return h.builds }
+
+// Newest is the tag that speaks for the newest cut release.
+func (h *History) Newest() (Build, bool) {
+	for _, r := range slices.Backward(h.releases) {
+		if r.Cut && r.Speaks != nil {
+			return *r.Speaks, true
+		}
+	}
+	return Build{}, false
+}
 
 // Release finds the release of a core.
 func (h *History) Release(core Version) (Release, bool) {
