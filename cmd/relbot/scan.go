@@ -138,7 +138,11 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 		facts := map[string]versionscan.Fact[versionscan.File]{}
 		for _, f := range files {
 			if versionscan.Match(g.Find.Path, f) {
-				facts[f] = s.read(f)
+				fact := s.read(f)
+				if fact.Known() && !g.Find.Concerns(fact.Value.Text) {
+					fact.Value.Text = ""
+				}
+				facts[f] = fact
 			}
 		}
 		if s.since != "" && len(facts) == 0 {
@@ -397,18 +401,22 @@ func (s *scanner) distances(gates []scanGate, scheme versionscan.Scheme) {
 	if s.policy.Releases != nil {
 		rel = *s.policy.Releases
 	}
-	texts := map[string]string{}
+	lines := map[string][]int{}
+	for _, g := range gates {
+		if g.Line != nil && g.Name != nil {
+			lines[*g.Path] = append(lines[*g.Path], *g.Line)
+		}
+	}
+	claims := map[string]map[int][]versionscan.Claim{}
+	for path, at := range lines {
+		claims[path] = versionscan.Claims(path, s.read(path).Value.Text, at)
+	}
 	for i, g := range gates {
 		if g.Line == nil || g.Name == nil {
 			continue
 		}
-		text, read := texts[*g.Path]
-		if !read {
-			text = s.read(*g.Path).Value.Text
-			texts[*g.Path] = text
-		}
 		own, ok := values[*g.Name]
-		for _, c := range versionscan.Claims(*g.Path, text, *g.Line) {
+		for _, c := range claims[*g.Path][*g.Line] {
 			other, found := values[c.Name]
 			if !ok || !found || c.Name == *g.Name {
 				continue

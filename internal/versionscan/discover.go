@@ -72,7 +72,9 @@ func hints(text []byte) (out [][2]int) {
 			to++
 		}
 		if identBytes[text[from]] == 1 && to-from <= maxName && plausible(text[to:min(len(text), to+hintReach)]) && gateLike(text[from:to]) {
-			out = append(out, [2]int{from, to})
+			if out = append(out, [2]int{from, to}); len(out) == maxHints {
+				return out
+			}
 		}
 		state, i = 0, to-1
 	}
@@ -105,6 +107,9 @@ var stems = func() (s struct {
 	}
 	return s
 }()
+
+// maxHints bounds how many places of a file are looked at: more names of gates than this are a table that some program wrote.
+const maxHints = 20_000
 
 // maxName bounds the length of a gate's name.
 const maxName = 200

@@ -57,6 +57,22 @@ func FindAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) []
 	return found
 }
 
+// Concerns reports whether a text can hold what the finder looks for; others need not be kept. A symbol that a pattern names may be defined
+// anywhere, so then every text concerns it.
+func (f Finder) Concerns(text string) bool {
+	switch {
+	case f.Symbol != "":
+		re, err := regexp.Compile(f.Symbol)
+		return err != nil || re.MatchString(text)
+	case f.Selector.IsZero():
+		return strings.Contains(text, "relbot:gate")
+	case f.Selector.Pattern != "" && !strings.Contains(f.Selector.Pattern, "(?P<symbol>"):
+		re, err := regexp.Compile(f.Selector.Pattern)
+		return err != nil || re.MatchString(text)
+	}
+	return true
+}
+
 const (
 	maxFile     = 64 << 20 // bytes of a file that are looked at
 	maxFindings = 1000
@@ -245,12 +261,12 @@ var (
 
 // definition reads the constant whose name stands at [from, to) of the source, when it is defined there.
 func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
-	rest := s.bare[to:]
-	if len(rest) > maxValue {
-		rest = rest[:maxValue]
-	}
-	before := strings.TrimRight(s.bare[lineStart(s.bare, from):from], " \t")
 	f := Finding{Path: s.path, Name: s.bare[from:to]}
+	if keywords[f.Name] {
+		return f, false
+	}
+	rest := s.bare[to:min(len(s.bare), to+maxValue)]
+	before := strings.TrimRight(s.bare[lineStart(s.bare, from):from], " \t")
 	start := -1 // of the value
 	switch {
 	case strings.HasSuffix(before, "."), strings.HasSuffix(before, ":"), strings.HasSuffix(before, "->"):
@@ -451,6 +467,10 @@ func joinParts(found []Finding, path string, scheme Scheme) []Finding {
 }
 
 var leadingNumber = regexp.MustCompile(`^\d+(?:[.-]?[a-z]\w*(?:\.\w+)*|\.[a-z]\w*)?$`)
+
+// keywords stand before the names of constants.
+var keywords = map[string]bool{"const": true, "static": true, "let": true, "var": true, "val": true, "final": true, "public": true, "private": true, "export": true, "pub": true,
+	"def": true, "return": true, "if": true, "case": true, "define": true, "new": true, "type": true, "mut": true}
 
 var (
 	dockerWord = regexp.MustCompile(`^(?:ARG|ENV)$`)
@@ -762,29 +782,42 @@ var (
 	inWords  = map[string]int{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 )
 
-// Claims reads the comment on a line or right above it for distances to other constants: "one release earlier than V26_19_0".
-func Claims(path, text string, line int) []Claim {
+// Claims reads the comments on some lines or right above them for distances to other constants ("one release earlier than V26_19_0"), by
+// line.
+func Claims(path, text string, at []int) map[int][]Claim {
 	if !distance.MatchString(text) {
 		return nil
 	}
 	s := parseSource(path, text)
+	out := map[int][]Claim{}
+	for _, line := range at {
+		if claims := s.claims(line); len(claims) > 0 {
+			out[line] = claims
+		}
+	}
+	return out
+}
+
+func (s *source) claims(line int) []Claim {
 	from, to, ok := s.lineSpan(line)
 	if !ok {
 		return nil
 	}
-	var above []string
 	top := line
-	for n := line; n >= 1; n-- {
+	for n := line - 1; n >= 1 && line-n < maxProse; n-- {
 		a, b, _ := s.lineSpan(n)
-		if n < line && strings.TrimSpace(s.code[a:b]) != "" || n < line && strings.TrimSpace(s.text[a:b]) == "" {
+		if strings.TrimSpace(s.code[a:b]) != "" || strings.TrimSpace(s.text[a:b]) == "" {
 			break
 		}
 		from, top = a, n
 	}
-	for _, c := range s.comments {
-		if c[0] >= from && c[1] <= to {
-			above = append(above, strings.TrimLeft(s.text[c[0]:c[1]], "/*#-! "))
+	var above []string
+	first, _ := slices.BinarySearchFunc(s.comments, from, func(c [2]int, from int) int { return c[0] - from })
+	for _, c := range s.comments[first:] {
+		if c[1] > to {
+			break
 		}
+		above = append(above, strings.TrimLeft(s.text[c[0]:c[1]], "/*#-! "))
 	}
 	prose := strings.Join(strings.Fields(strings.Join(above, " ")), " ")
 	var out []Claim
@@ -802,6 +835,9 @@ func Claims(path, text string, line int) []Claim {
 	}
 	return out
 }
+
+// maxProse bounds how many lines of a comment are read.
+const maxProse = 60
 
 // MarkerAt is a marker comment.
 type MarkerAt struct {
@@ -882,7 +918,14 @@ func blanked(s string) string { return strings.Repeat(" ", len(s)) }
 // onLine reads the constant that starts on a line: a definition, else the version that heads the block of a row, else the first version
 // literal in the line's code.
 func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
-	from, to, ok := s.lineSpan(n)
+	start, to, ok := s.lineSpan(n)
+	from := start
+	if to-from > maxLine { // of a line that no person wrote what is near the marker
+		if n == m.Line {
+			from = max(from, from+m.Column-maxLine/2)
+		}
+		to = min(to, from+maxLine)
+	}
 	if !ok || strings.TrimSpace(s.code[from:to]) == "" {
 		return Finding{}, false
 	}
@@ -900,7 +943,7 @@ func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 	}
 	if row := quotedRow.FindStringSubmatchIndex(code); row != nil && strings.TrimSpace(code[:row[0]]) == "" {
 		if f, ok := s.heading(from+row[0], scheme); ok {
-			f.Name, f.Line, f.Column = code[row[2]:row[3]], n, row[2]+1
+			f.Name, f.Line, f.Column = code[row[2]:row[3]], n, from-start+row[2]+1
 			return f, true
 		}
 	}
@@ -910,9 +953,12 @@ func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 	}
 	f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form(v.form), Bound: v.bound, Upper: v.upper}
 	f.UpperValue, _ = valueOf(v.upper, scheme)
-	f.Column = max(1, strings.Index(code, v.raw)+1)
+	f.Column = from - start + max(1, strings.Index(code, v.raw)+1)
 	return finish(f, v.text, scheme), true
 }
+
+// maxLine bounds how much of a line is read, in bytes.
+const maxLine = 64 << 10
 
 // Holds reports whether any of the files has the evidence; see [Predicate.Holds].
 func (e Evidence) Holds(files map[string]Fact[File]) Fact[bool] { return e.Compile().Holds(files) }

@@ -82,6 +82,22 @@ func located(text, raw string, offset int) Located {
 	return Located{Raw: raw, Line: line, Column: column}
 }
 
+// places locates values at offsets that mostly grow, without counting the lines before them anew.
+func places(text string) func(raw string, offset int) Located {
+	line, start, counted := 1, 0, 0
+	return func(raw string, offset int) Located {
+		if offset < counted {
+			return located(text, raw, offset)
+		}
+		line += strings.Count(text[counted:offset], "\n")
+		if i := strings.LastIndexByte(text[counted:offset], '\n'); i >= 0 {
+			start = counted + i + 1
+		}
+		counted = offset
+		return Located{Raw: raw, Line: line, Column: offset - start + 1}
+	}
+}
+
 // patternValues reads the groups of each match: version, or major with minor and patch, or symbol.
 func patternValues(pattern, text string) ([]Located, error) {
 	re, err := regexp.Compile(pattern)
@@ -94,7 +110,8 @@ func patternValues(pattern, text string) ([]Located, error) {
 		return nil, errors.New("the pattern has no group version, major or symbol")
 	}
 	var out []Located
-	for _, m := range re.FindAllStringSubmatchIndex(text, -1) {
+	place := places(text)
+	for _, m := range re.FindAllStringSubmatchIndex(text, maxFindings+1) {
 		group := func(i int) (string, bool) {
 			if i < 0 || m[2*i] < 0 {
 				return "", false
@@ -103,9 +120,9 @@ func patternValues(pattern, text string) ([]Located, error) {
 		}
 		var l Located
 		if raw, ok := group(version); ok {
-			l = located(text, raw, m[2*version])
+			l = place(raw, m[2*version])
 		} else if raw, ok := group(major); ok {
-			l = located(text, raw, m[2*major])
+			l = place(raw, m[2*major])
 			for _, i := range []int{minor, patch} {
 				part, ok := group(i)
 				if !ok {
@@ -116,7 +133,7 @@ func patternValues(pattern, text string) ([]Located, error) {
 		}
 		if name, ok := group(symbol); ok {
 			if l.Line == 0 {
-				l = located(text, "", m[2*symbol])
+				l = place("", m[2*symbol])
 			}
 			l.Symbol = name
 		}
