@@ -222,7 +222,13 @@ func (a *App) Survey(ctx context.Context, requests []forge.SurveyRequest) (map[c
 	}
 	for _, group := range byInstallation(ctx, a, requests, func(q forge.SurveyRequest) coupling.Repo { return q.Repo }, fail) {
 		err := chunked(group, 10, func(part []forge.SurveyRequest) error {
-			return a.survey(ctx, part, out)
+			err := a.survey(ctx, part, out)
+			if errors.Is(err, errTooMuch) && len(part) == 1 && len(part[0].Paths) > 0 {
+				alone := part[0]
+				alone.Paths = nil // the files are asked for later, in batches that shrink
+				err = a.survey(ctx, []forge.SurveyRequest{alone}, out)
+			}
+			return err
 		})
 		if err != nil {
 			for _, q := range group {
@@ -395,8 +401,16 @@ func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage)
 			if len(list.tags) > maxTags {
 				return versionscan.NotKnown[[]versionscan.Tag](fmt.Sprintf("there are more than %d tags", maxTags))
 			}
+			cursor := page.PageInfo.EndCursor
+			next := func(paths []string) (refPage, error) {
+				return a.refs(ctx, q.Repo, func(*variables) string { return newestTags }, cursor, paths)
+			}
 			var err error
-			if page, err = a.refs(ctx, q.Repo, func(*variables) string { return newestTags }, page.PageInfo.EndCursor, q.Paths); err != nil {
+			if page, err = next(q.Paths); errors.Is(err, errTooMuch) && len(q.Paths) > 0 {
+				q.Paths = nil
+				page, err = next(nil)
+			}
+			if err != nil {
 				return versionscan.NotKnown[[]versionscan.Tag](err.Error())
 			}
 		}

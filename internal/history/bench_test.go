@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,42 @@ func TestCallsOfAHistory(t *testing.T) {
 		t.Errorf("%d tags, want %d", len(shows), tags)
 	}
 	spent("an old tag deleted", 12)
+}
+
+// TestBatchesShrink lets GitHub find queries too large: smaller ones give the same answer.
+func TestBatchesShrink(t *testing.T) {
+	app, g := many(t, 400)
+	want := look(t, app)
+	for _, matching := range []string{"the first query", "every query for many files"} {
+		app := connect(t, g, name)
+		if _, err := app.Survey(t.Context(), []forge.SurveyRequest{{Repo: name, NoTags: true}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.AddFault(ghsim.Fault{Match: "graphql", Answer: "502"}); err != nil { // how GitHub says that it gave up on a query
+			t.Fatal(err)
+		}
+		if matching != "the first query" {
+			surveys, err := app.Survey(t.Context(), []forge.SurveyRequest{{Repo: name, Paths: evidenceFiles}})
+			if err != nil || !surveys[name].Known() {
+				t.Fatal(err, surveys[name].Why)
+			}
+			if err := g.AddFault(ghsim.Fault{Match: "graphql", Answer: "502"}); err != nil {
+				t.Fatal(err)
+			}
+			at := []forge.At{}
+			for _, tag := range surveys[name].Value.Tags.Value {
+				at = append(at, forge.At{Commit: tag.Commit, Path: "VERSION"})
+			}
+			files, err := app.Files(t.Context(), name, at)
+			if err != nil || len(files) != 400 || files[at[7]].Value.Text == "" {
+				t.Fatalf("%d files: %v", len(files), err)
+			}
+		}
+		if got := look(t, app); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s was too large: %v", matching, got)
+		}
+		g.ClearFaults()
+	}
 }
 
 // BenchmarkHistoryOverAPI is the history of 1,000 tags and three files at no latency; its calls are counted.
