@@ -39,3 +39,5 @@ lint: ## gofmt, vet and staticcheck
 generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run TestGenerated -update
 	$(GO) test ./internal/note -update
+	$(GO) test ./internal/policy -update
+	$(GO) test ./internal/versionscan -run Documented -update

@@ -307,7 +307,7 @@ func (d *decoder) gate(p strict.Pair) form {
 				n.Problemf(present(find, seen), "path and at most one of "+strings.Join(find.names()[1:], ", "), "how to find the gate is not clear")
 			}
 		})},
-		{name: "relation", doc: "what the value says of the release", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
+		{name: "relation", doc: "what the value says of the release; two gates with the same evidence, of which one is removed-in, make a window: the other names the release that brought a thing, and it the one that took it away", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
 		{name: "precision", doc: "how many parts are compared", form: words(&g.Precision, versionscan.Major, versionscan.Minor, versionscan.Patch, versionscan.Exact)},
 		{name: "evidence", doc: "what tells at any tag whether that release has the change", form: shows},
 	}, nil, func(_ strict.Node, seen map[string]bool) {

@@ -2,6 +2,7 @@ package versionscan
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -106,6 +107,42 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestFormsAreDocumented holds the page about forms against what the tests show.
+func TestFormsAreDocumented(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Forms of version gates\n\n<!-- generated: make generate -->\n\n" +
+		"Each row is a test: this text, found in this way, is this value. `symbol` is a pattern on the constant's name; a `marker` is a comment\n" +
+		"`relbot:gate ID` on the constant's line or the line above. Comments and the texts of strings define nothing.\n\n" +
+		"| form | source | found by | name | value | `form` |\n|---|---|---|---|---|---|\n")
+	cell := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		s = strings.NewReplacer("|", "\\|", "\n", " ⏎ ", "\t", "").Replace(strings.TrimSpace(s))
+		return "`` " + strings.Join(strings.Fields(s), " ") + " ``"
+	}
+	for _, f := range forms {
+		by := "marker"
+		switch {
+		case f.find.Symbol != "":
+			by = "symbol " + cell(f.find.Symbol)
+		case !f.find.Selector.IsZero():
+			by = f.find.Selector.Form() + " " + cell(f.find.Pattern+f.find.TOML+f.find.JSON+f.find.YAML)
+		}
+		want := strings.Split(f.want, " ")
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", f.name, cell(f.text), by, cell(want[1]), cell(want[2]), cell(want[3]))
+	}
+	const path = "../../docs/gates.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != b.String() {
+		t.Errorf("%s is not up to date (make generate): %v", path, err)
+	}
+}
+
 func TestTroubles(t *testing.T) {
 	know := func(text string) Fact[File] { return Know(File{Text: text}) }
 	for name, c := range map[string]struct {
@@ -178,5 +215,6 @@ func FuzzFind(f *testing.F) {
 			}
 		}
 		Discover(path, []byte(text), "")
+		Claims(path, text, []int{0, 1, 2})
 	})
 }
