@@ -3,9 +3,12 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/store"
 )
 
 // propose resolves the pull requests that a line of a description names; a line that names only its own pull request proposes nothing.
@@ -61,6 +64,57 @@ func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLi
 			return err
 		}
 		_ = c.Apply(edge) // a cycle was refused by apply, and is refused here
+	}
+	return nil
+}
+
+var (
+	ends     = regexp.MustCompile(`(?i)\b(?:supersedes?|replaces?|closes?|closed|fix(?:es|ed)?|resolves?|resolved|obsoletes?|instead of|in favou?r of this[:,]?)[ :]+((?:[\w./-]*#\d+(?:, and |, | and | & )?)+)`)
+	pullName = regexp.MustCompile(`(?:[\w.-]+/[\w.-]+)?#\d+`)
+)
+
+// ended are the pull requests that a description says its own does away with.
+func ended(p coupling.Pull, body string) []coupling.Pull {
+	var out []coupling.Pull
+	for _, m := range ends.FindAllStringSubmatch(body, -1) {
+		for _, name := range pullName.FindAllString(m[1], -1) {
+			if q, err := coupling.ParsePull(name, p.Repo); err == nil && q != p && !slices.Contains(out, q) {
+				out = append(out, q)
+			}
+		}
+	}
+	return out
+}
+
+// mention remembers which pull requests a description says it does away with, where these are all members of some coupling: one that nobody
+// told relbot of may be their successor.
+func (r *Reconciler) mention(ctx context.Context, p coupling.Pull, body string) error {
+	named := ended(p, body)
+	for _, q := range named {
+		var keys memberDoc
+		if _, err := r.load(ctx, docMember, q.String(), &keys); err != nil {
+			return err
+		}
+		for _, key := range keys.Couplings {
+			var d judgementDoc
+			if _, err := r.load(ctx, docJudgement, key, &d); err != nil {
+				return err
+			}
+			outside := func(m coupling.Member) bool { return m.Pull == p || !slices.Contains(named, m.Pull) }
+			if len(d.Coupling.Members) == 0 || slices.ContainsFunc(d.Coupling.Members, outside) {
+				continue
+			}
+			_, err := update(ctx, r, docMention, q.String(), func(m *mentionDoc) ([]store.Work, bool) {
+				if m.By == p {
+					return nil, false
+				}
+				m.By = p
+				return []store.Work{couplingWork(d.Coupling)}, true
+			})
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ const (
 	docPull      = "pull"      // key: pull request; last known
 	docHead      = "head"      // key: repository "@" commit; the pull requests of which it is or was the head
 	docOverride  = "override"  // key: pull request
+	docMention   = "mention"   // key: pull request; who says that it does away with it
 	docReport    = "report"    // key: repository
 	docTimeline  = "timeline"  // key: repository " " gate
 	docWatermark = "watermark" // key: what has been listed so far
@@ -92,6 +93,11 @@ type change struct {
 // memberDoc lists the couplings that a pull request is in, by key, sorted.
 type memberDoc struct {
 	Couplings []string `json:"couplings"`
+}
+
+// mentionDoc says which pull request outside a coupling claims to do away with a member, and with all others of its coupling.
+type mentionDoc struct {
+	By coupling.Pull `json:"by"`
 }
 
 // headDoc lists the pull requests that share a head.

@@ -407,6 +407,13 @@ func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Reposi
 		Title: f.Title, Author: f.Author, State: f.State, Draft: f.Draft, Base: f.Base, Head: f.Head, Fork: f.Fork,
 		Private: f.Private, URL: f.URL, Merge: f.Merge, MergedAt: f.MergedAt, MergedBy: f.MergedBy, ClosedAt: f.ClosedAt,
 	}
+	if f.State == "closed" {
+		var m mentionDoc
+		if _, err := g.r.load(ctx, docMention, p.String(), &m); err != nil {
+			g.fatal = err
+		}
+		out.MentionedBy = m.By
+	}
 	survey := g.surveys[p.Repo]
 	switch {
 	case f.State == "open" && repo.Releases != nil && len(repo.Releases.DevVersion) > 0:

@@ -97,6 +97,11 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			}
 		}
 	}
+	if hint.State != "closed" {
+		if err := r.mention(ctx, p, hint.Body); err != nil {
+			return err
+		}
+	}
 	extra, err := r.extra(ctx, p, repo, hint, seen, read)
 	switch {
 	case err == nil:

@@ -24,6 +24,20 @@ func Open(ctx context.Context, address string) (store.Store, error) {
 	return nil, fmt.Errorf("database %q: want sqlite:PATH or postgres://USER@HOST/NAME", redacted(address))
 }
 
+// Log is what can be read of a store beside a running server.
+type Log interface {
+	Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error)
+	Close() error
+}
+
+// OpenLog opens a store for reading its audit log.
+func OpenLog(ctx context.Context, address string) (Log, error) {
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok && path != "" {
+		return sqlite.OpenLog(ctx, strings.TrimPrefix(path, "//"))
+	}
+	return Open(ctx, address)
+}
+
 // redacted hides the password of a URL.
 func redacted(address string) string {
 	if u, err := url.Parse(address); err == nil {
