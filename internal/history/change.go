@@ -378,6 +378,29 @@ func PullOf(c forge.Commit) int {
 	return 0
 }
 
+// before is how long before a pull request was closed the commit that landed it may be.
+const before = 14 * 24 * time.Hour
+
+var namesIt = regexp.MustCompile(`(?i)\b(?:pull request|pull-request|PR|closes|pull)[ :/#]+#?(\d+)\b`)
+
+// Named finds a commit of a branch that says that it is a pull request's change, from some time before that was closed.
+func (a *Asker) Named(ctx context.Context, tip string, number int, closed time.Time) (forge.Commit, bool) {
+	for _, c := range a.logOf(ctx, tip, closed.Add(-before)).Value {
+		if strings.HasPrefix(c.Message, "Revert ") {
+			continue
+		}
+		if PullOf(c) == number {
+			return c, true
+		}
+		for _, m := range namesIt.FindAllStringSubmatch(c.Message, -1) {
+			if m[1] == fmt.Sprint(number) {
+				return c, true
+			}
+		}
+	}
+	return forge.Commit{}, false
+}
+
 // Merged finds the commit by which a pull request came into a log, newest first, by the number in its subject.
 func Merged(commits []forge.Commit, number int) (forge.Commit, bool) {
 	for _, c := range commits {

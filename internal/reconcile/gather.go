@@ -79,7 +79,7 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 		s.Repos[repo] = g.repository(ctx, repo, couplings, pulls, group)
 	}
 	for _, p := range pulls {
-		s.Pulls[p] = g.pull(ctx, p, s.Repos[p.Repo])
+		s.Pulls[p] = g.pull(ctx, p, s.Repos[p.Repo], couplings)
 		var o overrideDoc
 		if _, err := r.load(ctx, docOverride, p.String(), &o); err != nil {
 			return nil, s, err
@@ -392,7 +392,7 @@ func (g *gathering) mergeResult(ctx context.Context, repo coupling.Repo, p forge
 }
 
 // pull turns a pull request into facts, for a merged one with its place in the history.
-func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Repository) versionscan.Fact[rules.Pull] {
+func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Repository, couplings []coupling.Coupling) versionscan.Fact[rules.Pull] {
 	fact, asked := g.pulls[p]
 	switch {
 	case !asked && g.outage != nil:
@@ -402,7 +402,7 @@ func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Reposi
 	case !fact.Known():
 		return versionscan.NotKnown[rules.Pull](cmpOr(fact.Why, "it was not read"))
 	}
-	f := fact.Value
+	f := g.landedThoughClosed(ctx, p, fact.Value, repo, couplings)
 	out := rules.Pull{
 		Title: f.Title, Author: f.Author, State: f.State, Draft: f.Draft, Base: f.Base, Head: f.Head, Fork: f.Fork,
 		Private: f.Private, URL: f.URL, Merge: f.Merge, MergedAt: f.MergedAt, MergedBy: f.MergedBy, ClosedAt: f.ClosedAt,
@@ -431,6 +431,36 @@ func cmpOr(a, b string) string {
 		return a
 	}
 	return b
+}
+
+// landedThoughClosed takes a pull request for merged that GitHub shows as closed, when its change is on the base all the same, as after a
+// merge by hand or by another bot: a commit there names it, and the evidence of a gate that has it as its subject holds. Either alone
+// proves nothing.
+func (g *gathering) landedThoughClosed(ctx context.Context, p coupling.Pull, f forge.Pull, repo rules.Repository, couplings []coupling.Coupling) forge.Pull {
+	if f.State != "closed" {
+		return f
+	}
+	shown := false
+	for _, c := range couplings {
+		m, is := c.ByPull(p)
+		for _, use := range c.Gates {
+			gate, ok := g.policy.Gate(use.Gate)
+			holds := repo.Bases[f.Base].Gates[use.Gate].Tip
+			shown = shown || is && ok && c.Home == p.Repo && use.Subject == m.Role && gate.Evidence != nil && gate.Relation != rules.RemovedIn && holds.Known() && holds.Value
+		}
+	}
+	survey := g.surveys[p.Repo].Value
+	tip, ok := survey.Branches.Value[f.Base]
+	if f.Base == survey.Default {
+		tip, ok = survey.Tip, true
+	}
+	if !shown || !ok {
+		return f
+	}
+	if c, found := g.ask(p.Repo).Named(ctx, tip, p.Number, f.ClosedAt); found {
+		f.State, f.Merge, f.MergedAt = "merged", c.SHA, c.Date
+	}
+	return f
 }
 
 // headDev reads the dev version that a head's own files claim.
