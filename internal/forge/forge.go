@@ -90,6 +90,7 @@ type Pull struct {
 	// TestMerge is GitHub's merge of Head into Base, when it is up to date: its parents are TestParents.
 	TestMerge   string
 	TestParents []string
+	TestPolicy  string // blob id of the policy file in it; "" when it has none
 	Tree        string // tree id of Head
 	LastComment string // node id, informative
 }

@@ -474,7 +474,7 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 }
 
 const pullFields = `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository
-mergeCommit { oid } mergedAt mergedBy { login } closedAt updatedAt potentialMergeCommit { oid parents(first: 2) { nodes { oid } } } commits(last: 1) { nodes { commit { oid tree { oid } } } }`
+mergeCommit { oid } mergedAt mergedBy { login } closedAt updatedAt potentialMergeCommit { oid parents(first: 2) { nodes { oid } } policy: file(path: ".github/relbot.yml") { oid } } commits(last: 1) { nodes { commit { oid tree { oid } } } }`
 
 type pullNode struct {
 	DatabaseID int64  `json:"databaseId"`
@@ -503,7 +503,10 @@ type pullNode struct {
 	ClosedAt             *time.Time `json:"closedAt"`
 	UpdatedAt            time.Time  `json:"updatedAt"`
 	PotentialMergeCommit *struct {
-		OID     string `json:"oid"`
+		OID    string `json:"oid"`
+		Policy *struct {
+			OID string `json:"oid"`
+		} `json:"policy"`
 		Parents struct {
 			Nodes []struct {
 				OID string `json:"oid"`
@@ -547,6 +550,9 @@ func (n pullNode) pull(repo coupling.Repo, private bool) forge.Pull {
 		p.TestMerge = m.OID
 		for _, parent := range m.Parents.Nodes {
 			p.TestParents = append(p.TestParents, parent.OID)
+		}
+		if m.Policy != nil {
+			p.TestPolicy = m.Policy.OID
 		}
 	}
 	if c := n.Commits.Nodes; len(c) > 0 && c[0].Commit.OID == n.HeadRefOID {

@@ -344,11 +344,16 @@ func (g *gathering) merged(ctx context.Context, repo coupling.Repo, p forge.Pull
 	return g.find(gate, files)
 }
 
+// current reports whether GitHub's test merge of a pull request is of its head into this tip of its base.
+func current(p forge.Pull, tip string) bool {
+	return p.TestMerge != "" && slices.Equal(p.TestParents, []string{tip, p.Head})
+}
+
 // mergeResult is what a glob would match after the merge: the commit of GitHub's own test merge where it is up to
 // date, else the files, merged here: a side that did not change a file since the merge base gives way to the other. Where both
 // changed it the head's text stands, and GitHub lets no such conflict merge unless it can be resolved line by line.
 func (g *gathering) mergeResult(ctx context.Context, repo coupling.Repo, p forge.Pull, tip, glob string) (string, map[string]versionscan.Fact[versionscan.File]) {
-	if p.TestMerge != "" && slices.Equal(p.TestParents, []string{tip, p.Head}) {
+	if current(p, tip) {
 		return p.TestMerge, nil
 	}
 	cmp, err := g.r.GitHub.Compare(ctx, repo, tip, p.Head)

@@ -217,6 +217,9 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	if f.Base != repo.Default {
 		return nil, nil
 	}
+	if current(f, repo.Tip) && f.TestPolicy == repo.PolicyID {
+		return nil, nil // as it is, or none on either side
+	}
 	commit, files := g.mergeResult(ctx, p.Repo, f, repo.Tip, policyPath)
 	if commit != "" {
 		files = g.ask(p.Repo).Files(ctx, commit, []string{policyPath})
