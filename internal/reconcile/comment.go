@@ -260,6 +260,8 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if verb == coupling.HoldAll || verb == coupling.Resume {
 		need = s.policy.Permissions.Hold
 	}
+	var foreign error // the members that were named are none of some coupling's
+	done := false
 	for _, c := range targets {
 		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
 		if verb == coupling.Supersede || verb == coupling.Abandon || verb == coupling.HoldAll || verb == coupling.Reopen || verb == coupling.Resume {
@@ -273,9 +275,10 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		}
 		e, err := s.effect(cmd, c, pulls)
 		if err != nil {
-			s.refuse(cmd, err.Error())
-			return nil
+			foreign = errors.Join(foreign, err)
+			continue
 		}
+		done = true
 		refusal, err := s.r.apply(ctx, c, e)
 		if err != nil {
 			return err
@@ -285,6 +288,10 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			return nil
 		}
 		s.again = append(s.again, couplingWork(c))
+	}
+	if !done {
+		s.refuse(cmd, strings.ReplaceAll(foreign.Error(), "\n", "; "))
+		return nil
 	}
 	var p pullDoc
 	if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
@@ -342,7 +349,7 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		if _, err := r.load(ctx, docOverlay, string(c.Home), &o); err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID }) {
+		if o.has(e) {
 			return nil, nil // it ran before; what it did is why it cannot run again
 		}
 		return refusal, nil
@@ -368,7 +375,7 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		}
 	}
 	_, err = update(ctx, r, docOverlay, string(c.Home), func(o *overlayDoc) ([]store.Work, bool) {
-		if slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID }) {
+		if o.has(e) {
 			return nil, false
 		}
 		o.Effects = append(o.Effects, e)

@@ -19,6 +19,11 @@ type overlayDoc struct {
 	Effects []coupling.Effect `json:"effects"`
 }
 
+// has reports whether an effect is kept already. One command may change several couplings, each once.
+func (o overlayDoc) has(e coupling.Effect) bool {
+	return slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID && f.Coupling == e.Coupling })
+}
+
 // assembled returns the couplings of a home: what its policy declares with what commands added.
 func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupling.Coupling, error) {
 	var d repoDoc
