@@ -210,7 +210,7 @@ func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
 
 // sight keeps what was just read of a member, which is newer than any event told.
 func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) error {
-	fact := g.pulls[p]
+	fact := g.shown[p]
 	if !fact.Known() {
 		return nil
 	}

@@ -25,7 +25,8 @@ type gathering struct {
 	docs   map[coupling.Repo]repoDoc
 
 	surveys map[coupling.Repo]versionscan.Fact[forge.Survey]
-	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull]
+	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull] // as they are judged: stacks are on the base where they will land
+	shown   map[coupling.Pull]versionscan.Fact[forge.Pull] // as GitHub shows them
 	outage  error
 	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed: nothing can be judged
@@ -75,6 +76,11 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 	if w.policy != nil {
 		g.policy = *w.policy
 	}
+	g.shown = maps.Clone(g.pulls)
+	unstack(g.pulls, func(repo coupling.Repo, branch string) bool {
+		named := func(c coupling.Coupling) bool { return c.Base == branch }
+		return branch == g.surveys[repo].Value.Default || branch == g.docs[repo].Default || slices.ContainsFunc(couplings, named)
+	})
 	for repo := range g.docs {
 		s.Repos[repo] = g.repository(ctx, repo, couplings, pulls, group)
 	}
