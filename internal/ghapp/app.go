@@ -43,6 +43,7 @@ type Settings struct {
 	Log    *slog.Logger
 	// Cache keeps what never changes; nil is one in memory.
 	Cache *cache.Cache
+	Now   func() time.Time // nil is the wall clock
 	// Token is a token to use for everything in place of the App's own, as in a CI job.
 	Token string
 }
@@ -60,6 +61,8 @@ type App struct {
 	login    string
 
 	tags map[coupling.Repo]*tagList
+
+	content contentBudget
 
 	cache *cache.Cache
 }
@@ -79,6 +82,9 @@ func New(s Settings) (*App, error) {
 		t.ResponseHeaderTimeout = requestTimeout
 		t.MaxIdleConnsPerHost = 16
 		s.HTTP = t
+	}
+	if s.Now == nil {
+		s.Now = time.Now
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

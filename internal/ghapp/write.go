@@ -179,6 +179,9 @@ func (a *App) PostComment(ctx context.Context, pull coupling.Pull, body string) 
 	if err != nil {
 		return forge.Comment{}, err
 	}
+	if err := a.mayCreate(ctx, pull.Repo); err != nil {
+		return forge.Comment{}, err
+	}
 	var made commentFields
 	err = a.rest(ctx, pull.Repo, http.MethodPost, fmt.Sprintf("repos/%s/issues/%d/comments", pull.Repo, pull.Number), map[string]string{"body": body}, &made)
 	return made.comment(pull, bot), err
@@ -281,6 +284,9 @@ func (a *App) Issues(ctx context.Context, repo coupling.Repo, label string) ([]f
 
 // CreateIssue opens an issue and returns its number.
 func (a *App) CreateIssue(ctx context.Context, repo coupling.Repo, title, body string, labels []string) (int, error) {
+	if err := a.mayCreate(ctx, repo); err != nil {
+		return 0, err
+	}
 	var made github.Issue
 	err := a.rest(ctx, repo, http.MethodPost, "repos/"+string(repo)+"/issues", github.IssueRequest{Title: &title, Body: &body, Labels: &labels}, &made)
 	return made.GetNumber(), err

@@ -614,6 +614,7 @@ type installation struct {
 	created   time.Time
 	suspended time.Time
 	gone      bool
+	content   []time.Time // when comments and issues were created, within the last hour
 }
 
 // appPermissions are what an installation grants.

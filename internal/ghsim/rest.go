@@ -608,6 +608,9 @@ func (c *call) createComment() answer {
 	if err := c.decode(&in); err != nil {
 		return fail(http.StatusBadRequest, err.Error())
 	}
+	if limited := c.limitContent(); limited != nil {
+		return *limited
+	}
 	x, err := c.g.comment(c.repo, n, c.who, in.Body)
 	if err != nil {
 		return invalid("IssueComment", err)
@@ -718,7 +721,39 @@ func (c *call) listIssues() answer {
 	return list(c, numbers, func(n int) object { return g.numberJSON(r, n) })
 }
 
+// GitHub's limits for comments and issues that an installation creates.
+const (
+	contentMinute = 80
+	contentHour   = 500
+)
+
+// limitContent refuses what is too much content, and otherwise counts it.
+func (c *call) limitContent() *answer {
+	if c.token == nil || c.token.install == nil {
+		return nil
+	}
+	in, now := c.token.install, c.g.now()
+	in.content = slices.DeleteFunc(in.content, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+	minute := 0
+	for _, t := range in.content {
+		if now.Sub(t) < time.Minute {
+			minute++
+		}
+	}
+	if minute >= contentMinute || len(in.content) >= contentHour {
+		c.g.problem("more than %d comments and issues in a minute, or %d in an hour", contentMinute, contentHour)
+		a := fail(http.StatusForbidden, "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.")
+		a.header = http.Header{"Retry-After": {"60"}}
+		return &a
+	}
+	in.content = append(in.content, now)
+	return nil
+}
+
 func (c *call) createIssue() answer {
+	if limited := c.limitContent(); limited != nil {
+		return *limited
+	}
 	var in issueInput
 	if err := c.decode(&in); err != nil {
 		return fail(http.StatusBadRequest, err.Error())
