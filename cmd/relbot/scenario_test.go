@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +12,12 @@ import (
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serveChild) != "" { // a server that a test will kill
+		os.Exit(run(context.Background(), []string{"serve"}, os.Stdout, os.Stderr))
+	}
+	pgtest.Main(m)
+}
 
 // TestScenarios runs every scenario file on both stores. Each must end with no pending work, and every request and answer on
 // the way is held against GitHub's published descriptions.
