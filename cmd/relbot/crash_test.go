@@ -222,6 +222,10 @@ func crashed(gh *ghsim.GitHub, repo coupling.Repo, pairs int, held map[int]bool,
 				notes++
 			case c.Own:
 				return fmt.Sprintf("#%d has a reply that nobody asked for: %s", n, c.Body)
+			}
+		}
+		for _, c := range gh.Comments(pull) {
+			switch {
 			case slices.Contains(commands[n], c.ID) && !slices.Equal(c.Reactions, []string{"+1"}):
 				return fmt.Sprintf("#%d: the command %q has the reactions %v", n, c.Body, c.Reactions)
 			}

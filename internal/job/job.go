@@ -45,7 +45,7 @@ type Runner struct {
 
 // Defaults of a Runner, and the bounds of its patience.
 const (
-	DefaultLease = 30 * time.Second
+	DefaultLease = 10 * time.Second
 	DefaultBatch = 100
 	firstRetry   = 5 * time.Second
 	lastRetry    = 5 * time.Minute

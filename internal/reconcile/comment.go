@@ -63,8 +63,13 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return nil
 	}
 	var repo repoDoc
-	if rev, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil || rev == 0 || repo.Gone {
+	switch rev, err := r.load(ctx, docRepo, string(p.Repo), &repo); {
+	case err != nil || repo.Gone:
 		return err
+	case rev == 0:
+		return r.unread(ctx, c, InstallWork())
+	case repo.Fingerprint == "" && repo.PolicyID == "":
+		return r.unread(ctx, c, repoWork(p.Repo))
 	}
 	s.policy = repo.rules()
 	commands, mistakes := command.Parse(s.hint.Body, overridable...)
@@ -100,6 +105,17 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	}
 	return r.Store.Enqueue(ctx, s.again...)
 }
+
+// unread puts a comment off until its repository was read: without the policy a command would be refused that is none to refuse.
+func (r *Reconciler) unread(ctx context.Context, c store.Claimed, read store.Work) error {
+	if c.Attempt > maxUnread {
+		return nil // the App is not there, whatever was delivered
+	}
+	return errors.Join(r.Store.Enqueue(ctx, read), &forge.RetryError{After: time.Second, Err: errors.New("the repository was not read yet")})
+}
+
+// maxUnread is how often a command waits for its repository.
+const maxUnread = 20
 
 // comments executes the comments of a repository in the order in which they were written.
 func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []job.Outcome {
