@@ -85,7 +85,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	s, err := server.New(server.Options{
-		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL,
+		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL),
 		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce,
 	})
 	if err != nil {

@@ -126,6 +126,15 @@ func GraphQLURL(api string) string {
 	return strings.TrimSuffix(api, "/") + "/graphql"
 }
 
+// WebURL is where people see what a REST API tells of: https://github.com, or a GitHub Enterprise Server.
+func WebURL(api string) string {
+	api = strings.TrimSuffix(api, "/")
+	if api == "https://api.github.com" {
+		return "https://github.com"
+	}
+	return strings.TrimSuffix(api, "/api/v3")
+}
+
 // transport authenticates as the App on a repository's installation, or as the App itself for "".
 func (a *App) transport(ctx context.Context, repo coupling.Repo) (http.RoundTripper, error) {
 	if a.s.Token != "" {

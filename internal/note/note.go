@@ -29,7 +29,7 @@ import (
 type NoteInput struct {
 	Pull       coupling.Pull
 	Private    bool              // its repository is private, so that its readers may see private members
-	PublicURL  string            // of the relbot server; "" where it has no pages
+	Page       string            // address of the full page; "" where there is none
 	Judgements []rules.Judgement // one section each
 	Lately     []Change          // newest first
 }
@@ -63,13 +63,11 @@ func Note(in NoteInput) string {
 	if n := len(in.Judgements); n > 1 {
 		fmt.Fprintf(&b, "\nThis pull request is in %d couplings; this one note has a section for each.\n", n)
 	}
-	url := ""
-	if in.PublicURL != "" {
-		url = fmt.Sprintf("%s/pulls/%s/%d", strings.TrimSuffix(in.PublicURL, "/"), in.Pull.Repo, in.Pull.Number)
-		fmt.Fprintf(&b, "\n[The full page](%s)\n", url)
+	if in.Page != "" {
+		fmt.Fprintf(&b, "\n[The full page](%s)\n", in.Page)
 	}
 	head := state.String()
-	return wrap(Picture(in.Judgements), head+fold(b.String(), maxNote-len(head)-200, more(url)))
+	return wrap(Picture(in.Judgements), head+fold(b.String(), maxNote-len(head)-200, more(in.Page)))
 }
 
 // section is what the note says of one coupling.

@@ -12,7 +12,7 @@ import (
 )
 
 func TestNote(t *testing.T) {
-	golden(t, "note/open.md", Note(NoteInput{Pull: pr(3), PublicURL: "https://relbot.example/", Judgements: []rules.Judgement{distroless()},
+	golden(t, "note/open.md", Note(NoteInput{Pull: pr(3), Page: "https://relbot.example/pulls/acme/app/3", Judgements: []rules.Judgement{distroless()},
 		Lately: []Change{{noon, "what merges into `main` now ships in 26.29.0 (before: 26.28.0)"}}}))
 	golden(t, "note/broken.md", Note(NoteInput{Pull: pr(3), Judgements: []rules.Judgement{landing()}}))
 
@@ -201,7 +201,7 @@ func TestNoteLimits(t *testing.T) {
 			j.Coupling.Members = append(j.Coupling.Members, coupling.Member{Role: m.Role, Pull: m.Pull})
 			j.Coupling.Order = append(j.Coupling.Order, coupling.Edge{Before: m.Role, After: "image", Reason: strings.Repeat("r", 300)})
 		}
-		got := Note(NoteInput{Pull: pr(1), Judgements: []rules.Judgement{j, j}, PublicURL: "https://relbot.example"})
+		got := Note(NoteInput{Pull: pr(1), Judgements: []rules.Judgement{j, j}, Page: "https://relbot.example/pulls/acme/app/1"})
 		if len(got) > 60_000 || !utf8.ValidString(got) {
 			t.Errorf("%d members: %d bytes", n, len(got))
 		}

@@ -29,6 +29,7 @@ const (
 	docOverride  = "override"  // key: pull request
 	docMention   = "mention"   // key: pull request; who says that it does away with it
 	docReport    = "report"    // key: repository
+	docPage      = "page"      // key: pull request
 	docTimeline  = "timeline"  // key: repository " " gate
 	docWatermark = "watermark" // key: what has been listed so far
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -110,11 +109,15 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 			return err
 		}
 	}
+	page, err := r.page(ctx, p)
+	if err != nil {
+		return err
+	}
 	pol := repo.rules()
 	run := note.Check(note.CheckInput{
 		Pull: p, Name: pol.Check.Name, Head: seen.Head, Verdict: verdict, Judgements: judgements(js), Expired: expired,
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
-		DetailsURL: r.details(p), Private: repo.Private,
+		DetailsURL: page, Private: repo.Private,
 	})
 	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: seen.Recheck}
 	// A pass is given only to a head that is still the head: it is read again at the last moment. Taking one back
@@ -171,13 +174,6 @@ func (r *Reconciler) expire(ctx context.Context, c store.Claimed) error {
 	return r.Store.Enqueue(ctx, showWork(p))
 }
 
-func (r *Reconciler) details(p coupling.Pull) string {
-	if r.PublicURL == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s/pulls/%s/%d", r.PublicURL, p.Repo, p.Number)
-}
-
 // showNote brings the coordination note into line. A pull request that is in no coupling has none; one that left its
 // coupling gets a last word.
 func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
@@ -188,14 +184,11 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		}
 		return r.Publish.Note(ctx, p, note.Farewell(p), publish.NoteOptions{Picture: "", Verify: hint.Verify, Last: true})
 	}
-	in := note.NoteInput{Pull: p, Private: repo.Private, PublicURL: r.PublicURL}
-	for _, j := range js {
-		in.Judgements = append(in.Judgements, j.Judgement)
-		for _, c := range j.Lately {
-			in.Lately = append(in.Lately, note.Change{At: c.At, Text: c.Text})
-		}
+	in := noteOf(p, repo, js)
+	var err error
+	if in.Page, err = r.page(ctx, p); err != nil {
+		return err
 	}
-	slices.SortStableFunc(in.Lately, func(a, b note.Change) int { return b.At.Compare(a.At) })
 	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: hint.Verify})
 }
 

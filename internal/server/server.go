@@ -34,6 +34,7 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	PublicURL string
+	WebURL    string // of GitHub's own pages, to which the server's link
 	// ReconcileInterval is how often everything is looked at; zero is [DefaultReconcileInterval].
 	ReconcileInterval time.Duration
 	// Owner names this process in leases; two processes on one database must differ.
@@ -84,6 +85,7 @@ func New(o Options) (*Server, error) {
 	r.Method(http.MethodPost, "/webhook", hook)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	r.Get("/readyz", s.ready)
+	r.Get("/pulls/{owner}/{name}/{number}", s.page)
 	r.Get("/timeline/{owner}/{name}/{gate}.svg", s.timeline)
 	s.handler = r
 	return s, nil

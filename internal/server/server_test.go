@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -29,26 +30,31 @@ gates:
   old: {find: {path: old.rs, symbol: "V\\d+_\\d+_\\d+"}, evidence: {path: Dockerfile, pattern: "(?m)^FROM"}}
 `
 
-// TestReportShowsTimelines runs the nightly report and looks at the pictures that its issue shows.
-func TestReportShowsTimelines(t *testing.T) {
+// rig is a server on the simulated GitHub, with a clock of its own.
+type rig struct {
+	*testing.T
+	*server.Server
+	gh  *ghsim.GitHub
+	now time.Time
+}
+
+const repo = coupling.Repo("acme/app")
+
+func newRig(t *testing.T, spec ghsim.RepoSpec) *rig {
+	t.Helper()
+	r := &rig{T: t, now: time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
-	gh := ghsim.New(ghsim.Options{Clock: func() time.Time { return now }, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: ghspec.New(t)})
-	api := httptest.NewServer(gh.Handler())
-	defer api.Close()
-	const repo = coupling.Repo("acme/app")
-	text := func(s string) *string { return &s }
-	err = gh.CreateRepo(ghsim.RepoSpec{Name: repo, Policy: drifting, Tags: []ghsim.TagSpec{
-		{Name: "v1.0.0", Files: map[string]*string{"Dockerfile": text("FROM debian\n"), "gate.rs": text("const V1_3_0: Version = Version::new(1, 3, 0);\n"), "old.rs": text("const V1_0_0: Version = Version::new(1, 0, 0);\n")}},
-		{Name: "v1.1.0"}, {Name: "v1.2.0", Files: map[string]*string{"Dockerfile": text("FROM distroless\n")}}, {Name: "v1.3.0"},
-	}, Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}})
-	if err != nil {
+	clock := func() time.Time { return r.now }
+	r.gh = ghsim.New(ghsim.Options{Clock: clock, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: ghspec.New(t)})
+	api := httptest.NewServer(r.gh.Handler())
+	t.Cleanup(api.Close)
+	if err := r.gh.CreateRepo(spec); err != nil {
 		t.Fatal(err)
 	}
-	if err := gh.Install(repo); err != nil {
+	if err := r.gh.Install(repo); err != nil {
 		t.Fatal(err)
 	}
 	app, err := ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
@@ -59,32 +65,60 @@ func TestReportShowsTimelines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close()
-	s, err := server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: func() time.Time { return now }, PublicURL: "https://relbot.example", Owner: "test"})
+	t.Cleanup(func() { st.Close() })
+	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	settle := func() {
-		t.Helper()
-		for range 10 {
-			if err := s.Settle(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := s.Start(t.Context()); err != nil {
+	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	settle()
+	r.settle()
+	return r
+}
+
+// settle does all work, deliveries included.
+func (r *rig) settle() {
+	r.Helper()
+	for range 10 {
+		r.gh.Flush(r.Context(), func(_ context.Context, d ghsim.Delivery) (int, error) {
+			w := httptest.NewRecorder()
+			q := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(d.Body))
+			q.Header = d.Header
+			r.Handler().ServeHTTP(w, q)
+			return w.Code, nil
+		})
+		r.now = r.now.Add(2 * time.Second)
+		if err := r.Settle(r.Context()); err != nil {
+			r.Fatal(err)
+		}
+	}
+}
+
+// get asks for an address of the server's public URL.
+func (r *rig) get(address string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, strings.TrimPrefix(address, "https://relbot.example"), nil))
+	return w
+}
+
+func text(s string) *string { return &s }
+
+// TestReportShowsTimelines runs the nightly report and looks at the pictures that its issue shows.
+func TestReportShowsTimelines(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: drifting, Tags: []ghsim.TagSpec{
+		{Name: "v1.0.0", Files: map[string]*string{"Dockerfile": text("FROM debian\n"), "gate.rs": text("const V1_3_0: Version = Version::new(1, 3, 0);\n"), "old.rs": text("const V1_0_0: Version = Version::new(1, 0, 0);\n")}},
+		{Name: "v1.1.0"}, {Name: "v1.2.0", Files: map[string]*string{"Dockerfile": text("FROM distroless\n")}}, {Name: "v1.3.0"},
+	}, Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}})
 	night := func() ghsim.Issue {
 		t.Helper()
-		from := now
-		now = now.Add(24 * time.Hour)
-		if err := s.Tick(t.Context(), from, now); err != nil {
+		from := r.now
+		r.now = r.now.Add(24 * time.Hour)
+		if err := r.Tick(t.Context(), from, r.now); err != nil {
 			t.Fatal(err)
 		}
-		settle()
-		issues := gh.Issues(repo)
+		r.settle()
+		issues := r.gh.Issues(repo)
 		if len(issues) != 1 {
 			t.Fatalf("%d issues", len(issues))
 		}
@@ -98,12 +132,7 @@ func TestReportShowsTimelines(t *testing.T) {
 	if !strings.Contains(issue.Body, "removable: older than the oldest supported release") {
 		t.Errorf("the gate that names 1.0 is not called removable:\n%s", issue.Body)
 	}
-	get := func(address string) *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, strings.TrimPrefix(address, "https://relbot.example"), nil))
-		return w
-	}
-	w := get(pictures[0][1])
+	w := r.get(pictures[0][1])
 	svg := w.Body.String()
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "image/svg+xml; charset=utf-8" {
 		t.Fatalf("status %d, %v", w.Code, w.Header())
@@ -121,7 +150,7 @@ func TestReportShowsTimelines(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{u.Path, u.Path + "?key=other", "/timeline/acme/other/image.svg?" + u.RawQuery} {
-		if w := get(address); w.Code != http.StatusNotFound {
+		if w := r.get(address); w.Code != http.StatusNotFound {
 			t.Errorf("%s: status %d", address, w.Code)
 		}
 	}
@@ -130,5 +159,49 @@ func TestReportShowsTimelines(t *testing.T) {
 	}
 	if bytes.Contains([]byte(issue.Body), []byte("<svg")) {
 		t.Error("GitHub shows no inline drawing")
+	}
+}
+
+// TestPage follows the links of a check and of a note.
+func TestPage(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {title: 'The <b>set</b>', members: {a: {pr: 1}, b: {pr: 2}}, order: ['a before b: because <script>alert(1)</script>']}}\n"})
+	for n := 1; n <= 2; n++ {
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "A <img src=x onerror=alert(1)> title", Files: map[string]*string{"f": text("x")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.settle()
+	p := coupling.Pull{Repo: repo, Number: 2}
+	check, ok := r.gh.CurrentCheck(p)
+	if !ok || !strings.HasPrefix(check.DetailsURL, "https://relbot.example/pulls/acme/app/2?key=") {
+		t.Fatalf("the check links to %q", check.DetailsURL)
+	}
+	if comments := r.gh.Comments(p); len(comments) != 1 || !strings.Contains(comments[0].Body, check.DetailsURL) {
+		t.Errorf("the note does not link to %s: %+v", check.DetailsURL, comments)
+	}
+	w := r.get(check.DetailsURL)
+	body := w.Body.String()
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, body)
+	}
+	for _, want := range []string{"Waiting: merges after #1", "order-waiting", "<table>", "acme/app#2", "Next action:"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
+	}
+	for _, bad := range []string{"<script", "<img", "<b>set"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("%q in\n%s", bad, body)
+		}
+	}
+	for header, want := range map[string]string{"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+		if got := w.Header().Get(header); got != want {
+			t.Errorf("%s: %q, want %q", header, got, want)
+		}
+	}
+	for _, address := range []string{"/pulls/acme/app/2", "/pulls/acme/app/2?key=", "/pulls/acme/app/1?" + strings.SplitN(check.DetailsURL, "?", 2)[1], "/pulls/acme/app/x?key=y", "/pulls/acme/other/2?key=y"} {
+		if w := r.get(address); w.Code != http.StatusNotFound {
+			t.Errorf("%s: status %d", address, w.Code)
+		}
 	}
 }
