@@ -35,6 +35,7 @@ func Find(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (Fact
 		}
 		return trouble("gate-missing", "%s", message)
 	}
+	found = versions(found)
 	first := found[0]
 	for _, o := range found[1:] {
 		if o.Name != first.Name || o.Raw != first.Raw && (o.Value.IsZero() || o.Value.Compare(first.Value) != 0) {
@@ -49,6 +50,17 @@ func Find(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (Fact
 		return trouble("gate-unparsable", "%s:%d: %q is no version", first.Path, first.Line, clip(first.Raw))
 	}
 	return Know(first), nil
+}
+
+// versions leaves out what has the name of a constant with a version and holds none: the key of a table is often a constant too.
+func versions(found []Finding) []Finding {
+	holds := map[string]bool{}
+	for _, f := range found {
+		holds[f.Name] = holds[f.Name] || f.Placeholder || !f.Value.IsZero()
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(f Finding) bool {
+		return f.Name != "" && holds[f.Name] && !f.Placeholder && f.Value.IsZero()
+	})
 }
 
 // FindAll lists every constant that a finder matches, by path and place.

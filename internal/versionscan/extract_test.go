@@ -56,6 +56,7 @@ var forms = []struct {
 	{"rust raw string", "a.rs", "const TEXT: &str = r#\"const MIN: &str = \"1.0.0\";\"#;\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
 	{"rust nested comment", "a.rs", "/* /* */ const MIN: &str = \"1.0.0\"; */\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
 	{"rust attribute", "a.rs", "#[stable(feature = \"x\", since = \"1.98.0\")]\nfn f() {}\n", Finder{Symbol: "since"}, "", "1:25 since 1.98.0 rust-parse"},
+	{"go feature gate and its constant", "a.go", "const MyFeature Feature = \"MyFeature\"\n\nvar defaults = T{\n\tMyFeature: {\n\t\t{Version: version.MustParse(\"1.34\")},\n\t},\n}\n", Finder{Symbol: "MyFeature"}, "", "4:2 MyFeature 1.34 go-call"},
 	{"go feature gate, stages", "a.go", "var defaults = map[F][]S{\n\tMyFeature: {\n\t\t{Version: version.MustParse(\"1.30\"), Default: false},\n\t\t{Version: version.MustParse(\"1.34\"), Default: true},\n\t},\n}\n", Finder{Symbol: "MyFeature"}, "", "2:2 MyFeature 1.34 go-call"},
 	{"go table, counted from the release before", "a.go", "var t = T{\n\tV25_4_Start: {Major: 25, Minor: 3, Internal: 2},\n}\n", Finder{Symbol: "V25_4_Start"}, "", "2:2 V25_4_Start 25.4 go-struct"},
 	{"python call argument", "a.py", "steps = [\n    step(  # relbot:gate m\n        \"26.19.0-dev.0\",\n    ),\n]\n", Finder{Marker: "m"}, "", "3:9  26.19.0-dev.0 py-string"},
