@@ -26,7 +26,7 @@ func propose(p coupling.Pull, l command.BodyLine) []coupling.Pull {
 // Depends-On the others come first.
 func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLine, others []coupling.Pull, author string) error {
 	pulls := append([]coupling.Pull{p}, others...)
-	found, err := r.find(ctx, p, others, "")
+	found, _, err := r.find(ctx, p, others, "")
 	if err != nil {
 		return err
 	}

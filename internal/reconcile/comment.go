@@ -72,10 +72,38 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return r.unread(ctx, c, repoWork(p.Repo))
 	}
 	s.policy = repo.rules()
-	commands, mistakes := command.Parse(s.hint.Body, overridable...)
-	if len(commands)+len(mistakes) == 0 {
-		return nil
+	var d commentDoc
+	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done {
+		return err
+	} else if rev == 0 {
+		if err := s.execute(ctx, c.Key, &d); err != nil {
+			return err
+		}
 	}
+	// It ran; what is left is to say so. Answer before acknowledging: the reaction says that it is done.
+	if !d.Done && len(d.Replies) > 0 {
+		key := fmt.Sprintf("comment %d", s.hint.ID)
+		body := note.Reply(key, d.Replies)
+		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body); err != nil {
+			return err
+		}
+	}
+	if !d.Done && d.Reaction != "" {
+		if err := r.GitHub.React(ctx, p.Repo, s.hint.ID, d.Reaction); err != nil {
+			return err
+		}
+	}
+	_, err = update(ctx, r, docComment, c.Key, func(d *commentDoc) ([]store.Work, bool) {
+		done := d.Done
+		d.Done = true
+		return nil, !done
+	})
+	return err
+}
+
+// execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
+func (s *session) execute(ctx context.Context, key string, d *commentDoc) error {
+	commands, mistakes := command.Parse(s.hint.Body, overridable...)
 	for _, cmd := range commands {
 		if err := s.run(ctx, cmd); err != nil {
 			return err
@@ -85,25 +113,20 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		s.refused = true
 		s.replies = append(s.replies, note.Mistakes(mistakes))
 	}
-	if s.hint.Replay {
-		return r.Store.Enqueue(ctx, s.again...)
+	switch {
+	case len(commands)+len(mistakes) == 0, s.hint.Replay:
+		d.Done = true
+	case s.refused:
+		d.Reaction = "confused"
+	default:
+		d.Reaction = "+1"
 	}
-	// Answer before acknowledging: the reaction says that it is done.
-	if len(s.replies) > 0 {
-		key := fmt.Sprintf("comment %d", s.hint.ID)
-		body := note.Reply(key, s.replies)
-		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body); err != nil {
-			return err
-		}
-	}
-	reaction := "+1"
-	if s.refused {
-		reaction = "confused"
-	}
-	if err := r.GitHub.React(ctx, p.Repo, s.hint.ID, reaction); err != nil {
-		return err
-	}
-	return r.Store.Enqueue(ctx, s.again...)
+	d.Replies = s.replies
+	_, err := update(ctx, s.r, docComment, key, func(kept *commentDoc) ([]store.Work, bool) {
+		*kept = *d
+		return s.again, true
+	})
+	return err
 }
 
 // unread puts a comment off until its repository was read: without the policy a command would be refused that is none to refuse.
@@ -257,19 +280,23 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		s.refuse(cmd, err.Error())
 		return nil
 	}
-	targets, err := s.r.find(ctx, s.pull, pulls, cmd.Name)
+	targets, own, err := s.r.find(ctx, s.pull, pulls, cmd.Name)
 	if err != nil {
 		return err
 	}
 	verb := coupling.Verb(cmd.Verb)
-	if len(targets) == 0 {
+	kept, err := s.kept(ctx, cmd, targets)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 && len(kept) == 0 {
 		if verb != coupling.Link {
 			s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
 			return nil
 		}
 		targets = []coupling.Coupling{{Name: cmpOr(cmd.Name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
 	}
-	if verb == coupling.Link {
+	if verb == coupling.Link && len(targets) > 1 {
 		targets = targets[:1]
 	}
 	need := s.policy.Permissions.Link
@@ -278,7 +305,15 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	}
 	var foreign error // the members that were named are none of some coupling's
 	done := false
-	for _, c := range targets {
+	for i, c := range targets {
+		if done && i >= own {
+			break // it fitted where it was said
+		}
+		if slices.Contains(kept, c.Key()) { // by a run that was broken off
+			done = true
+			s.again = append(s.again, couplingWork(c))
+			continue
+		}
 		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
 		if verb == coupling.Supersede || verb == coupling.Abandon || verb == coupling.HoldAll || verb == coupling.Reopen || verb == coupling.Resume {
 			for _, m := range c.Members {
@@ -305,7 +340,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		}
 		s.again = append(s.again, couplingWork(c))
 	}
-	if !done {
+	if !done && len(kept) == 0 {
 		s.refuse(cmd, strings.ReplaceAll(foreign.Error(), "\n", "; "))
 		return nil
 	}
@@ -316,14 +351,36 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	return s.audit(ctx, cmd, cmd.Verb, p.Head)
 }
 
+// kept are the couplings, by key, on which a command took effect before.
+func (s *session) kept(ctx context.Context, cmd command.Command, targets []coupling.Coupling) ([]string, error) {
+	homes := []coupling.Repo{s.pull.Repo}
+	for _, c := range targets {
+		homes = append(homes, c.Home)
+	}
+	slices.Sort(homes)
+	var out []string
+	for _, home := range slices.Compact(homes) {
+		var o overlayDoc
+		if _, err := s.r.load(ctx, docOverlay, string(home), &o); err != nil {
+			return nil, err
+		}
+		for _, e := range o.Effects {
+			if e.ID == s.id(cmd) {
+				out = append(out, coupling.Coupling{Home: home, Name: e.Coupling}.Key())
+			}
+		}
+	}
+	return out, nil
+}
+
 // find lists the active and ended couplings that a command is about: the named one, else those that one of the pulls is in. The
-// couplings of the comment's own pull request come first.
-func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []coupling.Pull, name string) ([]coupling.Coupling, error) {
+// couplings of the comment's own pull request come first; own counts them.
+func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []coupling.Pull, name string) (found []coupling.Coupling, own int, err error) {
 	homes := []coupling.Repo{at.Repo}
 	for _, p := range append([]coupling.Pull{at}, pulls...) {
 		var d memberDoc
 		if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, key := range d.Couplings {
 			if home := homeOf(key); !slices.Contains(homes, home) {
@@ -331,27 +388,27 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 			}
 		}
 	}
-	var own, theirs []coupling.Coupling
+	var ours, theirs []coupling.Coupling
 	for _, home := range homes {
 		all, err := r.assembled(ctx, home)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, c := range all {
 			if name != "" {
 				if c.Name == name {
-					own = append(own, c)
+					ours = append(ours, c)
 				}
 				continue
 			}
 			if _, is := c.ByPull(at); is {
-				own = append(own, c)
+				ours = append(ours, c)
 			} else if slices.ContainsFunc(pulls, func(p coupling.Pull) bool { _, is := c.ByPull(p); return is }) {
 				theirs = append(theirs, c)
 			}
 		}
 	}
-	return append(own, theirs...), nil
+	return append(ours, theirs...), len(ours), nil
 }
 
 // apply tries an effect on a coupling and, when it holds, keeps it. An effect that is kept already is not kept twice.

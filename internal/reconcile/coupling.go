@@ -115,9 +115,15 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 	key := j.Coupling.Key()
 	var former []coupling.Pull
 	gatesMoved := false
+	var turned []coupling.Pull // members of whom something else is said now
 	d, err := update(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Work, bool) {
 		before := *d
-		former = nil
+		former, turned = nil, nil
+		for _, m := range j.Members {
+			if was, is := before.Member(m.Pull); !is || publish.Hash(was.Verdict) != publish.Hash(m.Verdict) {
+				turned = append(turned, m.Pull)
+			}
+		}
 		for _, m := range before.Members {
 			if _, still := j.Member(m.Pull); !still {
 				former = append(former, m.Pull)
@@ -184,7 +190,28 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			return err
 		}
 	}
-	return nil
+	return r.neighbours(ctx, append(turned, former...), key)
+}
+
+// neighbours shows the members of other couplings again in which some pull requests are too: their notes say of these what all couplings
+// say.
+func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key string) error {
+	var work []store.Work
+	for _, p := range pulls {
+		js, err := r.judgementsOf(ctx, p)
+		if err != nil {
+			return err
+		}
+		for _, j := range js {
+			if j.Coupling.Key() == key {
+				continue
+			}
+			for _, m := range j.Members {
+				work = append(work, showWork(m.Pull))
+			}
+		}
+	}
+	return r.Store.Enqueue(ctx, work...)
 }
 
 // strangers looks again at the pull requests that change gates from outside: what their values must be, or who owns the

@@ -27,6 +27,7 @@ const (
 	docPull      = "pull"      // key: pull request; last known
 	docHead      = "head"      // key: repository "@" commit; the pull requests of which it is or was the head
 	docOverride  = "override"  // key: pull request
+	docComment   = "comment"   // key: pull request ":" comment id
 	docMention   = "mention"   // key: pull request; who says that it does away with it
 	docReport    = "report"    // key: repository
 	docPage      = "page"      // key: pull request
@@ -94,6 +95,13 @@ type change struct {
 // memberDoc lists the couplings that a pull request is in, by key, sorted.
 type memberDoc struct {
 	Couplings []string `json:"couplings"`
+}
+
+// commentDoc is a comment whose commands were run.
+type commentDoc struct {
+	Reaction string   `json:"reaction,omitempty"`
+	Replies  []string `json:"replies,omitempty"`
+	Done     bool     `json:"done,omitempty"` // it was said, too
 }
 
 // mentionDoc says which pull request outside a coupling claims to do away with a member, and with all others of its coupling.

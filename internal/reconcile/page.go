@@ -70,7 +70,11 @@ func (r *Reconciler) Page(ctx context.Context, p coupling.Pull, key string) (Pag
 	})
 	out.Title, out.Check = run.Title, run.Text
 	if len(js) > 0 {
-		out.Note = note.Note(noteOf(p, repo, js))
+		shown, err := r.together(ctx, js)
+		if err != nil {
+			return out, false, err
+		}
+		out.Note = note.Note(noteOf(p, repo, shown))
 	}
 	var shown []string
 	for _, j := range js {

@@ -184,8 +184,11 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		}
 		return r.Publish.Note(ctx, p, note.Farewell(p), publish.NoteOptions{Picture: "", Verify: hint.Verify, Last: true})
 	}
+	js, err := r.together(ctx, js)
+	if err != nil {
+		return err
+	}
 	in := noteOf(p, repo, js)
-	var err error
 	if in.Page, err = r.page(ctx, p); err != nil {
 		return err
 	}
@@ -225,4 +228,26 @@ func splitSpace(s string) (string, string) {
 		}
 	}
 	return s, ""
+}
+
+// together shows each member with what all of its couplings say of it: one that may merge for this coupling may have to wait for another. A
+// coupling with a private member elsewhere keeps what it says to its own notes.
+func (r *Reconciler) together(ctx context.Context, js []judgementDoc) ([]judgementDoc, error) {
+	out := slices.Clone(js)
+	for i, j := range js {
+		out[i].Members = slices.Clone(j.Members)
+		for k, m := range j.Members {
+			all, err := r.judgementsOf(ctx, m.Pull)
+			if err != nil {
+				return nil, err
+			}
+			all = slices.DeleteFunc(all, func(o judgementDoc) bool {
+				return o.Coupling.Key() != j.Coupling.Key() && slices.ContainsFunc(o.Members, func(m rules.MemberState) bool { return m.Private })
+			})
+			if len(all) > 1 {
+				out[i].Members[k].Verdict = combined(m.Pull, all)
+			}
+		}
+	}
+	return out, nil
 }
