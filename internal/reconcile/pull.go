@@ -381,6 +381,10 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 	}
 	for _, l := range lines {
 		proposal := propose(p, l)
+		proposal, err := r.existing(ctx, l, proposal, out)
+		if err != nil {
+			return err
+		}
 		if len(proposal) == 0 {
 			continue
 		}
@@ -401,6 +405,25 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 		}
 	}
 	return nil
+}
+
+// existing leaves out of a proposal the numbers that nobody knows, with a word about them. One may yet be opened: it is looked for again.
+func (r *Reconciler) existing(ctx context.Context, l command.BodyLine, proposal []coupling.Pull, out *pullDoc) ([]coupling.Pull, error) {
+	if len(proposal) == 0 {
+		return nil, nil
+	}
+	facts, err := r.GitHub.Pulls(ctx, proposal)
+	if err != nil && transient(err) {
+		return nil, err
+	}
+	return slices.DeleteFunc(proposal, func(p coupling.Pull) bool {
+		gone := facts[p].Absent()
+		if gone {
+			out.Basis = ""
+			out.NearMisses = append(out.NearMisses, note.NearMiss(command.NearMiss{Line: l.Line, Raw: l.Raw, Message: p.String() + " is no pull request"}))
+		}
+		return gone
+	}), nil
 }
 
 func isLine(rel *versionscan.Releases, branch string) bool {
