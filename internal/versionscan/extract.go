@@ -316,6 +316,9 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	if !v.ok && looksLikeExpression(raw) {
 		return f, false
 	}
+	if start == to && v.mismatch == "" {
+		v.mismatch = s.enumOrder(f.Name, raw, from)
+	}
 	return s.found(f, from, v, scheme), true
 }
 
@@ -719,7 +722,7 @@ func readRange(text string) (value, bool) {
 var (
 	subVersion = regexp.MustCompile(`"(?i:IV)(\d+)"`)
 	nameSub    = regexp.MustCompile(`_IV(\d+)$`)
-	longNumber = regexp.MustCompile(`^\s*\(\s*(\d{6,9})\s*,`)
+	longNumber = regexp.MustCompile(`^\s*(?:new\s+\w+\s*)?\(\s*(\d{6,9})\s*,`)
 )
 
 // enumMismatch says how the arguments of an enum's constant contradict each other: IBP_4_1_IV0(26, "4.1", "IV0", false) says its release and
@@ -734,6 +737,25 @@ func enumMismatch(name, text, raw string) string {
 		if got := fmt.Sprintf("%d.%d.%d", id/1000000, id/10000%100, id/100%100); got != strings.Join(parts, ".") {
 			return fmt.Sprintf("the number %d says %s, the text says %s", id, got, text)
 		}
+	}
+	return ""
+}
+
+var (
+	enumLevel  = regexp.MustCompile(`^\(\s*(\d{1,5})\s*,`)
+	enumBefore = regexp.MustCompile(`([A-Za-z_]\w*)\s*\(\s*(\d{1,5})\s*,[^()]*\)\s*,\s*$`)
+)
+
+// enumOrder says how the number of an enum's constant contradicts its place: levels count up.
+func (s *source) enumOrder(name, raw string, from int) string {
+	own := enumLevel.FindStringSubmatch(raw)
+	last := enumBefore.FindStringSubmatch(s.code[max(0, from-maxName):from])
+	if own == nil || last == nil {
+		return ""
+	}
+	level, _ := strconv.Atoi(own[1])
+	if below, _ := strconv.Atoi(last[2]); level <= below {
+		return fmt.Sprintf("the number %d of %s does not follow the %d of %s before it", level, name, below, last[1])
 	}
 	return ""
 }

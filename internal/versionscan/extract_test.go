@@ -197,6 +197,23 @@ func TestNamesAndValues(t *testing.T) {
 	}
 }
 
+// TestConstantsThatContradictThemselves finds constants whose parts do not agree.
+func TestConstantsThatContradictThemselves(t *testing.T) {
+	for text, want := range map[string]string{
+		"enum V {\n  A_1(1, \"1.0\"),\n  IBP_4_1_IV0(26, \"4.1\", \"IV0\", false);\n}\n":                         "",
+		"enum V {\n  IBP_4_1_IV0(26, \"4.2\", \"IV0\", false);\n}\n":                                             "the name IBP_4_1_IV0 says 4.1, the value is 4.2",
+		"enum V {\n  IBP_4_1_IV0(26, \"4.1\", \"IV1\", false);\n}\n":                                             "the name IBP_4_1_IV0 says IV0, the arguments say IV1",
+		"enum V {\n  IBP_4_0_IV0(26, \"4.0\", \"IV0\", true),\n  IBP_4_1_IV0(26, \"4.1\", \"IV0\", false);\n}\n": "the number 26 of IBP_4_1_IV0 does not follow the 26 of IBP_4_0_IV0 before it",
+		"enum V {\n  IBP_4_1_IV0(7010299, \"7.1.2\");\n}\n":                                                      "the name IBP_4_1_IV0 says 4.1, the value is 7.1.2",
+		"class V {\n  static final Version IBP_4_1_IV0 = new Version(4010299, \"4.1.3\");\n}\n":                  "the number 4010299 says 4.1.2, the text says 4.1.3",
+	} {
+		all := FindAll(Finder{Path: "V.java", Symbol: "IBP_4_1_IV0"}, "", "", map[string]Fact[File]{"V.java": Know(File{Text: text})})
+		if len(all) != 1 || all[0].Mismatch != want {
+			t.Errorf("%s: %+v, want %q", text, all, want)
+		}
+	}
+}
+
 func FuzzFind(f *testing.F) {
 	for _, c := range forms {
 		f.Add(c.path, c.text, c.find.Symbol)
