@@ -224,24 +224,23 @@ func halfLanded(j rules.Judgement) (rules.Reason, bool) {
 // Split is the release whose cut would split a coupling: the one in which a member that landed already is due, while
 // others are open. "" where no cut can split it, or where it is split already.
 func Split(j rules.Judgement) string {
-	if !j.Coupling.SameRelease {
-		return ""
-	}
-	release, open := "", false
-	for _, m := range j.Members {
-		switch m.State {
-		case "merged":
-			if !m.SafeAlone && !m.Shipped && release == "" {
-				release = m.ShipsIn
+	for _, group := range j.OneRelease {
+		release, open := "", false
+		for _, pull := range group {
+			switch m, _ := j.Member(pull); m.State {
+			case "merged":
+				if !m.SafeAlone && !m.Shipped && release == "" {
+					release = m.ShipsIn
+				}
+			case "open", "draft":
+				open = true
 			}
-		case "open", "draft":
-			open = true
+		}
+		if open && release != "" {
+			return release
 		}
 	}
-	if !open {
-		return ""
-	}
-	return release
+	return ""
 }
 
 // owner is who has to act on a reason: the author of the pull request that it is about, else of the first open member.

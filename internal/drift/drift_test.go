@@ -15,8 +15,9 @@ func pr(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", Number: n}
 // pair is an open coupling of an image and the gate that goes with it.
 func pair() rules.Judgement {
 	return rules.Judgement{
-		Coupling: coupling.Coupling{Name: "distroless", Home: "acme/app", SameRelease: true, Members: []coupling.Member{{Role: "image", Pull: pr(1)}, {Role: "gate", Pull: pr(2)}}},
-		State:    coupling.Open, Train: "26.29.0",
+		Coupling:   coupling.Coupling{Name: "distroless", Home: "acme/app", SameRelease: true, Members: []coupling.Member{{Role: "image", Pull: pr(1)}, {Role: "gate", Pull: pr(2)}}},
+		OneRelease: [][]coupling.Pull{{pr(1), pr(2)}},
+		State:      coupling.Open, Train: "26.29.0",
 		Members: []rules.MemberState{
 			{Role: "image", Pull: pr(1), Author: "ann", State: "open", ShipsIn: "26.29.0", Verdict: rules.Verdict{Level: rules.Pass}},
 			{Role: "gate", Pull: pr(2), Author: "bob", State: "open", ShipsIn: "26.29.0", Verdict: rules.Verdict{Level: rules.Pass}},
@@ -160,7 +161,7 @@ func TestSplit(t *testing.T) {
 		{"in a tag already", func(j *rules.Judgement) { j.Members[0].State, j.Members[0].Shipped = "merged", true }, ""},
 		{"safe alone", func(j *rules.Judgement) { j.Members[0].State, j.Members[0].SafeAlone = "merged", true }, ""},
 		{"all merged", func(j *rules.Judgement) { j.Members[0].State, j.Members[1].State = "merged", "merged" }, ""},
-		{"releases may differ", func(j *rules.Judgement) { j.Members[0].State, j.Coupling.SameRelease = "merged", false }, ""},
+		{"releases may differ", func(j *rules.Judgement) { j.Members[0].State, j.OneRelease = "merged", nil }, ""},
 	} {
 		j := pair()
 		test.change(&j)

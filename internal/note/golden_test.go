@@ -72,7 +72,7 @@ func distroless() rules.Judgement {
 		Release: "26.28.0", Tag: "v26.28.0-rc.1", Path: "src/gate.rs", Line: 1,
 	}
 	return rules.Judgement{
-		Coupling: c, State: coupling.Open, Base: "main", Train: "26.29.0",
+		Coupling: c, State: coupling.Open, Base: "main", Train: "26.29.0", OneRelease: [][]coupling.Pull{{pr(1), pr(2), pr(3)}},
 		Members: []rules.MemberState{
 			{Role: "image", Pull: pr(1), Title: "switch to the distroless base", Author: "ann", State: "draft", WaitsFor: []coupling.Pull{pr(2), pr(3)}, ShipsIn: "26.29.0", Method: "train",
 				Verdict: rules.Verdict{Pull: pr(1), Level: rules.Block, Reasons: []rules.Reason{cut}}},
@@ -95,7 +95,7 @@ func landing() rules.Judgement {
 	j.Members[2].Verdict = rules.Verdict{Pull: pr(3), Level: rules.Pass, Warnings: []rules.Reason{half}}
 	j.Gates[0].Value, j.Gates[0].Level, j.Gates[0].Reasons = "26.29.0", rules.Pass, nil
 	j.Alarms = []rules.Alarm{{
-		Reason: rules.Reason{Code: rules.OrderBroken, Coupling: j.Coupling.Key(), About: pr(1), Pulls: []coupling.Pull{pr(3)}, Edge: &j.Coupling.Order[1], By: "root"},
+		Reason: rules.Reason{Code: rules.OrderBroken, Coupling: j.Coupling.Key(), About: pr(1), Pulls: []coupling.Pull{pr(3)}, Edges: j.Coupling.Order[1:2], By: "root"},
 		Notify: []coupling.Pull{pr(1), pr(3)},
 	}}
 	return j
@@ -110,6 +110,6 @@ func private() rules.Judgement {
 	j.Members = append(j.Members, rules.MemberState{Role: coupling.DefaultRole(docs, "acme/app"), Pull: docs, Title: "the hidden title", Author: "zoe", State: "open", Private: true, ShipsIn: "4.0.0",
 		Verdict: rules.Verdict{Pull: docs, Level: rules.Pass}})
 	j.Members[0].WaitsFor = append(j.Members[0].WaitsFor, docs)
-	j.Members[0].Verdict = rules.Verdict{Pull: pr(1), Level: rules.Wait, Reasons: []rules.Reason{{Code: rules.OrderWaiting, Coupling: j.Coupling.Key(), Pulls: j.Members[0].WaitsFor, Edge: &j.Coupling.Order[2]}}}
+	j.Members[0].Verdict = rules.Verdict{Pull: pr(1), Level: rules.Wait, Reasons: []rules.Reason{{Code: rules.OrderWaiting, Coupling: j.Coupling.Key(), Pulls: j.Members[0].WaitsFor, Edges: j.Coupling.Order[2:3]}}}
 	return j
 }

@@ -88,9 +88,13 @@ func section(b *strings.Builder, v voice, j rules.Judgement) {
 		}
 	}
 	b.WriteString("\n" + memberTable(v, j))
-	if j.Coupling.SameRelease && len(j.Coupling.Members) > 1 && j.Train != "" {
-		b.WriteString("\nAll members have to ship in the same release")
-		if alone := safeAlone(v, j); alone != "" {
+	for _, group := range j.OneRelease {
+		who := "All members"
+		if len(group) < len(j.Members) {
+			who = capital(v.pulls(group))
+		}
+		b.WriteString("\n" + who + " have to ship in the same release")
+		if alone := safeAlone(v, j, group); alone != "" {
 			b.WriteString("; " + alone + " may ship earlier")
 		}
 		b.WriteString(".\n")
@@ -158,12 +162,12 @@ func stateWords(v voice, j rules.Judgement) string {
 	case coupling.Landing:
 		return fmt.Sprintf("%d of %d members are merged", merged, len(j.Members))
 	case coupling.Landed:
-		if r := shipsIn(j); r != "" {
+		if r := shipsIn(v, j); r != "" {
 			return "everything is merged and ships in " + r
 		}
 		return "everything is merged"
 	case coupling.Shipped:
-		return "shipped in " + orElse(shipsIn(j), "its release") + " and verified"
+		return "shipped in " + orElse(shipsIn(v, j), "its release") + " and verified"
 	case coupling.Broken:
 		if n := len(j.Alarms); n > 1 {
 			return fmt.Sprintf("%d things went wrong after a merge", n)
@@ -203,15 +207,27 @@ func ended(v voice, e *coupling.End) string {
 	return s + v.because(e.Why)
 }
 
-// shipsIn is the release in which the members that may not ship alone are: the newest of them.
-func shipsIn(j rules.Judgement) string {
-	out := ""
+// shipsIn is the release in which the members that may not ship alone are; where they have several, each with its members.
+func shipsIn(v voice, j rules.Judgement) string {
+	var releases []string
+	in := map[string][]coupling.Pull{}
+	alone := !slices.ContainsFunc(j.Members, func(m rules.MemberState) bool { return m.ShipsIn != "" && !m.SafeAlone })
 	for _, m := range j.Members {
-		if m.ShipsIn != "" && (!m.SafeAlone || out == "") {
-			out = m.ShipsIn
+		if m.ShipsIn == "" || m.SafeAlone && !alone || v.hidden[m.Pull] {
+			continue
 		}
+		if in[m.ShipsIn] == nil {
+			releases = append(releases, m.ShipsIn)
+		}
+		in[m.ShipsIn] = append(in[m.ShipsIn], m.Pull)
 	}
-	return out
+	if len(releases) < 2 {
+		return strings.Join(releases, "")
+	}
+	for i, r := range releases {
+		releases[i] = r + " (" + v.pulls(in[r]) + ")"
+	}
+	return list(releases)
 }
 
 func trainSentence(v voice, j rules.Judgement) string {
@@ -293,10 +309,10 @@ func gateOwner(j rules.Judgement, id string) coupling.Pull {
 	return coupling.Pull{}
 }
 
-func safeAlone(v voice, j rules.Judgement) string {
+func safeAlone(v voice, j rules.Judgement, group []coupling.Pull) string {
 	var out []string
 	for _, m := range j.Members {
-		if m.SafeAlone {
+		if m.SafeAlone && slices.Contains(group, m.Pull) {
 			out = append(out, v.role(m.Role))
 		}
 	}
@@ -462,7 +478,7 @@ func edges(v voice, c coupling.Coupling) string {
 			fmt.Fprintf(&b, "- … and %d more\n", len(c.Order)-i)
 			break
 		}
-		b.WriteString("- " + v.edge(&e))
+		b.WriteString("- " + v.edge(e))
 		if e.Origin != coupling.FromPolicy && e.Origin != "" && c.Origin == coupling.FromPolicy {
 			b.WriteString(" (by " + origin(e.Origin) + ")")
 		}

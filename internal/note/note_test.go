@@ -51,7 +51,7 @@ func TestNote(t *testing.T) {
 
 	j = distroless()
 	j.Coupling.Name, j.Coupling.Title, j.Coupling.Origin = "second", "", coupling.FromCommand
-	j.Coupling.Order, j.Gates, j.Train, j.Coupling.SameRelease = nil, nil, "", false
+	j.Coupling.Order, j.Gates, j.Train, j.OneRelease = nil, nil, "", nil
 	for i := range j.Members {
 		j.Members[i].Verdict, j.Members[i].ShipsIn, j.Members[i].State = rules.Verdict{Level: rules.Pass}, "", "open"
 	}

@@ -140,11 +140,24 @@ func (v voice) because(s string) string {
 	return ": " + v.text(s)
 }
 
-// edge says an order edge with its reason.
-func (v voice) edge(e *coupling.Edge) string {
-	if e == nil {
+// order says by which edges, the first few of many.
+func (v voice) order(edges []coupling.Edge) string {
+	const most = 3
+	var out []string
+	for _, e := range edges[:min(len(edges), most)] {
+		out = append(out, v.edge(e))
+	}
+	if more := len(edges) - most; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	if len(out) == 0 {
 		return ""
 	}
+	return "; order: " + strings.Join(out, "; ")
+}
+
+// edge says an order edge with its reason.
+func (v voice) edge(e coupling.Edge) string {
 	return fmt.Sprintf("%s %s %s%s", v.role(e.Before), e.Word(), v.role(e.After), v.because(e.Reason))
 }
 
@@ -303,22 +316,19 @@ var sentences = []words{
 		short: func(v voice, r rules.Reason) string { return "merges after " + v.pulls(r.Pulls) },
 		sentence: func(v voice, r rules.Reason) string {
 			s := v.pulls(r.Pulls) + is(r.Pulls, " has", " have") + " to merge first"
-			if r.Edge != nil {
-				s += "; order: " + v.edge(r.Edge)
-			}
-			return s + "."
+			return s + v.order(r.Edges) + "."
 		},
 		remedy: func(v voice, r rules.Reason) string {
 			if v.group {
 				return "Queue it again behind " + v.pulls(r.Pulls) + ", or once " + is(r.Pulls, "that is", "those are") + " merged."
 			}
 			s := "Merge " + v.pulls(r.Pulls)
-			if r.Edge != nil && r.Edge.Together {
-				s += ", or put both into one merge group"
+			if len(r.Edges) > 0 && !slices.ContainsFunc(r.Edges, func(e coupling.Edge) bool { return !e.Together }) {
+				s += is(r.Pulls, ", or put both into one merge group", ", or put all into one merge group")
 			}
 			return s + ". This check then turns green by itself."
 		},
-		example: rules.Reason{Code: rules.OrderWaiting, Pulls: []coupling.Pull{examplePull(2)}, Edge: &coupling.Edge{Before: "gate", After: "image", Together: true, Reason: "nonroot images need it"}},
+		example: rules.Reason{Code: rules.OrderWaiting, Pulls: []coupling.Pull{examplePull(2)}, Edges: []coupling.Edge{{Before: "gate", After: "image", Together: true, Reason: "nonroot images need it"}}},
 	},
 	{
 		code: rules.OrderQueued, verdict: "pass", when: "the predecessors are open, and the merge queue that the base needs will judge the order",
@@ -342,10 +352,7 @@ var sentences = []words{
 				s += " by " + v.code(r.By)
 			}
 			s += " before " + v.pulls(r.Pulls)
-			if r.Edge != nil {
-				s += "; order: " + v.edge(r.Edge)
-			}
-			return s + "."
+			return s + v.order(r.Edges) + "."
 		},
 		remedy: func(v voice, r rules.Reason) string {
 			return "Merge " + v.pulls(r.Pulls) + " before the next release is cut, or revert " + v.pull(r.About) + "."

@@ -109,6 +109,7 @@ func (j *judge) run() Judgement {
 	for i := range j.rows {
 		out.Members = append(out.Members, j.member(&j.rows[i], state))
 	}
+	out.OneRelease = j.oneRelease()
 	return out
 }
 
@@ -269,40 +270,63 @@ func (j *judge) landedCount() int {
 func (j *judge) followers(role string) []*row {
 	var out []*row
 	for i := range j.rows {
-		if e, _ := j.path(role, j.rows[i].Role); e != nil {
+		if len(j.between(role, j.rows[i].Role)) > 0 {
 			out = append(out, &j.rows[i])
 		}
 	}
 	return out
 }
 
-// path finds the edge into `to` by which `from` has to merge before it. Together holds only when every edge on the way permits it.
-func (j *judge) path(from, to string) (*coupling.Edge, bool) {
-	seen := map[string]bool{}
-	var visit func(role string, together bool) (*coupling.Edge, bool)
-	visit = func(role string, together bool) (*coupling.Edge, bool) {
-		if seen[role] {
-			return nil, false
-		}
-		seen[role] = true
-		var indirect []coupling.Edge
-		for i, e := range j.c.Order {
-			if e.After != role {
-				continue
-			}
-			if e.Before == from {
-				return &j.c.Order[i], together && e.Together
-			}
-			indirect = append(indirect, e)
-		}
-		for _, e := range indirect {
-			if found, t := visit(e.Before, together && e.Together); found != nil {
-				return found, t
-			}
-		}
-		return nil, false
+// between are the edges on all ways from one role to another, in the order of declaration: by them the first has to merge before the second.
+func (j *judge) between(from, to string) []coupling.Edge {
+	if from == to {
+		return nil
 	}
-	return visit(to, true)
+	after := j.reach(from, func(e coupling.Edge) (string, string) { return e.Before, e.After })
+	if !after[to] {
+		return nil
+	}
+	before := j.reach(to, func(e coupling.Edge) (string, string) { return e.After, e.Before })
+	var out []coupling.Edge
+	for _, e := range j.c.Order {
+		if after[e.Before] && before[e.After] {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// reach are the roles that the edges lead to from one, itself among them.
+func (j *judge) reach(role string, ends func(coupling.Edge) (from, to string)) map[string]bool {
+	seen := map[string]bool{role: true}
+	for todo := []string{role}; len(todo) > 0; todo = todo[1:] {
+		for _, e := range j.c.Order {
+			if from, to := ends(e); from == todo[0] && !seen[to] {
+				seen[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	return seen
+}
+
+// waited are the edges that start at an open member, those into a role first.
+func (j *judge) waited(role string, edges []coupling.Edge) []coupling.Edge {
+	open := map[string]bool{}
+	for i := range j.rows {
+		open[j.rows[i].Role] = j.rows[i].open()
+	}
+	var own, others []coupling.Edge
+	for _, e := range j.c.Order {
+		switch {
+		case !open[e.Before] || !slices.Contains(edges, e):
+		case e.After == role:
+			own = append(own, e)
+		default:
+			others = append(others, e)
+		}
+	}
+	return append(own, others...)
 }
 
 // order judges the merge order.
@@ -310,31 +334,31 @@ func (j *judge) order() {
 	for i := range j.rows {
 		after := &j.rows[i]
 		var waiting, broken []coupling.Pull
-		var edge, brokenEdge *coupling.Edge
+		var edges []coupling.Edge
 		queued := j.s.Group == nil
 		for k := range j.rows {
 			before := &j.rows[k]
-			e, together := j.path(before.Role, after.Role)
-			if e == nil || !before.open() {
+			way := j.between(before.Role, after.Role)
+			if len(way) == 0 || !before.open() {
 				continue
 			}
 			switch {
 			case after.open():
-				if j.inGroupBefore(before.Pull, after.Pull, together) {
+				if j.inGroupBefore(before.Pull, after.Pull, !slices.ContainsFunc(way, func(e coupling.Edge) bool { return !e.Together })) {
 					continue
 				}
-				waiting, edge = append(waiting, before.Pull), cmp.Or(edge, e)
+				waiting, edges = append(waiting, before.Pull), append(edges, way...)
 				base := j.s.Repos[before.Pull.Repo].Bases[after.fact.Value.Base]
 				queued = queued && base.Queue && before.Pull.Repo == after.Pull.Repo && before.fact.Value.Base == after.fact.Value.Base
 				if before.fact.Value.Draft {
-					after.add(Wait, Reason{Code: MemberDraft, About: before.Pull, Edge: e})
+					after.add(Wait, Reason{Code: MemberDraft, About: before.Pull, Edges: j.waited(after.Role, way)})
 				}
 			case after.landed():
-				broken, brokenEdge = append(broken, before.Pull), cmp.Or(brokenEdge, e)
+				broken, edges = append(broken, before.Pull), append(edges, way...)
 			}
 		}
 		if len(waiting) > 0 {
-			reason := Reason{Code: OrderWaiting, Pulls: waiting, Edge: edge}
+			reason := Reason{Code: OrderWaiting, Pulls: waiting, Edges: j.waited(after.Role, edges)}
 			level := Wait
 			if queued {
 				reason.Code, level = OrderQueued, Pass
@@ -342,7 +366,7 @@ func (j *judge) order() {
 			after.add(level, reason)
 		}
 		if len(broken) > 0 {
-			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edge: brokenEdge, By: after.fact.Value.MergedBy})
+			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edges: j.waited(after.Role, edges), By: after.fact.Value.MergedBy})
 		}
 	}
 }
@@ -382,6 +406,23 @@ func (j *judge) trains() {
 func (j *judge) comparable(a, b coupling.Repo) bool {
 	ra, rb := j.s.Repos[a].Releases, j.s.Repos[b].Releases
 	return ra != nil && rb != nil && (a == b || ra.Train != "" && ra.Train == rb.Train)
+}
+
+// oneRelease groups the members that have to ship in one release with another: those whose releases can be compared.
+func (j *judge) oneRelease() [][]coupling.Pull {
+	if !j.c.SameRelease {
+		return nil
+	}
+	var groups [][]coupling.Pull
+	for _, m := range j.c.Members {
+		i := slices.IndexFunc(groups, func(g []coupling.Pull) bool { return j.comparable(g[0].Repo, m.Pull.Repo) })
+		if i < 0 {
+			groups = append(groups, nil)
+			i = len(groups) - 1
+		}
+		groups[i] = append(groups[i], m.Pull)
+	}
+	return slices.DeleteFunc(groups, func(g []coupling.Pull) bool { return len(g) == 1 })
 }
 
 // shippedInCut is the core of the cut release that already has a landed member; zero when it is in none.
@@ -432,11 +473,13 @@ func (j *judge) split() {
 // halfLanded warns the open members when others are merged.
 func (j *judge) halfLanded() {
 	var landed []coupling.Pull
-	safe := true
+	var urgent []coupling.Repo // of the landed members that may not ship alone
 	for i := range j.rows {
 		if r := &j.rows[i]; r.landed() {
 			landed = append(landed, r.Pull)
-			safe = safe && r.SafeAlone
+			if !r.SafeAlone {
+				urgent = append(urgent, r.Pull.Repo)
+			}
 		}
 	}
 	if len(landed) == 0 {
@@ -448,9 +491,9 @@ func (j *judge) halfLanded() {
 			continue
 		}
 		reason := Reason{Code: HalfLanded, Pulls: landed}
-		if safe {
+		if len(urgent) == 0 {
 			reason.Detail = "safe alone"
-		} else if r.train.Known() && j.c.SameRelease {
+		} else if r.train.Known() && j.c.SameRelease && slices.ContainsFunc(urgent, func(repo coupling.Repo) bool { return j.comparable(repo, r.Pull.Repo) }) {
 			reason.Release = r.train.Value.Core.String()
 		}
 		r.add(warning, reason)
@@ -545,7 +588,7 @@ func (j *judge) member(r *row, state coupling.State) MemberState {
 	}
 	if r.open() {
 		for k := range j.rows {
-			if e, _ := j.path(j.rows[k].Role, r.Role); e != nil && j.rows[k].open() {
+			if j.rows[k].open() && len(j.between(j.rows[k].Role, r.Role)) > 0 {
 				m.WaitsFor = append(m.WaitsFor, j.rows[k].Pull)
 			}
 		}

@@ -31,7 +31,7 @@ type Reason struct {
 	About    coupling.Pull   `json:"about,omitzero"`
 	Coupling string          `json:"coupling,omitempty"` // its key
 	Pulls    []coupling.Pull `json:"pulls,omitempty"`    // predecessors, conflicting owners, the path of a cycle
-	Edge     *coupling.Edge  `json:"edge,omitempty"`
+	Edges    []coupling.Edge `json:"edges,omitempty"`    // by which others have to merge first, a member's own before the rest
 	Gate     string          `json:"gate,omitempty"`
 	Name     string          `json:"name,omitempty"`  // the constant
 	Value    string          `json:"value,omitempty"` // what the gate says
@@ -97,9 +97,11 @@ type Judgement struct {
 	Train    string            `json:"train"`          // of that base; "" unknown or not judged
 	Members  []MemberState     `json:"members"`
 	Gates    []GateState       `json:"gates"`
-	Alarms   []Alarm           `json:"alarms"`
-	Warnings []Reason          `json:"warnings"` // about the coupling as a whole
-	Proposal []string          `json:"proposals,omitempty"`
+	// OneRelease are the members, by group, that have to ship together; members whose releases cannot be compared are in none.
+	OneRelease [][]coupling.Pull `json:"one_release,omitempty"`
+	Alarms     []Alarm           `json:"alarms"`
+	Warnings   []Reason          `json:"warnings"` // about the coupling as a whole
+	Proposal   []string          `json:"proposals,omitempty"`
 }
 
 // Member finds the row of a pull request.

@@ -304,31 +304,32 @@ type state struct {
 	State     string            `json:"state"`
 	Train     map[string]string `json:"train"`
 	FirstShip map[string]string `json:"first_ship"`
+
+	repo coupling.Repo // of the text: its numbers without a repository are there
 }
 
 // states collects the state lines of all notes and of the report, newest last.
 func (w *World) states() []state {
-	var texts []string
+	var out []state
+	read := func(repo coupling.Repo, text string) {
+		for _, m := range stateLine.FindAllStringSubmatch(text, -1) {
+			s := state{repo: repo}
+			if json.Unmarshal([]byte(m[1]), &s) == nil {
+				out = append(out, s)
+			}
+		}
+	}
 	for _, repo := range w.GitHub.Repos() {
 		for _, i := range w.GitHub.Issues(repo) {
 			if i.Own {
-				texts = append(texts, i.Body)
+				read(repo, i.Body)
 			}
 		}
 		for _, p := range w.GitHub.Pulls(repo) {
 			for _, c := range w.GitHub.Comments(coupling.Pull{Repo: repo, Number: p.Number}) {
 				if IsNote(c) && c.Minimized == "" {
-					texts = append(texts, c.Body)
+					read(repo, c.Body)
 				}
-			}
-		}
-	}
-	var out []state
-	for _, t := range texts {
-		for _, m := range stateLine.FindAllStringSubmatch(t, -1) {
-			var s state
-			if json.Unmarshal([]byte(m[1]), &s) == nil {
-				out = append(out, s)
 			}
 		}
 	}
@@ -362,18 +363,17 @@ func (w *World) compareStates(e Expect, fail func(string, any, any)) {
 			fail("train."+want.Key, want.Want, got)
 		}
 	}
-	home := w.Scenario.Repo
 	for _, want := range e.FirstShip {
 		got := "not shown"
 		for _, s := range states {
-			for _, name := range []string{want.Pull.In(home), want.Pull.String()} {
-				if v, ok := s.FirstShip[name]; ok {
+			for name, v := range s.FirstShip {
+				if p, err := coupling.ParsePull(name, s.repo); err == nil && p == want.Pull {
 					got = v
 				}
 			}
 		}
 		if got != want.Want {
-			fail("first_ship."+want.Pull.In(home), want.Want, got)
+			fail("first_ship."+want.Pull.In(w.Scenario.Repo), want.Want, got)
 		}
 	}
 }
