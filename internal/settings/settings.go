@@ -57,6 +57,9 @@ var Table = []Setting{
 	{Name: "github_private_key_file", Doc: "a file with the private key"},
 	{Name: "webhook_secret", Secret: true, Doc: "webhook secrets, one a line: the newest first, older ones are still accepted"},
 	{Name: "webhook_secret_file", Doc: "a file with the webhook secrets"},
+	{Name: "github_client_id", Doc: "the App's client id, for people who sign in"},
+	{Name: "github_client_secret", Secret: true, Doc: "the App's client secret, for people who sign in"},
+	{Name: "github_client_secret_file", Doc: "a file with the client secret"},
 	{Name: "log_level", Default: "info", Doc: "`debug`, `info`, `warn` or `error`"},
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
@@ -77,6 +80,8 @@ type Settings struct {
 	AppID             int64
 	PrivateKey        []byte   // PEM
 	WebhookSecrets    [][]byte // newest first
+	ClientID          string   // "" when nobody can sign in
+	ClientSecret      string
 	LogLevel          slog.Level
 	LogFormat         string
 	ReconcileInterval time.Duration
@@ -235,6 +240,14 @@ func check(values map[string]value) (*Settings, []string) {
 	}
 	if len(s.WebhookSecrets) == 0 {
 		fail(secretName, "no webhook secret: set %s or %s; there is no mode without signatures", Setting{Name: "webhook_secret"}.Env(), Setting{Name: "webhook_secret_file"}.Env())
+	}
+	clientSecret, clientName := secret(values, "github_client_secret", fail)
+	s.ClientID, s.ClientSecret = strings.TrimSpace(values["github_client_id"].text), strings.TrimSpace(string(clientSecret))
+	switch {
+	case s.ClientID != "" && s.ClientSecret == "":
+		fail(clientName, "missing, and github_client_id needs it: the App's settings page makes a client secret")
+	case s.ClientID == "" && s.ClientSecret != "":
+		fail("github_client_id", "missing, and %s needs it: the App's settings page shows the client id", clientName)
 	}
 	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
 		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
