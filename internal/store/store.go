@@ -38,6 +38,16 @@ type Work struct {
 	Lane string    // work of one lane is never claimed by two workers at once; "" is kind and key
 	At   time.Time // not before; zero is at once. The earliest of several wins
 	Data []byte    // a hint for the worker; the newest non-empty one wins
+	// Origin is what called for the work in the end, however many rows lie in between. A row that waits keeps its first; one
+	// that is being worked on takes that of what arrives meanwhile. No work depends on it.
+	Origin Origin
+}
+
+// Origin is where work came from, for people and for measuring.
+type Origin struct {
+	At    time.Time // when the delivery was taken in or the timer fired; zero is not known
+	Event string    // of the delivery; "" when a timer called for the work
+	Trace string    // W3C traceparent of what queued the row; "" when it is not traced
 }
 
 // Claimed is work that this worker holds until Lease.
@@ -81,6 +91,16 @@ type Job struct {
 	Owner      string
 }
 
+// Backlog is what waits of one kind.
+type Backlog struct {
+	Kind    string
+	Waiting int       // the time has not come
+	Due     int       // the time has come, or it is being worked on
+	Failing int       // of both: failed, and to be tried again
+	Stuck   int       // given up
+	Oldest  time.Time // the earliest origin of what is due or failing; zero when there is none
+}
+
 // Store is everything relbot needs of a database. All times are kept in milliseconds.
 type Store interface {
 	// Accept records a delivery and the work it calls for in one transaction. It reports false, and queues nothing, when the
@@ -105,6 +125,8 @@ type Store interface {
 	Next(ctx context.Context) (time.Time, error)
 	// Jobs lists rows that are not done, oldest first.
 	Jobs(ctx context.Context) ([]Job, error)
+	// Backlog sums up the rows that are not done, one row a kind that has any, by kind.
+	Backlog(ctx context.Context, now time.Time) ([]Backlog, error)
 	// Drop forgets a row.
 	Drop(ctx context.Context, kind, key string) error
 	// Release frees all leases of an owner ("" of every owner), as at the start of the only process.

@@ -233,8 +233,8 @@ func enqueue(ctx context.Context, tx pgx.Tx, work []store.Work, guid string) err
 			w.Data = []byte{}
 		}
 		_, err := tx.Exec(ctx, `
-INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck)
-VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0)
+INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
+VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE WHEN w.want > w.done AND w.stuck = 0 THEN least(w.run_at, excluded.run_at) ELSE excluded.run_at END,
     want    = w.want + 1,
@@ -243,7 +243,10 @@ ON CONFLICT (kind, key) DO UPDATE SET
     guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE w.guid END,
     attempt = CASE WHEN w.stuck = 1 THEN 0 ELSE w.attempt END,
     since   = CASE WHEN w.stuck = 1 THEN 0 ELSE w.since END,
-    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid)
+    origin_at    = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_at ELSE excluded.origin_at END,
+    origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
+    origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
+    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace)
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
 		}
@@ -324,17 +327,17 @@ WHERE (kind, key) IN (
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > $5)
     ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, want, attempt, since`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
+RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
 			if err != nil {
 				return err
 			}
 			for rows.Next() {
 				c := store.Claimed{Owner: owner, Lease: until}
-				var at, since int64
-				if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since); err != nil {
+				var at, since, origin int64
+				if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
 					return err
 				}
-				c.At, c.Since = moment(at), moment(since)
+				c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
 				out = append(out, c)
 			}
 			if err := rows.Err(); err != nil || len(out) > 0 {
@@ -402,7 +405,7 @@ func (s *Store) Next(ctx context.Context) (time.Time, error) {
 // Jobs lists rows that are not done.
 func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
 	rows, err := s.pool.Query(ctx, `
-SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner FROM work WHERE want > done ORDER BY run_at, kind, key`)
+SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
 	if err != nil {
 		return nil, err
 	}
@@ -410,12 +413,39 @@ SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, le
 	var out []store.Job
 	for rows.Next() {
 		var j store.Job
-		var at, lease int64
-		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner); err != nil {
+		var at, lease, origin int64
+		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner, &origin, &j.Origin.Event, &j.Origin.Trace); err != nil {
 			return nil, err
 		}
-		j.At, j.Lease = moment(at), moment(lease)
+		j.At, j.Lease, j.Origin.At = moment(at), moment(lease), moment(origin)
 		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
+// Backlog sums up what is not done.
+func (s *Store) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, error) {
+	rows, err := s.pool.Query(ctx, `
+SELECT kind,
+    count(CASE WHEN stuck = 0 AND run_at > $1 AND lease <= $1 THEN 1 END),
+    count(CASE WHEN stuck = 0 AND (run_at <= $1 OR lease > $1) THEN 1 END),
+    count(CASE WHEN stuck = 0 AND attempt > 0 THEN 1 END),
+    count(CASE WHEN stuck = 1 THEN 1 END),
+    coalesce(min(CASE WHEN stuck = 0 AND origin_at > 0 AND (run_at <= $1 OR lease > $1 OR attempt > 0) THEN origin_at END), 0)
+FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Backlog
+	for rows.Next() {
+		var b store.Backlog
+		var oldest int64
+		if err := rows.Scan(&b.Kind, &b.Waiting, &b.Due, &b.Failing, &b.Stuck, &oldest); err != nil {
+			return nil, err
+		}
+		b.Oldest = moment(oldest)
+		out = append(out, b)
 	}
 	return out, rows.Err()
 }

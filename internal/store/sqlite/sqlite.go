@@ -308,8 +308,8 @@ func enqueue(ctx context.Context, tx *sql.Tx, work []store.Work, guid string) er
 		}
 		// A row that is waiting keeps its earliest moment; one that is done takes the new one.
 		_, err := tx.ExecContext(ctx, `
-INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck)
-VALUES (?, ?, ?, 1, 0, ?, ?, ?, '', 0, 0, 0, '', 0)
+INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
+VALUES (?, ?, ?, 1, 0, ?, ?, ?, '', 0, 0, 0, '', 0, ?, ?, ?)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE WHEN want > done AND stuck = 0 THEN min(run_at, excluded.run_at) ELSE excluded.run_at END,
     want    = want + 1,
@@ -318,8 +318,11 @@ ON CONFLICT (kind, key) DO UPDATE SET
     guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE guid END,
     attempt = CASE WHEN stuck = 1 THEN 0 ELSE attempt END,
     since   = CASE WHEN stuck = 1 THEN 0 ELSE since END,
+    origin_at    = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_at ELSE excluded.origin_at END,
+    origin_event = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_event ELSE excluded.origin_event END,
+    origin_trace = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_trace ELSE excluded.origin_trace END,
     stuck   = 0`,
-			w.Kind, w.Key, lane, millis(w.At), w.Data, guid)
+			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace)
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
 		}
@@ -396,18 +399,18 @@ WHERE (kind, key) IN (
     SELECT kind, key FROM work
     WHERE lane = ? AND kind = ? AND want > done AND stuck = 0 AND run_at <= ?
     ORDER BY run_at, key LIMIT ?)
-RETURNING kind, key, lane, run_at, data, want, attempt, since`, owner, millis(until), lane, kind, millis(now), limit)
+RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			c := store.Claimed{Owner: owner, Lease: until}
-			var at, since int64
-			if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since); err != nil {
+			var at, since, origin int64
+			if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
 				return err
 			}
-			c.At, c.Since = moment(at), moment(since)
+			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
 			out = append(out, c)
 		}
 		return rows.Err()
@@ -479,7 +482,7 @@ func (s *Store) Next(ctx context.Context) (time.Time, error) {
 // Jobs lists rows that are not done.
 func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
 	rows, err := s.read.QueryContext(ctx, `
-SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck, lease, owner FROM work WHERE want > done ORDER BY run_at, kind, key`)
+SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
 	if err != nil {
 		return nil, err
 	}
@@ -487,12 +490,39 @@ SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck, lease, 
 	var out []store.Job
 	for rows.Next() {
 		var j store.Job
-		var at, lease int64
-		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner); err != nil {
+		var at, lease, origin int64
+		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner, &origin, &j.Origin.Event, &j.Origin.Trace); err != nil {
 			return nil, err
 		}
-		j.At, j.Lease = moment(at), moment(lease)
+		j.At, j.Lease, j.Origin.At = moment(at), moment(lease), moment(origin)
 		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
+// Backlog sums up what is not done.
+func (s *Store) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, error) {
+	rows, err := s.read.QueryContext(ctx, `
+SELECT kind,
+    count(CASE WHEN stuck = 0 AND run_at > ?1 AND lease <= ?1 THEN 1 END),
+    count(CASE WHEN stuck = 0 AND (run_at <= ?1 OR lease > ?1) THEN 1 END),
+    count(CASE WHEN stuck = 0 AND attempt > 0 THEN 1 END),
+    count(CASE WHEN stuck = 1 THEN 1 END),
+    coalesce(min(CASE WHEN stuck = 0 AND origin_at > 0 AND (run_at <= ?1 OR lease > ?1 OR attempt > 0) THEN origin_at END), 0)
+FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Backlog
+	for rows.Next() {
+		var b store.Backlog
+		var oldest int64
+		if err := rows.Scan(&b.Kind, &b.Waiting, &b.Due, &b.Failing, &b.Stuck, &oldest); err != nil {
+			return nil, err
+		}
+		b.Oldest = moment(oldest)
+		out = append(out, b)
 	}
 	return out, rows.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
-		"two workers": twoWorkers, "hints": hints, "release": release,
+		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -367,6 +368,68 @@ func hints(t *testing.T, s store.Store) {
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
 	if c := claim(t, s, now); len(c) != 1 || len(c[0].Data) != 0 {
 		t.Errorf("claimed %+v, want no hint from before", c)
+	}
+}
+
+func origins(t *testing.T, s store.Store) {
+	from := func(event string, at time.Duration) store.Work {
+		return store.Work{Kind: "k", Key: "1", Origin: store.Origin{Event: event, At: now.Add(at), Trace: "trace of " + event}}
+	}
+	want := func(event string) store.Claimed {
+		t.Helper()
+		c := claim(t, s, now)
+		if len(c) != 1 || c[0].Origin.Event != event || event != "" && (c[0].Origin.Trace != "trace of "+event || c[0].Origin.At.Before(now)) {
+			t.Fatalf("claimed %+v, want the origin %q", c, event)
+		}
+		return c[0]
+	}
+	must(t, s.Enqueue(t.Context(), from("first", 0)))
+	must(t, s.Enqueue(t.Context(), from("second", time.Second), store.Work{Kind: "k", Key: "1"}))
+	c := want("first")
+	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs) != 1 || jobs[0].Origin != c.Origin {
+		t.Errorf("listed %+v %v", jobs, err)
+	}
+	must(t, s.Enqueue(t.Context(), from("meanwhile", time.Minute)))
+	must(t, s.Done(t.Context(), c))
+	c = want("meanwhile")
+	must(t, s.Later(t.Context(), c, now, "failed", false))
+	must(t, s.Enqueue(t.Context(), from("third", time.Hour)))
+	must(t, s.Done(t.Context(), want("meanwhile")))
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
+	must(t, s.Done(t.Context(), want("")))
+	_, err := s.Accept(t.Context(), store.Delivery{GUID: "g", Event: "push", Received: now}, []store.Work{from("push", 0)})
+	must(t, err)
+	want("push")
+}
+
+func backlog(t *testing.T, s store.Store) {
+	row := func(kind, key string, at, origin time.Duration) store.Work {
+		return store.Work{Kind: kind, Key: key, At: now.Add(at), Origin: store.Origin{At: now.Add(origin)}}
+	}
+	must(t, s.Enqueue(t.Context(), row("a", "waits", time.Hour, -time.Hour), row("a", "due", 0, -time.Minute), row("a", "new", 0, 0), row("b", "x", 0, -time.Hour), row("c", "done", 0, 0)))
+	for range 4 { // lane by lane
+		for _, c := range claim(t, s, now) {
+			switch {
+			case c.Kind == "b":
+				must(t, s.Later(t.Context(), c, now.Add(time.Hour), "failed", false))
+			case c.Kind == "c":
+				must(t, s.Done(t.Context(), c))
+			}
+		}
+	}
+	got, err := s.Backlog(t.Context(), now)
+	must(t, err)
+	want := []store.Backlog{{Kind: "a", Waiting: 1, Due: 2, Oldest: now.Add(-time.Minute)}, {Kind: "b", Waiting: 1, Failing: 1, Oldest: now.Add(-time.Hour)}}
+	if !slices.Equal(got, want) {
+		t.Errorf("backlog %+v, want %+v", got, want)
+	}
+	for _, c := range claim(t, s, now.Add(2*time.Hour)) {
+		must(t, s.Later(t.Context(), c, now, "given up", true))
+	}
+	got, err = s.Backlog(t.Context(), now.Add(2*time.Hour))
+	must(t, err)
+	if len(got) == 0 || got[0].Stuck+got[len(got)-1].Stuck == 0 {
+		t.Errorf("backlog %+v: nothing is given up", got)
 	}
 }
 
