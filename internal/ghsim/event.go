@@ -93,24 +93,33 @@ func (g *GitHub) emitInstallation(in *installation, event, action string, repos 
 
 func (g *GitHub) emitTo(in *installation, r *repo, event, action string, body object, sender string) {
 	body["sender"] = g.userJSON(sender)
-	if action != "" {
-		body["action"] = action
-	}
 	if body["installation"] == nil {
 		body["installation"] = object{"id": in.id, "node_id": fmt.Sprintf("MDIz%08X", in.id)}
+	}
+	d := g.newDelivery(event, action, body)
+	d.installation = in.id
+	if r != nil {
+		d.repository = r.id
+	}
+	g.queue(d)
+}
+
+// emitApp tells of the App itself, and not of an installation.
+func (g *GitHub) emitApp(event string, body object) { g.queue(g.newDelivery(event, "", body)) }
+
+func (g *GitHub) newDelivery(event, action string, body object) *delivery {
+	if action != "" {
+		body["action"] = action
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
 		panic(err) // payloads are made of plain values
 	}
-	d := &delivery{id: g.newID(), event: event, action: action, installation: in.id, body: raw}
-	if r != nil {
-		d.repository = r.id
-	}
+	d := &delivery{id: g.newID(), event: event, action: action, body: raw}
 	sum := sha1.Sum(fmt.Appendf(nil, "delivery %d", d.id))
 	h := hex.EncodeToString(sum[:])
 	d.guid = fmt.Sprintf("%s-%s-11ef-%s-%s", h[:8], h[8:12], h[12:16], h[16:28])
-	g.queue(d)
+	return d
 }
 
 // queue puts a delivery where the mode wants it.

@@ -13,7 +13,7 @@
 //     suspended installation, reads of a repository on which the App is not installed.
 //   - What it does not know fails: an unknown route is 404, an unknown GraphQL field an error, and both are kept in
 //     [GitHub.Problems] for a test to assert on.
-//   - It has no clock and no chance of its own. Time comes from [Options], ids are counted or hashed.
+//   - It has no clock, and no chance but for the key of an App that is registered. Time comes from [Options], ids are counted or hashed.
 //
 // # Where it is simpler than GitHub
 //
@@ -26,6 +26,8 @@
 //     without that one.
 //   - Rate limits are reported and never reached; a [Fault] plays them.
 //   - Of check_run events only those of the two buttons are sent.
+//   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.
+//   - Nobody calls the webhook's URL by itself: see Flush.
 package ghsim
 
 import (
@@ -49,7 +51,10 @@ type Options struct {
 	AppSlug string           // "relbot" when empty; the App acts as "SLUG[bot]"
 	Key     *rsa.PublicKey   // verifies the App's JWTs; nil accepts any
 	Secret  string           // signs webhooks; "" leaves them unsigned
-	URL     string           // of the pages that html_url points at; "https://github.com" when empty
+	HookURL string           // what the App's webhook is set to; who calls Flush decides where it really goes
+	// Unregistered leaves the App to be made: by the manifest flow, on [GitHub.Pages].
+	Unregistered bool
+	URL          string // of the pages that html_url points at; "https://github.com" when empty
 
 	// Inspect, when set, sees each API request with its answer, after the answer was made and before it is sent.
 	Inspect func(r *http.Request, request []byte, status int, response []byte)
@@ -59,6 +64,7 @@ type Options struct {
 type GitHub struct {
 	mu    sync.Mutex
 	opt   Options
+	app   registration
 	start time.Time
 	last  int64 // the last id given out
 
@@ -95,7 +101,7 @@ func New(opt Options) *GitHub {
 	}
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
 	return &GitHub{
-		opt: opt, start: opt.Clock(), last: 1000, mode: "on",
+		opt: opt, start: opt.Clock(), last: 1000, mode: "on", app: newRegistration(opt),
 		moved: map[string]*repo{}, nodes: map[string]any{}, tokens: map[string]*token{},
 	}
 }
@@ -153,6 +159,8 @@ type repo struct {
 	private       bool
 	queue         bool // the default branch needs the merge queue
 	required      string
+	source        string // from which the check counts: "app", "any" or "other"
+	classic       bool   // a branch protection requires it, no ruleset
 	created       time.Time
 	defaultBranch string
 
@@ -288,7 +296,7 @@ func (g *GitHub) CreateRepo(spec RepoSpec) error {
 		spec.RequiredCheck = defaultCheck
 	}
 	r := g.newRepo(spec.Name, newObjects())
-	r.private, r.queue, r.required = spec.Private, spec.MergeQueue, spec.RequiredCheck
+	r.private, r.queue, r.required, r.source = spec.Private, spec.MergeQueue, spec.RequiredCheck, "app"
 	for user, role := range spec.Permissions {
 		r.permissions[strings.ToLower(user)] = role
 	}
@@ -607,25 +615,15 @@ func (g *GitHub) setTag(r *repo, name string, t tag, quiet bool) {
 	}
 }
 
-// installation is the App on an account. Permissions are those that the App asks for.
+// installation is the App on an account.
 type installation struct {
 	id        int64
+	grant     grant // what the account has agreed to
 	account   string
 	created   time.Time
 	suspended time.Time
 	gone      bool
 	content   []time.Time // when comments and issues were created, within the last hour
-}
-
-// appPermissions are what an installation grants.
-var appPermissions = map[string]string{
-	"metadata": "read", "contents": "read", "checks": "write", "statuses": "write", "pull_requests": "write",
-	"issues": "write", "merge_queues": "read",
-}
-
-// appEvents are what the App subscribes to; the installation events are always sent.
-var appEvents = []string{
-	"check_run", "create", "delete", "issue_comment", "issues", "merge_group", "pull_request", "push", "release", "repository",
 }
 
 // repositories are those of an installation.
@@ -661,7 +659,7 @@ func (g *GitHub) Install(name coupling.Repo) error {
 			return nil
 		}
 	}
-	in := &installation{id: g.newID(), account: r.name.Owner(), created: g.now()}
+	in := &installation{id: g.newID(), account: r.name.Owner(), created: g.now(), grant: g.app.grant}
 	g.installs = append(g.installs, in)
 	r.install = in
 	g.emitInstallation(in, "installation", "created", []*repo{r})
@@ -703,7 +701,7 @@ func (g *GitHub) Suspend(name coupling.Repo) error {
 		return errors.New(string(name) + ": the App is not installed")
 	}
 	if len(g.repositories(in)) > 1 {
-		in = &installation{id: g.newID(), account: in.account, created: in.created}
+		in = &installation{id: g.newID(), account: in.account, created: in.created, grant: in.grant}
 		g.installs = append(g.installs, in)
 		r.install = in
 	}

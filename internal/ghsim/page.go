@@ -21,12 +21,15 @@ import (
 )
 
 // Pages serves what a person would see: the pull requests with their conversations, checks and merge buttons, and the
-// issues. They only show; nothing can be done there.
+// issues. They only show, but for the pages of the manifest flow, which register an App.
 func (g *GitHub) Pages() http.Handler {
 	r := chi.NewRouter()
 	r.Get("/", g.indexPage)
 	r.Get("/{owner}/{repo}/pull/{number}", g.pullPage)
 	r.Get("/{owner}/{repo}/issues/{number}", g.issuePage)
+	r.Post("/settings/apps/new", g.registerPage)
+	r.Post("/organizations/{org}/settings/apps/new", g.registerPage)
+	r.Post("/settings/apps/manifest", g.register)
 	return r
 }
 

@@ -324,9 +324,9 @@ func (g *GitHub) reactionJSON(x *reaction) object {
 func (g *GitHub) appJSON() object {
 	return object{
 		"id": g.opt.AppID, "slug": g.opt.AppSlug, "node_id": fmt.Sprintf("A_kwDO%08X", g.opt.AppID), "client_id": fmt.Sprintf("Iv23li%010d", g.opt.AppID),
-		"owner": g.userJSON("app-owner"), "name": g.opt.AppSlug, "description": "", "external_url": "https://example.com",
+		"owner": g.userJSON(g.app.owner), "name": g.app.name, "description": "", "external_url": "https://example.com",
 		"html_url": g.opt.URL + "/apps/" + g.opt.AppSlug, "created_at": stamp(g.start), "updated_at": stamp(g.start),
-		"permissions": appPermissions, "events": appEvents,
+		"permissions": g.app.permissions, "events": g.app.events,
 	}
 }
 
@@ -432,7 +432,7 @@ func (g *GitHub) installationJSON(in *installation) object {
 		"id": in.id, "account": g.userJSON(in.account), "repository_selection": "selected", "access_tokens_url": api + "/access_tokens",
 		"repositories_url": g.apiURL() + "/installation/repositories", "html_url": fmt.Sprintf("%s/organizations/%s/settings/installations/%d", g.opt.URL, in.account, in.id),
 		"app_id": g.opt.AppID, "app_slug": g.opt.AppSlug, "client_id": fmt.Sprintf("Iv23li%010d", g.opt.AppID), "target_id": userID(in.account),
-		"target_type": "Organization", "permissions": appPermissions, "events": appEvents, "created_at": stamp(in.created),
+		"target_type": "Organization", "permissions": in.grant.permissions, "events": in.grant.events, "created_at": stamp(in.created),
 		"updated_at": stamp(in.created), "single_file_name": nil, "has_multiple_single_files": false, "single_file_paths": []string{},
 		"suspended_by": g.userOrNull(suspender), "suspended_at": stamp(in.suspended),
 	}

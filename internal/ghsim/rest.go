@@ -18,6 +18,7 @@ type route struct {
 	method     string
 	path       *regexp.Regexp
 	app        bool   // wants the App's JWT instead of a token
+	open       bool   // wants neither
 	permission string // that the token needs, at level
 	level      string
 	handle     func(*call) answer
@@ -60,9 +61,12 @@ func asApp(rt *route) *route { rt.app = true; return rt }
 // routes are the operations that relbot uses, and the merge that it never asks for but people do. Permissions are
 // those that GitHub documents for each; for a comment either of two will do.
 var routes = []*route{
+	{method: "POST", path: manifestPath, open: true, handle: (*call).convertManifest},
 	asApp(on("GET", "/app", "", "", (*call).getApp)),
 	asApp(on("GET", "/app/installations", "", "", (*call).listInstallations)),
 	asApp(on("POST", "/app/installations/{id}/access_tokens", "", "", (*call).createToken)),
+	asApp(on("GET", "/app/hook/config", "", "", (*call).getHookConfig)),
+	asApp(on("PATCH", "/app/hook/config", "", "", (*call).updateHookConfig)),
 	asApp(on("GET", "/app/hook/deliveries", "", "", (*call).listDeliveries)),
 	asApp(on("POST", "/app/hook/deliveries/{id}/attempts", "", "", (*call).redeliver)),
 	asApp(on("GET", "{r}/installation", "", "", (*call).getInstallation)),
@@ -72,6 +76,7 @@ var routes = []*route{
 	on("GET", "{r}", "metadata", "read", (*call).getRepo),
 	on("GET", "{r}/collaborators/{user}/permission", "metadata", "read", (*call).getPermission),
 	on("GET", "{r}/rules/branches/{branch...}", "metadata", "read", (*call).getRules),
+	on("GET", "{r}/branches/{branch...}", "contents", "read", (*call).getBranch),
 	on("GET", "{r}/compare/{basehead...}", "contents", "read", (*call).compare),
 	on("GET", "{r}/git/trees/{sha...}", "contents", "read", (*call).getTree),
 	on("GET", "{r}/git/blobs/{sha}", "contents", "read", (*call).getBlob),
@@ -138,11 +143,11 @@ func (c *call) createToken() answer {
 	if err := c.decode(&body); err != nil {
 		return fail(http.StatusBadRequest, err.Error())
 	}
-	permissions := appPermissions
+	permissions := in.grant.permissions
 	if len(body.Permissions) > 0 {
 		permissions = body.Permissions
 		for name, level := range permissions {
-			if has := appPermissions[name]; has != level && has != "write" {
+			if has := in.grant.permissions[name]; has != level && has != "write" {
 				return invalid("Installation", fmt.Errorf("the permissions requested are not granted to this installation: %s", name))
 			}
 		}
@@ -251,11 +256,12 @@ func (c *call) getRules() answer {
 			"type": kind, "ruleset_source_type": "Repository", "ruleset_source": r.name, "ruleset_id": r.id, "parameters": parameters,
 		})
 	}
-	if name := r.requiredOn(branch); name != "" {
-		rule("required_status_checks", object{
-			"strict_required_status_checks_policy": false,
-			"required_status_checks":               []any{object{"context": name, "integration_id": c.g.opt.AppID}},
-		})
+	if name := r.requiredOn(branch); name != "" && !r.classic {
+		required := object{"context": name}
+		if id := c.g.sourceID(r); id != 0 { // left out, any source will do
+			required["integration_id"] = id
+		}
+		rule("required_status_checks", object{"strict_required_status_checks_policy": false, "required_status_checks": []any{required}})
 	}
 	if r.needsQueue(branch) {
 		rule("merge_queue", object{

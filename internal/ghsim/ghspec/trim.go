@@ -19,6 +19,9 @@ const kept = `
 GET /app
 GET /app/installations
 POST /app/installations/{installation_id}/access_tokens
+POST /app-manifests/{code}/conversions
+GET /app/hook/config
+PATCH /app/hook/config
 GET /app/hook/deliveries
 POST /app/hook/deliveries/{delivery_id}/attempts
 GET /installation/repositories
@@ -27,6 +30,7 @@ GET /repos/{owner}/{repo}
 GET /repos/{owner}/{repo}/installation
 GET /repos/{owner}/{repo}/collaborators/{username}/permission
 GET /repos/{owner}/{repo}/rules/branches/{branch}
+GET /repos/{owner}/{repo}/branches/{branch}
 GET /repos/{owner}/{repo}/compare/{basehead}
 GET /repos/{owner}/{repo}/git/trees/{tree_sha}
 GET /repos/{owner}/{repo}/git/blobs/{file_sha}
