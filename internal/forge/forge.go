@@ -22,6 +22,8 @@ var (
 	ErrSuspended = errors.New("installation suspended or removed")
 	// ErrRejected: GitHub refused the write (422); repeating it will not help.
 	ErrRejected = errors.New("rejected")
+	// ErrToken: the token is not taken (401). A fresh one takes a moment to be known everywhere; a person's may have been revoked.
+	ErrToken = errors.New("token not taken")
 	// ErrUnanswered: a write was sent and its answer was lost; it may have happened.
 	ErrUnanswered = errors.New("sent, but the answer was lost")
 )
@@ -43,6 +45,13 @@ type Repository struct {
 	Private      bool          `json:"private"`
 	Archived     bool          `json:"archived"`
 	Default      string        `json:"default"`
+}
+
+// Viewer is a person who signed in.
+type Viewer struct {
+	Login string
+	Token string        // with which GitHub is asked what they may read; a secret
+	Life  time.Duration // of the token; zero is without end
 }
 
 // Survey is the state of a repository as a whole, read in one query.

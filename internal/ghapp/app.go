@@ -288,7 +288,7 @@ func classify(status int, header http.Header, write bool, err error) error {
 	case status >= 500:
 		return &forge.RetryError{After: after, Err: err}
 	case status == http.StatusUnauthorized:
-		return &forge.RetryError{Err: err} // a token takes a moment to be known everywhere
+		return &forge.RetryError{Err: fmt.Errorf("%w: %w", forge.ErrToken, err)}
 	case status == http.StatusForbidden, status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:
 		return fmt.Errorf("%w: %w", forge.ErrGone, err)
 	case status >= 400:

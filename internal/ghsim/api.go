@@ -78,7 +78,8 @@ var (
 // token is what an installation or a person calls with.
 type token struct {
 	install     *installation
-	user        string // of a personal token
+	user        string // of a personal token, or of a token with which the App acts for a person
+	forApp      bool   // the latter
 	permissions map[string]string
 	repos       []int64 // when narrowed
 	expires     time.Time
@@ -90,7 +91,7 @@ const tokenLife = time.Hour
 // sees reports whether the token may know of r at all.
 func (t *token) sees(r *repo) bool {
 	if t.install == nil {
-		return !r.private || r.role(t.user) != "none"
+		return !r.private || r.role(t.user) != "none" && (!t.forApp || r.install != nil && r.install.suspended.IsZero())
 	}
 	return r.install == t.install && (t.repos == nil || slices.Contains(t.repos, r.id))
 }
@@ -115,7 +116,16 @@ func (t *token) may(r *repo, permission, level string) bool {
 }
 
 // Handler serves the API, at the root and under /api/v3 and /api/graphql, as a GitHub Enterprise Server does.
-func (g *GitHub) Handler() http.Handler { return http.HandlerFunc(g.serve) }
+// The pages by which people sign in to the App are below /login/oauth/, as there.
+func (g *GitHub) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/login/oauth/") {
+			g.oauth(w, r)
+			return
+		}
+		g.serve(w, r)
+	})
+}
 
 // maxRequest is more than any client of the API sends.
 const maxRequest = 32 << 20
@@ -199,6 +209,8 @@ func (c *call) classify() callKind {
 			return write
 		}
 		return read
+	case method == http.MethodDelete && strings.HasPrefix(c.path, "/applications/"):
+		return neither
 	case method == http.MethodPost && (strings.HasSuffix(c.path, "/access_tokens") || strings.HasSuffix(c.path, "/attempts")),
 		method == http.MethodGet && (c.path == "/app" || c.path == "/rate_limit"):
 		return neither
@@ -251,6 +263,9 @@ func marshal(body any) []byte {
 
 // dispatch finds who calls, then what for.
 func (g *GitHub) dispatch(c *call) answer {
+	if c.request.Method == http.MethodDelete && revocation.match(c.request, c.path) {
+		return revocation.handle(c)
+	}
 	if a, ok := g.authenticate(c); !ok {
 		return a
 	}
@@ -318,7 +333,7 @@ func (g *GitHub) redirect(c *call, r *repo) answer {
 	return a
 }
 
-// authenticate finds who calls: the App by a JWT, an installation by its token, or a person by "ghp_LOGIN".
+// authenticate finds who calls: the App by a JWT, an installation by its token, the App for a person by theirs, or a person by "ghp_LOGIN".
 func (g *GitHub) authenticate(c *call) (answer, bool) {
 	if manifestPath.MatchString(c.path) { // the code in it says who calls
 		return answer{}, true
@@ -333,6 +348,11 @@ func (g *GitHub) authenticate(c *call) (answer, bool) {
 	}
 	if t := g.tokens[secret]; t != nil {
 		switch {
+		case t.forApp && g.now().After(t.expires):
+			return fail(http.StatusUnauthorized, "Bad credentials"), false
+		case t.forApp:
+			c.who, c.token = t.user, t
+			return answer{}, true
 		case t.install.gone, time.Now().After(t.expires):
 			return fail(http.StatusUnauthorized, "Bad credentials"), false
 		case !t.install.suspended.IsZero():

@@ -21,7 +21,8 @@
 //   - Issues are numbered from 1001, so that a story can name its pull requests as it likes.
 //   - An account has one installation, as on GitHub, until one of its repositories is suspended: that one is split
 //     off, so that a story can take away a single repository.
-//   - A person calls the API with the token "ghp_LOGIN", under that login's role.
+//   - A person calls the API with the token "ghp_LOGIN", under that login's role; the App calls it for a person with a token of its web
+//     flow, which asks for a login and for no password.
 //   - What happens to one pull request of a merge group (a push, a close) ends the whole group; GitHub builds it anew
 //     without that one.
 //   - Rate limits are reported and never reached; a [Fault] plays them.
@@ -56,6 +57,10 @@ type Options struct {
 	Unregistered bool
 	URL          string // of the pages that html_url points at; "https://github.com" when empty
 
+	// ClientID and ClientSecret let people sign in to the App; Callbacks are its registered callback URLs.
+	ClientID, ClientSecret string
+	Callbacks              []string
+
 	// Inspect, when set, sees each API request with its answer, after the answer was made and before it is sent.
 	Inspect func(r *http.Request, request []byte, status int, response []byte)
 }
@@ -73,7 +78,8 @@ type GitHub struct {
 	nodes    map[string]any   // what Query.nodes can find, by node id
 	installs []*installation
 	tokens   map[string]*token
-	group    *Group // the last
+	consents map[string]consent // by code
+	group    *Group             // the last
 
 	mode       string
 	outbox     []queued
@@ -102,7 +108,7 @@ func New(opt Options) *GitHub {
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
 	return &GitHub{
 		opt: opt, start: opt.Clock(), last: 1000, mode: "on", app: newRegistration(opt),
-		moved: map[string]*repo{}, nodes: map[string]any{}, tokens: map[string]*token{},
+		moved: map[string]*repo{}, nodes: map[string]any{}, tokens: map[string]*token{}, consents: map[string]consent{},
 	}
 }
 

@@ -1,6 +1,7 @@
 package ghsim
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -34,7 +35,8 @@ type registration struct {
 	grant
 	name, owner            string
 	clientID, clientSecret string
-	code                   string // of the manifest flow, until it is converted
+	callbacks              []string // to which a sign-in may lead back
+	code                   string   // of the manifest flow, until it is converted
 	codeFrom               time.Time
 	pem                    []byte // handed out once
 }
@@ -42,7 +44,7 @@ type registration struct {
 // newRegistration is the App that is there from the start, or what is known of one that is not.
 func newRegistration(opt Options) registration {
 	return registration{
-		name: opt.AppSlug, owner: "app-owner", clientID: fmt.Sprintf("Iv23li%010d", opt.AppID),
+		name: opt.AppSlug, owner: "app-owner", clientID: cmp.Or(opt.ClientID, fmt.Sprintf("Iv23li%010d", opt.AppID)), clientSecret: opt.ClientSecret, callbacks: opt.Callbacks,
 		grant: grant{
 			permissions: map[string]string{
 				"metadata": "read", "contents": "read", "checks": "write", "statuses": "write", "pull_requests": "write", "issues": "write", "merge_queues": "read",
@@ -306,7 +308,7 @@ func (g *GitHub) newApp(v registerView, m manifest) (redirect string, err error)
 	}
 	g.opt.AppSlug, g.opt.AppID, g.opt.Key, g.opt.Secret, g.opt.HookURL = strings.Trim(slugged.ReplaceAllString(strings.ToLower(v.Name), "-"), "-"), g.newID(), &key.PublicKey, secret("hook"), m.HookAttributes.URL
 	g.app = registration{
-		grant: grant{m.DefaultPermissions, m.DefaultEvents}, name: v.Name, owner: owner, clientID: fmt.Sprintf("Iv23li%010d", g.opt.AppID), clientSecret: secret("client"),
+		grant: grant{m.DefaultPermissions, m.DefaultEvents}, name: v.Name, owner: owner, clientID: fmt.Sprintf("Iv23li%010d", g.opt.AppID), clientSecret: secret("client"), callbacks: m.CallbackURLs,
 		code: secret("code"), codeFrom: g.now(), pem: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 	}
 	// A webhook that is new is told so, signed with the secret that nobody has yet.

@@ -105,6 +105,9 @@ var routes = []*route{
 	on("PATCH", "{r}/issues/{number}", "issues", "write", (*call).updateIssue),
 }
 
+// revocation ends a person's token. It takes neither a token nor a JWT.
+var revocation = on("DELETE", "/applications/{client}/token", "", "", (*call).revokeToken)
+
 func (c *call) getApp() answer {
 	app := c.g.appJSON()
 	app["installations_count"] = len(c.g.live())

@@ -69,6 +69,7 @@ var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database
 var owners = map[string]string{
 	"github.com/google/go-github/":       "internal/ghapp",
 	"github.com/bradleyfalzon/":          "internal/ghapp",
+	"golang.org/x/oauth2":                "internal/ghapp",
 	"modernc.org/sqlite":                 "internal/store/sqlite internal/cache",
 	"github.com/jackc/pgx/":              "internal/store/postgres",
 	"github.com/getkin/kin-openapi/":     "internal/ghsim/ghspec",

@@ -57,9 +57,10 @@ var Table = []Setting{
 	{Name: "github_private_key_file", Doc: "a file with the private key"},
 	{Name: "webhook_secret", Secret: true, Doc: "webhook secrets, one a line: the newest first, older ones are still accepted"},
 	{Name: "webhook_secret_file", Doc: "a file with the webhook secrets"},
-	{Name: "github_client_id", Doc: "the App's client id, for people who sign in"},
-	{Name: "github_client_secret", Secret: true, Doc: "the App's client secret, for people who sign in"},
+	{Name: "github_client_id", Doc: "the App's client id: people sign in to the pages with GitHub, and see what GitHub lets them read"},
+	{Name: "github_client_secret", Secret: true, Doc: "a client secret of the App, for signing in"},
 	{Name: "github_client_secret_file", Doc: "a file with the client secret"},
+	{Name: "public", Default: "false", Doc: "`true` shows the pages of public repositories to everybody, without signing in; what is private stays private"},
 	{Name: "log_level", Default: "info", Doc: "`debug`, `info`, `warn` or `error`"},
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
@@ -80,8 +81,9 @@ type Settings struct {
 	AppID             int64
 	PrivateKey        []byte   // PEM
 	WebhookSecrets    [][]byte // newest first
-	ClientID          string   // "" when nobody can sign in
+	ClientID          string   // "": nobody can sign in
 	ClientSecret      string
+	Public            bool
 	LogLevel          slog.Level
 	LogFormat         string
 	ReconcileInterval time.Duration
@@ -241,13 +243,18 @@ func check(values map[string]value) (*Settings, []string) {
 	if len(s.WebhookSecrets) == 0 {
 		fail(secretName, "no webhook secret: set %s or %s; there is no mode without signatures", Setting{Name: "webhook_secret"}.Env(), Setting{Name: "webhook_secret_file"}.Env())
 	}
-	clientSecret, clientName := secret(values, "github_client_secret", fail)
-	s.ClientID, s.ClientSecret = strings.TrimSpace(values["github_client_id"].text), strings.TrimSpace(string(clientSecret))
+	client, clientName := secret(values, "github_client_secret", fail)
+	s.ClientID, s.ClientSecret = values["github_client_id"].text, strings.TrimSpace(string(client))
 	switch {
 	case s.ClientID != "" && s.ClientSecret == "":
-		fail(clientName, "missing, and github_client_id needs it: the App's settings page makes a client secret")
+		fail(clientName, "no client secret: signing in needs %s or %s beside the client id", Setting{Name: "github_client_secret"}.Env(), Setting{Name: "github_client_secret_file"}.Env())
 	case s.ClientID == "" && s.ClientSecret != "":
-		fail("github_client_id", "missing, and %s needs it: the App's settings page shows the client id", clientName)
+		fail("github_client_id", "no client id beside the client secret: the App's settings page shows it")
+	case s.ClientID != "" && s.PublicURL == "":
+		fail("public_url", "signing in needs the URL to which GitHub leads back: set it, and %s/auth/callback as a callback URL of the App", "https://…")
+	}
+	if s.Public, err = strconv.ParseBool(values["public"].text); err != nil {
+		fail("public", "%q: want true or false", values["public"].text)
 	}
 	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
 		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)

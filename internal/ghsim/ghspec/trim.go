@@ -17,6 +17,7 @@ import (
 // kept are the operations.
 const kept = `
 GET /app
+DELETE /applications/{client_id}/token
 GET /app/installations
 POST /app/installations/{installation_id}/access_tokens
 POST /app-manifests/{code}/conversions
