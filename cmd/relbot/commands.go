@@ -9,7 +9,7 @@ import (
 // commands lists the subcommands.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(), scanCommand(), historyCommand(), auditCommand(),
+		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(), scanCommand(), historyCommand(), auditCommand(), doctorCommand(),
 		{
 			Use:   "version",
 			Short: "Print the version",

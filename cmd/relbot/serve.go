@@ -28,28 +28,43 @@ import (
 // shutdownGrace is how long running requests may take when the server stops.
 const shutdownGrace = 20 * time.Second
 
-func serveCommand() *cobra.Command {
+// settingsFlags gives a command the server's settings as flags. What it returns loads them, and tells the settings file ("" is none).
+func settingsFlags(c *cobra.Command) func() (*settings.Settings, string, error) {
 	var config string
+	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+defaultConfig+" where it is there")
+	for _, s := range settings.Table {
+		if !s.Secret {
+			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))
+		}
+	}
+	return func() (*settings.Settings, string, error) {
+		if _, err := os.Stat(defaultConfig); config == "" && err == nil {
+			config = defaultConfig
+		}
+		flags := map[string]string{}
+		for _, s := range settings.Table {
+			if f := c.Flags().Lookup(s.Flag()); f != nil && f.Changed {
+				flags[s.Name] = f.Value.String()
+			}
+		}
+		set, err := settings.Load(config, os.Environ(), flags)
+		return set, config, err
+	}
+}
+
+// defaultConfig is the settings file that is taken when none is named, beside the default database.
+const defaultConfig = "relbot.yml"
+
+func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the App server",
 		Long:  "Run the App server. Every setting can be given in the file, in the environment, and (but for secrets) as a flag;\nflags win over the environment, the environment over the file.",
 		Args:  cobra.NoArgs,
 	}
-	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG")
-	for _, s := range settings.Table {
-		if !s.Secret {
-			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))
-		}
-	}
+	load := settingsFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		flags := map[string]string{}
-		for _, s := range settings.Table {
-			if f := cmd.Flags().Lookup(s.Flag()); f != nil && f.Changed {
-				flags[s.Name] = f.Value.String()
-			}
-		}
-		set, err := settings.Load(config, os.Environ(), flags)
+		set, _, err := load()
 		if err != nil {
 			return err
 		}

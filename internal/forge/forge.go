@@ -22,7 +22,7 @@ var (
 	ErrSuspended = errors.New("installation suspended or removed")
 	// ErrRejected: GitHub refused the write (422); repeating it will not help.
 	ErrRejected = errors.New("rejected")
-	// ErrToken: the token is not taken (401). A fresh one takes a moment to be known everywhere; a person's may have been revoked.
+	// ErrToken: the token is not taken (401), or the key that signed it is not. A fresh one takes a moment to be known everywhere; a person's may have been revoked.
 	ErrToken = errors.New("token not taken")
 	// ErrUnanswered: a write was sent and its answer was lost; it may have happened.
 	ErrUnanswered = errors.New("sent, but the answer was lost")
@@ -227,7 +227,61 @@ type DeliveryAttempt struct {
 	GUID      string
 	Delivered time.Time
 	OK        bool
+	Code      int    // of the answer; what GitHub notes where there was none differs
+	Status    string // "OK", or what went wrong in GitHub's words
 	Event     string
+}
+
+// Grant is what an App asks for, or what the owner of an account has agreed to.
+type Grant struct {
+	Permissions map[string]string `json:"default_permissions"` // name -> "read" or "write"
+	Events      []string          `json:"default_events"`
+}
+
+// Registration is the App as GitHub knows it.
+type Registration struct {
+	Grant
+	ID    int64
+	Slug  string
+	Owner string    // account
+	URL   string    // its public page
+	Clock time.Time // what time GitHub has
+}
+
+// Installation is the App on an account.
+type Installation struct {
+	Grant
+	ID        int64
+	Account   string
+	URL       string // its settings page
+	Suspended bool
+}
+
+// Hook is how the App's webhook is set at GitHub.
+type Hook struct {
+	URL      string
+	Secret   bool // one is set; which, GitHub does not tell
+	Insecure bool // certificates are not looked at
+}
+
+// Requirement is a check that a branch requires.
+type Requirement struct {
+	Check string
+	App   int64 // from which alone it counts; 0 is any source
+}
+
+// BranchRules is what has to hold before something merges into a branch.
+type BranchRules struct {
+	Required []Requirement
+	Queue    bool // merging takes the merge queue
+}
+
+// Credentials are what GitHub hands out, once, for an App that was registered by manifest.
+type Credentials struct {
+	ID                                    int64
+	Slug                                  string
+	ClientID, ClientSecret, WebhookSecret string
+	Key                                   []byte // PEM
 }
 
 // RetryAfter is how long GitHub asked to wait.

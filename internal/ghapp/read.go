@@ -19,20 +19,13 @@ import (
 
 // Repositories lists every repository of every installation that is not suspended.
 func (a *App) Repositories(ctx context.Context) ([]forge.Repository, error) {
-	type installation struct {
-		ID          int64   `json:"id"`
-		SuspendedAt *string `json:"suspended_at"`
-	}
-	var installs []installation
-	if err := all(ctx, a, "", "app/installations", func(page []installation) bool {
-		installs = append(installs, page...)
-		return true
-	}); err != nil {
+	installs, err := a.Installations(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var out []forge.Repository
 	for _, in := range installs {
-		if in.SuspendedAt != nil {
+		if in.Suspended {
 			continue
 		}
 		repos, err := a.installed(ctx, in.ID)

@@ -319,7 +319,7 @@ func (a *App) Deliveries(ctx context.Context, since time.Time) ([]forge.Delivery
 			if d.GetDeliveredAt().Before(since) {
 				return out, nil
 			}
-			out = append(out, forge.DeliveryAttempt{ID: d.GetID(), GUID: d.GetGUID(), Delivered: d.GetDeliveredAt().Time, OK: d.GetStatus() == "OK", Event: d.GetEvent()})
+			out = append(out, forge.DeliveryAttempt{ID: d.GetID(), GUID: d.GetGUID(), Delivered: d.GetDeliveredAt().Time, OK: d.GetStatus() == "OK", Code: d.GetStatusCode(), Status: d.GetStatus(), Event: d.GetEvent()})
 		}
 		if cursor = res.Cursor; cursor == "" {
 			return out, nil

@@ -50,6 +50,7 @@ var directions = []row{
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"coupling", "forge", "note", "store"}, "effects come last"},
 	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
 	{"internal/server", []string{"coupling", "job", "publish", "reconcile", "rules", "store", "webhook"}, "the program is put together here, without choosing engines or adapters"},
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
@@ -57,6 +58,7 @@ var directions = []row{
 	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
 	{"internal/importtest", nil, "tests only"},
 	{"scenarios", nil, "data"},
+	{"deploy", nil, "data"},
 	{"cmd/relbot", []string{"*"}, "main wires"},
 }
 

@@ -93,6 +93,14 @@ type Settings struct {
 	Workers           int
 }
 
+// Registered reports whether the settings name an App. Where none is named at all, relbot can be set up.
+func (s *Settings) Registered() bool { return s.AppID != 0 }
+
+// Problems is everything that is wrong with the settings, each with its place.
+type Problems []string
+
+func (p Problems) Error() string { return "settings:\n  " + strings.Join(p, "\n  ") }
+
 // value is a text and where it came from.
 type value struct{ text, from string }
 
@@ -129,7 +137,7 @@ func Load(path string, environ []string, flags map[string]string) (*Settings, er
 	s, more := check(values)
 	if problems = append(problems, more...); len(problems) > 0 {
 		slices.Sort(problems)
-		return nil, fmt.Errorf("settings:\n  %s", strings.Join(problems, "\n  "))
+		return nil, Problems(problems)
 	}
 	return s, nil
 }
@@ -226,6 +234,47 @@ func check(values map[string]value) (*Settings, []string) {
 	if kind, rest, _ := strings.Cut(s.DatabaseURL, ":"); kind != "sqlite" && kind != "postgres" && kind != "postgresql" || rest == "" {
 		fail("database_url", "%q is no database: want sqlite:PATH or postgres://USER@HOST/NAME", redact(s.DatabaseURL))
 	}
+	given := func(name string) bool { return values[name].text != "" }
+	if slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"}, given) {
+		s.credentials(values, fail)
+	}
+	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
+		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
+	}
+	if s.LogFormat != "json" && s.LogFormat != "text" {
+		fail("log_format", "%q is no format: want json or text", s.LogFormat)
+	}
+	duration := func(name string, least time.Duration) time.Duration {
+		d, err := time.ParseDuration(values[name].text)
+		if err != nil || d < least {
+			fail(name, "%q is no duration of at least %s: want 15m or 1h", values[name].text, least)
+		}
+		return d
+	}
+	s.ReconcileInterval = duration("reconcile_interval", time.Minute)
+	s.Debounce = duration("debounce", 0)
+	var err error
+	if s.Public, err = strconv.ParseBool(values["public"].text); err != nil {
+		fail("public", "%q: want true or false", values["public"].text)
+	}
+	if s.Workers, err = strconv.Atoi(values["workers"].text); err != nil || s.Workers < 1 || s.Workers > 256 {
+		fail("workers", "%q is no number from 1 to 256", values["workers"].text)
+	}
+	mib, err := strconv.ParseInt(values["cache_size"].text, 10, 64)
+	if err != nil || mib < 1 || mib > 1<<20 {
+		fail("cache_size", "%q is no number of MiB from 1 to %d", values["cache_size"].text, 1<<20)
+	}
+	s.CacheSize = mib << 20
+	if s.Cache = values["cache"].text; s.Cache == "" {
+		if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok && path != ":memory:" {
+			s.Cache = path + ".cache"
+		}
+	}
+	return s, problems
+}
+
+// credentials parses what makes the server the App.
+func (s *Settings) credentials(values map[string]value, fail func(string, string, ...any)) {
 	var err error
 	if s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); err != nil || s.AppID <= 0 {
 		fail("github_app_id", "%q is no App id: want the number that the App's settings page shows", values["github_app_id"].text)
@@ -253,38 +302,6 @@ func check(values map[string]value) (*Settings, []string) {
 	case s.ClientID != "" && s.PublicURL == "":
 		fail("public_url", "signing in needs the URL to which GitHub leads back: set it, and %s/auth/callback as a callback URL of the App", "https://…")
 	}
-	if s.Public, err = strconv.ParseBool(values["public"].text); err != nil {
-		fail("public", "%q: want true or false", values["public"].text)
-	}
-	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
-		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
-	}
-	if s.LogFormat != "json" && s.LogFormat != "text" {
-		fail("log_format", "%q is no format: want json or text", s.LogFormat)
-	}
-	duration := func(name string, least time.Duration) time.Duration {
-		d, err := time.ParseDuration(values[name].text)
-		if err != nil || d < least {
-			fail(name, "%q is no duration of at least %s: want 15m or 1h", values[name].text, least)
-		}
-		return d
-	}
-	s.ReconcileInterval = duration("reconcile_interval", time.Minute)
-	s.Debounce = duration("debounce", 0)
-	if s.Workers, err = strconv.Atoi(values["workers"].text); err != nil || s.Workers < 1 || s.Workers > 256 {
-		fail("workers", "%q is no number from 1 to 256", values["workers"].text)
-	}
-	mib, err := strconv.ParseInt(values["cache_size"].text, 10, 64)
-	if err != nil || mib < 1 || mib > 1<<20 {
-		fail("cache_size", "%q is no number of MiB from 1 to %d", values["cache_size"].text, 1<<20)
-	}
-	s.CacheSize = mib << 20
-	if s.Cache = values["cache"].text; s.Cache == "" {
-		if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok && path != ":memory:" {
-			s.Cache = path + ".cache"
-		}
-	}
-	return s, problems
 }
 
 // secret returns a secret given directly or by file, and the setting that it came from.

@@ -3,8 +3,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/relbot/relbot/internal/store"
@@ -36,6 +39,27 @@ func OpenLog(ctx context.Context, address string) (Log, error) {
 		return sqlite.OpenLog(ctx, strings.TrimPrefix(path, "//"))
 	}
 	return Open(ctx, address)
+}
+
+// Check says whether a store could be opened, without changing anything, also while a server has it open. A file that is not there yet
+// can be made.
+func Check(ctx context.Context, address string) error {
+	path, ok := strings.CutPrefix(address, "sqlite:")
+	if !ok {
+		return postgres.Check(ctx, address)
+	}
+	path = strings.TrimPrefix(path, "//")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("database %s: its directory: %w", path, err)
+		}
+		return nil
+	}
+	log, err := sqlite.OpenLog(ctx, path)
+	if err != nil {
+		return err
+	}
+	return log.Close()
 }
 
 // redacted hides the password of a URL.

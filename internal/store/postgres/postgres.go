@@ -81,6 +81,44 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
+// schema tells how many of the migrations a database has had. A newer one is refused.
+func schema(ctx context.Context, conn interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}, known int) (have int, err error) {
+	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have); err != nil {
+		return 0, err
+	}
+	if have > known {
+		return 0, fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, known)
+	}
+	return have, nil
+}
+
+// Check says whether a database could be opened, without changing it.
+func Check(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("database URL: %w", err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("database %s: %w", config.Host, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	names, err := fs.Glob(migrations, "migration/*.sql")
+	if err != nil {
+		return err
+	}
+	var exists bool
+	if err := conn.QueryRow(ctx, `SELECT to_regclass('schema_version') IS NOT NULL`).Scan(&exists); err != nil || !exists {
+		return err
+	}
+	if _, err := schema(ctx, conn, len(names)); err != nil {
+		return fmt.Errorf("database %s: %w", config.Host, err)
+	}
+	return nil
+}
+
 // migrate brings the schema up to date, one instance at a time.
 func (s *Store) migrate(ctx context.Context) error {
 	names, err := fs.Glob(migrations, "migration/*.sql")
@@ -100,12 +138,9 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
 		return err
 	}
-	var have int
-	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have); err != nil {
+	have, err := schema(ctx, conn, len(names))
+	if err != nil {
 		return err
-	}
-	if have > len(names) {
-		return fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
 	}
 	for i := have; i < len(names); i++ {
 		text, err := migrations.ReadFile(names[i])

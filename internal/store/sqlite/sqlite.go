@@ -96,6 +96,9 @@ func OpenLog(ctx context.Context, path string) (*Store, error) {
 	if err := s.read.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.read.Close())
 	}
+	if _, _, err := schema(ctx, s.read); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.read.Close())
+	}
 	return s, nil
 }
 
@@ -130,19 +133,26 @@ func (s *Store) open(ctx context.Context, path string) error {
 	return s.Release(ctx, "")
 }
 
-// migrate brings the schema up to date, each step in a transaction of its own. A newer schema is refused.
-func (s *Store) migrate(ctx context.Context) error {
-	names, err := fs.Glob(migrations, "migration/*.sql")
-	if err != nil {
-		return err
+// schema tells which of the migrations a database has had. A newer one is refused.
+func schema(ctx context.Context, db *sql.DB) (names []string, have int, err error) {
+	if names, err = fs.Glob(migrations, "migration/*.sql"); err != nil {
+		return nil, 0, err
 	}
 	slices.Sort(names)
-	var have int
-	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
-		return err
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return nil, 0, err
 	}
 	if have > len(names) {
-		return fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
+		return nil, 0, fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
+	}
+	return names, have, nil
+}
+
+// migrate brings the schema up to date, each step in a transaction of its own.
+func (s *Store) migrate(ctx context.Context) error {
+	names, have, err := schema(ctx, s.write)
+	if err != nil {
+		return err
 	}
 	for i := have; i < len(names); i++ {
 		text, err := migrations.ReadFile(names[i])
