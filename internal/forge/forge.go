@@ -40,6 +40,7 @@ func (e *RetryError) Unwrap() error { return e.Err }
 // Repository is one on which the App is installed.
 type Repository struct {
 	ID           int64         `json:"id"`
+	NodeID       string        `json:"node_id,omitempty"`
 	Name         coupling.Repo `json:"name"`
 	Installation int64         `json:"installation"`
 	Private      bool          `json:"private"`
@@ -63,6 +64,7 @@ type Survey struct {
 	Tags     versionscan.Fact[[]versionscan.Tag] `json:"tags"`
 	Branches versionscan.Fact[map[string]string] `json:"branches"` // heads below the asked prefixes and the asked names: branch -> tip
 	Queues   map[string]bool                     `json:"queues"`   // asked branch -> merging needs the queue
+	Watched  map[string]string                   `json:"watched"`  // what stands at the tip: watched path -> id of the file or directory, "" for nothing
 }
 
 // SurveyRequest says what of a repository to read beside its default branch, policy and tags.
@@ -72,6 +74,15 @@ type SurveyRequest struct {
 	Branches []string // branches by name (bases of members); the default branch is always read
 	NoTags   bool
 	Paths    []string // files that will be asked for at every tag: what stands there is learned with the list of tags
+	Watched  []string // files and directories whose ids at the tip are told
+}
+
+// Reading is what to read at one moment, pull requests before repositories.
+type Reading struct {
+	Pulls   []coupling.Pull
+	Surveys []SurveyRequest
+	// Watched are the files and directories of repositories whose ids are told for each of their pull requests.
+	Watched map[coupling.Repo][]string
 }
 
 // Pull is a pull request.
@@ -99,9 +110,11 @@ type Pull struct {
 	// TestMerge is GitHub's merge of Head into Base, when it is up to date: its parents are TestParents.
 	TestMerge   string
 	TestParents []string
-	TestPolicy  string // blob id of the policy file in it; "" when it has none
 	Tree        string // tree id of Head
-	LastComment string // node id, informative
+	// What stands at the watched paths, of the head and of the test merge: the id of the file or directory, "" for nothing. A path
+	// that is missing was not told.
+	AtHead, AtTest map[string]string
+	LastComment    string // node id, informative
 }
 
 // At names a file at a commit.

@@ -103,13 +103,14 @@ const (
 	textBatch = 50
 )
 
-// place is what stands at a path of a commit: the id of a blob, or "" where none is.
+// place is what stands at a path of a commit: the id of a blob or of a directory, or nothing.
 type place struct {
 	Blob string
 	Link bool
+	Tree string
 }
 
-func placeKey(commit, path string) string { return "path " + commit + ":" + path }
+func placeKey(commit, path string) string { return "at " + commit + ":" + path }
 
 // Files reads files at commits. What is not there is absent. Answers about full commit ids are kept.
 //
@@ -233,8 +234,12 @@ type entryNode struct {
 // keepPlace remembers what stands at a path of a commit; n is nil for nothing.
 func (a *App) keepPlace(commit, path string, n *entryNode) place {
 	var p place
-	if n != nil && n.Type == "blob" {
+	switch {
+	case n == nil:
+	case n.Type == "blob":
 		p = place{Blob: n.OID, Link: n.Mode == 0o120000}
+	case n.Type == "tree":
+		p = place{Tree: n.OID}
 	}
 	if sha.MatchString(commit) {
 		cache.Add(a.cache, placeKey(commit, path), p)
@@ -274,9 +279,43 @@ func (a *App) keep(oid string, f fileFact) fileFact {
 	return f
 }
 
-// Tree lists all files of a commit.
-func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error) {
-	key := "tree " + commit
+// Tree lists the files below a directory of a commit; "" is the root.
+//
+// A directory is known by its id, which stays the same from commit to commit while nothing below it changes.
+func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit, dir string) (versionscan.Fact[[]forge.Entry], error) {
+	id := commit
+	if dir != "" {
+		at := forge.At{Commit: commit, Path: dir}
+		p, ok := cache.Get[place](a.cache, placeKey(commit, dir))
+		if !ok {
+			places, out := map[forge.At]place{}, map[forge.At]fileFact{}
+			if err := a.places(ctx, repo, []forge.At{at}, places, map[string]fileFact{}, out); err != nil {
+				return versionscan.NotKnown[[]forge.Entry](err.Error()), err
+			}
+			if p, ok = places[at]; !ok {
+				return versionscan.NotKnown[[]forge.Entry](out[at].Why), nil
+			}
+		}
+		if id = p.Tree; id == "" {
+			return versionscan.Know([]forge.Entry{}), nil
+		}
+		dir += "/"
+	}
+	below, err := a.entries(ctx, repo, id)
+	if !below.Known() || dir == "" {
+		return below, err
+	}
+	out := make([]forge.Entry, 0, len(below.Value))
+	for _, e := range below.Value {
+		e.Path = dir + e.Path
+		out = append(out, e)
+	}
+	return versionscan.Know(out), nil
+}
+
+// entries lists the files below a tree, by its id or that of a commit.
+func (a *App) entries(ctx context.Context, repo coupling.Repo, id string) (versionscan.Fact[[]forge.Entry], error) {
+	key := "tree " + id
 	if t, ok := cache.Get[[]forge.Entry](a.cache, key); ok {
 		return versionscan.Know(t), nil
 	}
@@ -289,7 +328,7 @@ func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit string) (vers
 			SHA  string `json:"sha"`
 		} `json:"tree"`
 	}
-	if err := a.rest(ctx, repo, http.MethodGet, "repos/"+string(repo)+"/git/trees/"+url.PathEscape(commit)+"?recursive=1", nil, &r); err != nil {
+	if err := a.rest(ctx, repo, http.MethodGet, "repos/"+string(repo)+"/git/trees/"+url.PathEscape(id)+"?recursive=1", nil, &r); err != nil {
 		return versionscan.NotKnown[[]forge.Entry](err.Error()), err
 	}
 	if r.Truncated {
@@ -301,7 +340,7 @@ func (a *App) Tree(ctx context.Context, repo coupling.Repo, commit string) (vers
 			out = append(out, forge.Entry{Path: e.Path, Blob: e.SHA, Link: e.Mode == "120000"})
 		}
 	}
-	if sha.MatchString(commit) {
+	if sha.MatchString(id) {
 		cache.Add(a.cache, key, out)
 	}
 	return versionscan.Know(out), nil

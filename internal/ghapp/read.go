@@ -59,6 +59,7 @@ func (a *App) installed(ctx context.Context, id int64) ([]forge.Repository, erro
 		var list struct {
 			Repositories []struct {
 				ID            int64  `json:"id"`
+				NodeID        string `json:"node_id"`
 				FullName      string `json:"full_name"`
 				Private       bool   `json:"private"`
 				Archived      bool   `json:"archived"`
@@ -70,7 +71,7 @@ func (a *App) installed(ctx context.Context, id int64) ([]forge.Repository, erro
 			return nil, err
 		}
 		for _, r := range list.Repositories {
-			out = append(out, forge.Repository{ID: r.ID, Name: coupling.Repo(r.FullName), Installation: id, Private: r.Private, Archived: r.Archived, Default: r.DefaultBranch})
+			out = append(out, forge.Repository{ID: r.ID, NodeID: r.NodeID, Name: coupling.Repo(r.FullName), Installation: id, Private: r.Private, Archived: r.Archived, Default: r.DefaultBranch})
 		}
 		if res.NextPage == 0 {
 			break
@@ -195,99 +196,221 @@ type refPage struct {
 
 // refFields asks for refs with what stands at some paths of their commits.
 func refFields(v *variables, paths []string) string {
-	of := "committedDate"
-	for i, p := range paths {
-		of += fmt.Sprintf(" f%d: file(path: %s) { oid mode type }", i, v.text(p))
-	}
+	of := "committedDate" + fileFields(v, paths)
 	return "totalCount nodes { name target { oid ... on Commit { " + of + " } ... on Tag { target { oid ... on Commit { " + of + " } } } } } pageInfo { hasNextPage endCursor }"
 }
 
 // newestTags is where tags are listed from: those that were made last come first.
 const newestTags = `refPrefix: "refs/tags/", orderBy: {field: TAG_COMMIT_DATE, direction: DESC}, first: 100`
 
-// Survey reads repositories as a whole, several in one query.
+// Survey reads repositories as a whole.
 func (a *App) Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error) {
-	out := map[coupling.Repo]versionscan.Fact[forge.Survey]{}
-	var failed error
-	fail := func(q forge.SurveyRequest, err error) {
-		out[q.Repo] = versionscan.NotKnown[forge.Survey](err.Error())
-		failed = worse(failed, err)
-	}
-	for _, group := range byInstallation(ctx, a, requests, func(q forge.SurveyRequest) coupling.Repo { return q.Repo }, fail) {
-		err := chunked(group, 10, func(part []forge.SurveyRequest) error {
-			err := a.survey(ctx, part, out)
-			if errors.Is(err, errTooMuch) && len(part) == 1 && len(part[0].Paths) > 0 {
-				alone := part[0]
-				alone.Paths = nil // the files are asked for later, in batches that shrink
-				err = a.survey(ctx, []forge.SurveyRequest{alone}, out)
-			}
-			return err
-		})
-		if err != nil {
-			for _, q := range group {
-				if _, done := out[q.Repo]; !done {
-					fail(q, err)
-				}
-			}
-		}
-	}
-	return out, failed
+	surveys, _, err := a.Read(ctx, forge.Reading{Surveys: requests})
+	return surveys, err
 }
 
-func (a *App) survey(ctx context.Context, requests []forge.SurveyRequest, out map[coupling.Repo]versionscan.Fact[forge.Survey]) error {
-	var v variables
+// How many pull requests and repositories one query asks for.
+const (
+	pullBatch   = 50
+	surveyBatch = 10
+)
+
+// Read reads pull requests and repositories, those of one installation in as few queries as possible. A pull request that GitHub does
+// not know is absent; what cannot be read is unknown.
+func (a *App) Read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
+	out := facts{map[coupling.Repo]versionscan.Fact[forge.Survey]{}, map[coupling.Pull]versionscan.Fact[forge.Pull]{}}
+	type item struct {
+		repo   coupling.Repo
+		number int // 0 is the repository
+		survey forge.SurveyRequest
+	}
+	var items []item
+	for _, p := range q.Pulls {
+		items = append(items, item{repo: p.Repo, number: p.Number})
+	}
+	for _, s := range q.Surveys {
+		items = append(items, item{repo: s.Repo, survey: s})
+	}
+	var failed error
+	fail := func(i item, err error) {
+		failed = worse(failed, err)
+		p := coupling.Pull{Repo: i.repo, Number: i.number}
+		if _, done := out.pulls[p]; i.number != 0 && !done {
+			out.pulls[p] = versionscan.NotKnown[forge.Pull](err.Error())
+		}
+		if _, done := out.surveys[i.repo]; i.number == 0 && !done {
+			out.surveys[i.repo] = versionscan.NotKnown[forge.Survey](err.Error())
+		}
+	}
+	for _, group := range byInstallation(ctx, a, items, func(i item) coupling.Repo { return i.repo }, fail) {
+		part := forge.Reading{Watched: q.Watched}
+		for _, i := range group {
+			if i.number != 0 {
+				part.Pulls = append(part.Pulls, coupling.Pull{Repo: i.repo, Number: i.number})
+			} else {
+				part.Surveys = append(part.Surveys, i.survey)
+			}
+		}
+		if err := a.readParts(ctx, part, out); err != nil {
+			for _, i := range group {
+				fail(i, err)
+			}
+		}
+	}
+	return out.surveys, out.pulls, failed
+}
+
+// facts are the answers of a reading.
+type facts struct {
+	surveys map[coupling.Repo]versionscan.Fact[forge.Survey]
+	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull]
+}
+
+// readParts reads what one installation may read, in queries that shrink when one was too much. The repositories go with the last of the
+// pull requests.
+func (a *App) readParts(ctx context.Context, q forge.Reading, out facts) error {
+	size := pullBatch
+	for len(q.Pulls)+len(q.Surveys) > 0 {
+		part := forge.Reading{Watched: q.Watched, Pulls: q.Pulls[:min(size, len(q.Pulls))]}
+		if room := size - len(part.Pulls); len(part.Pulls) == len(q.Pulls) && room > 0 {
+			part.Surveys = q.Surveys[:min(room, surveyBatch, len(q.Surveys))]
+		}
+		err := a.readPart(ctx, part, out)
+		n := len(part.Pulls) + len(part.Surveys)
+		if errors.Is(err, errTooMuch) && n > 1 {
+			size = n / 2
+			continue
+		}
+		if errors.Is(err, errTooMuch) && len(part.Surveys) == 1 && len(part.Surveys[0].Paths) > 0 {
+			alone := part.Surveys[0]
+			alone.Paths = nil // the files are asked for later, in batches that shrink
+			err = a.readPart(ctx, forge.Reading{Surveys: []forge.SurveyRequest{alone}}, out)
+		}
+		if err != nil {
+			return err
+		}
+		q.Pulls, q.Surveys = q.Pulls[len(part.Pulls):], q.Surveys[len(part.Surveys):]
+	}
+	return nil
+}
+
+// maxWatched bounds how many watched paths one query tells of; what is beyond is asked for when it is needed.
+const maxWatched = 20
+
+func bounded(watched []string) []string { return watched[:min(len(watched), maxWatched)] }
+
+// fileFields asks what stands at paths of a commit; [filesOf] takes the answer over.
+func fileFields(v *variables, paths []string) string {
 	var b strings.Builder
-	for i, q := range requests {
-		fmt.Fprintf(&b, "%s { databaseId nameWithOwner isPrivate isArchived defaultBranchRef { name target { oid } }\n", v.repositoryOf(fmt.Sprintf("r%d", i), q.Repo))
-		fmt.Fprintf(&b, "policy: object(expression: %s) { ... on Blob { %s } }\n", v.text("HEAD:.github/relbot.yml"), blobFields)
-		if !q.NoTags {
-			fmt.Fprintf(&b, "tags: refs(%s) { %s }\n", newestTags, refFields(&v, q.Paths))
+	for i, p := range paths {
+		fmt.Fprintf(&b, " f%d: file(path: %s) { oid mode type }", i, v.text(p))
+	}
+	return b.String()
+}
+
+// filesOf takes over what stands at paths of a commit.
+func (a *App) filesOf(c commitNode, paths []string) map[string]string {
+	out := map[string]string{}
+	for i, path := range paths {
+		if n, asked := c.Files[fmt.Sprintf("f%d", i)]; asked && c.OID != "" {
+			p := a.keepPlace(c.OID, path, n)
+			out[path] = p.Blob + p.Tree
 		}
-		for k, p := range q.Prefixes {
-			fmt.Fprintf(&b, "h%d: refs(refPrefix: \"refs/heads/\", query: %s, first: 100) { %s }\n", k, v.text(p), refFields(&v, nil))
+	}
+	return out
+}
+
+// readPart sends one query.
+func (a *App) readPart(ctx context.Context, q forge.Reading, out facts) error {
+	var repos []coupling.Repo
+	pulls := map[coupling.Repo][]coupling.Pull{}
+	surveys := map[coupling.Repo]forge.SurveyRequest{}
+	add := func(repo coupling.Repo) {
+		if !slices.Contains(repos, repo) {
+			repos = append(repos, repo)
 		}
-		for k, name := range q.Branches {
-			fmt.Fprintf(&b, "b%d: ref(qualifiedName: %s) { name target { oid } }\n", k, v.text("refs/heads/"+name))
-			fmt.Fprintf(&b, "q%d: mergeQueue(branch: %s) { id }\n", k, v.text(name))
+	}
+	for _, p := range q.Pulls {
+		add(p.Repo)
+		pulls[p.Repo] = append(pulls[p.Repo], p)
+	}
+	for _, s := range q.Surveys {
+		add(s.Repo)
+		surveys[s.Repo] = s
+	}
+	var v variables
+	var b, fragments strings.Builder
+	for i, repo := range repos {
+		fmt.Fprintf(&b, "%s { nameWithOwner isPrivate\n", v.repositoryOf(fmt.Sprintf("r%d", i), repo))
+		if len(pulls[repo]) > 0 {
+			fmt.Fprintf(&fragments, "\nfragment pull%d on PullRequest { %s }", i, pullFields(&v, bounded(q.Watched[repo])))
+		}
+		for _, p := range pulls[repo] {
+			fmt.Fprintf(&b, "p%d: pullRequest(number: %d) { ...pull%d }\n", p.Number, p.Number, i)
+		}
+		if s, asked := surveys[repo]; asked {
+			surveyFields(&b, &v, s)
 		}
 		b.WriteString("}\n")
 	}
-	ans, err := a.query(ctx, requests[0].Repo, v.declare()+" {\n"+b.String()+"}", v.values)
+	ans, err := a.query(ctx, repos[0], v.declare()+" {\n"+b.String()+"}"+fragments.String(), v.values)
 	if err != nil {
 		return err
 	}
-	for i, q := range requests {
+	for i, repo := range repos {
 		alias := fmt.Sprintf("r%d", i)
 		raw := ans.Data[alias]
+		if err := a.pulled(alias, raw, ans, repo, pulls[repo], bounded(q.Watched[repo]), out.pulls); err != nil {
+			return err
+		}
+		s, asked := surveys[repo]
+		if !asked {
+			continue
+		}
 		if len(raw) == 0 || string(raw) == "null" {
 			why := "GitHub knows no such repository, or the App may not read it"
 			if e := ans.at(alias); e != nil {
 				why = e.Message
 			}
-			out[q.Repo] = versionscan.NotKnown[forge.Survey](why)
+			out.surveys[repo] = versionscan.NotKnown[forge.Survey](why)
 			continue
 		}
-		s, err := a.surveyed(ctx, q, alias, raw, ans)
+		found, err := a.surveyed(ctx, s, alias, raw, ans)
 		if err != nil {
 			return err
 		}
-		out[q.Repo] = versionscan.Know(s)
+		out.surveys[repo] = versionscan.Know(found)
 	}
 	return nil
+}
+
+// surveyFields asks for a repository as a whole.
+func surveyFields(b *strings.Builder, v *variables, q forge.SurveyRequest) {
+	fmt.Fprintf(b, "id databaseId isArchived defaultBranchRef { name target { oid ... on Commit {%s oid } } }\n", fileFields(v, bounded(q.Watched)))
+	fmt.Fprintf(b, "policy: object(expression: %s) { ... on Blob { %s } }\n", v.text("HEAD:.github/relbot.yml"), blobFields)
+	if !q.NoTags {
+		fmt.Fprintf(b, "tags: refs(%s) { %s }\n", newestTags, refFields(v, q.Paths))
+	}
+	for k, p := range q.Prefixes {
+		fmt.Fprintf(b, "h%d: refs(refPrefix: \"refs/heads/\", query: %s, first: 100) { %s }\n", k, v.text(p), refFields(v, nil))
+	}
+	for k, name := range q.Branches {
+		fmt.Fprintf(b, "b%d: ref(qualifiedName: %s) { name target { oid } }\n", k, v.text("refs/heads/"+name))
+		fmt.Fprintf(b, "q%d: mergeQueue(branch: %s) { id }\n", k, v.text(name))
+	}
 }
 
 // surveyed takes one repository out of an answer and reads the further pages of its refs.
 func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string, raw json.RawMessage, ans answer) (forge.Survey, error) {
 	var r struct {
+		ID               string `json:"id"`
 		DatabaseID       int64  `json:"databaseId"`
 		NameWithOwner    string `json:"nameWithOwner"`
 		IsPrivate        bool   `json:"isPrivate"`
 		IsArchived       bool   `json:"isArchived"`
 		DefaultBranchRef *struct {
-			Name   string `json:"name"`
-			Target struct {
-				OID string `json:"oid"`
-			} `json:"target"`
+			Name   string     `json:"name"`
+			Target commitNode `json:"target"`
 		} `json:"defaultBranchRef"`
 		Policy *blob    `json:"policy"`
 		Tags   *refPage `json:"tags"`
@@ -296,12 +419,13 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 	if err := errors.Join(json.Unmarshal(raw, &r), json.Unmarshal(raw, &fields)); err != nil {
 		return forge.Survey{}, &forge.RetryError{Err: err}
 	}
-	s := forge.Survey{Repository: forge.Repository{ID: r.DatabaseID, Name: coupling.Repo(r.NameWithOwner), Private: r.IsPrivate, Archived: r.IsArchived}, Queues: map[string]bool{}}
+	s := forge.Survey{Repository: forge.Repository{ID: r.DatabaseID, NodeID: r.ID, Name: coupling.Repo(r.NameWithOwner), Private: r.IsPrivate, Archived: r.IsArchived}, Queues: map[string]bool{}}
 	a.mu.Lock()
 	s.Installation = a.installs[q.Repo]
 	a.mu.Unlock()
 	if r.DefaultBranchRef != nil {
 		s.Default, s.Tip = r.DefaultBranchRef.Name, r.DefaultBranchRef.Target.OID
+		s.Watched = a.filesOf(r.DefaultBranchRef.Target, bounded(q.Watched))
 	}
 	switch {
 	case r.Policy != nil:
@@ -427,11 +551,7 @@ func (l *tagList) take(a *App, q forge.SurveyRequest, page refPage) {
 	for _, n := range page.Nodes {
 		c := n.commit()
 		l.tags[n.Name] = versionscan.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
-		for i, path := range q.Paths {
-			if e, asked := c.Files[fmt.Sprintf("f%d", i)]; asked {
-				a.keepPlace(c.OID, path, e)
-			}
-		}
+		a.filesOf(c, q.Paths)
 	}
 }
 
@@ -466,8 +586,13 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 	return r.Refs, nil
 }
 
-const pullFields = `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository
-mergeCommit { oid } mergedAt mergedBy { login } closedAt updatedAt potentialMergeCommit { oid parents(first: 2) { nodes { oid } } policy: file(path: ".github/relbot.yml") { oid } } commits(last: 1) { nodes { commit { oid tree { oid } } } }`
+// pullFields asks for a pull request, and for what stands at some paths of its head and of its test merge.
+func pullFields(v *variables, watched []string) string {
+	files := fileFields(v, watched)
+	return `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository
+mergeCommit { oid } mergedAt mergedBy { login } closedAt updatedAt
+potentialMergeCommit { oid parents(first: 2) { nodes { oid } }` + files + ` } commits(last: 1) { nodes { commit { oid tree { oid }` + files + ` } } }`
+}
 
 type pullNode struct {
 	DatabaseID int64  `json:"databaseId"`
@@ -495,30 +620,43 @@ type pullNode struct {
 	} `json:"mergedBy"`
 	ClosedAt             *time.Time `json:"closedAt"`
 	UpdatedAt            time.Time  `json:"updatedAt"`
-	PotentialMergeCommit *struct {
-		OID    string `json:"oid"`
-		Policy *struct {
-			OID string `json:"oid"`
-		} `json:"policy"`
+	PotentialMergeCommit *headNode  `json:"potentialMergeCommit"`
+	Commits              struct {
+		Nodes []struct {
+			Commit headNode `json:"commit"`
+		} `json:"nodes"`
+	} `json:"commits"`
+}
+
+// headNode is a commit with its parents or its tree.
+type headNode struct {
+	commitNode
+	parents []string
+	tree    string
+}
+
+func (n *headNode) UnmarshalJSON(text []byte) error {
+	var fields struct {
 		Parents struct {
 			Nodes []struct {
 				OID string `json:"oid"`
 			} `json:"nodes"`
 		} `json:"parents"`
-	} `json:"potentialMergeCommit"`
-	Commits struct {
-		Nodes []struct {
-			Commit struct {
-				OID  string `json:"oid"`
-				Tree struct {
-					OID string `json:"oid"`
-				} `json:"tree"`
-			} `json:"commit"`
-		} `json:"nodes"`
-	} `json:"commits"`
+		Tree struct {
+			OID string `json:"oid"`
+		} `json:"tree"`
+	}
+	if err := errors.Join(json.Unmarshal(text, &n.commitNode), json.Unmarshal(text, &fields)); err != nil {
+		return err
+	}
+	n.tree = fields.Tree.OID
+	for _, p := range fields.Parents.Nodes {
+		n.parents = append(n.parents, p.OID)
+	}
+	return nil
 }
 
-func (n pullNode) pull(repo coupling.Repo, private bool) forge.Pull {
+func (a *App) pull(n pullNode, repo coupling.Repo, private bool, watched []string) forge.Pull {
 	p := forge.Pull{
 		ID: n.DatabaseID, NodeID: n.ID, Pull: coupling.Pull{Repo: repo, Number: n.Number}, Title: n.Title, Body: n.Body, URL: n.URL,
 		State: strings.ToLower(n.State), Draft: n.IsDraft, Base: n.BaseRefName, Head: n.HeadRefOID, HeadRef: n.HeadRefName,
@@ -540,105 +678,54 @@ func (n pullNode) pull(repo coupling.Repo, private bool) forge.Pull {
 		p.ClosedAt = *n.ClosedAt
 	}
 	if m := n.PotentialMergeCommit; m != nil {
-		p.TestMerge = m.OID
-		for _, parent := range m.Parents.Nodes {
-			p.TestParents = append(p.TestParents, parent.OID)
-		}
-		if m.Policy != nil {
-			p.TestPolicy = m.Policy.OID
-		}
+		p.TestMerge, p.TestParents, p.AtTest = m.OID, m.parents, a.filesOf(m.commitNode, watched)
 	}
 	if c := n.Commits.Nodes; len(c) > 0 && c[0].Commit.OID == n.HeadRefOID {
-		p.Tree = c[0].Commit.Tree.OID
+		p.Tree, p.AtHead = c[0].Commit.tree, a.filesOf(c[0].Commit.commitNode, watched)
 	}
 	return p
 }
 
-// pullBatch is how many pull requests one query asks for.
-const pullBatch = 50
-
-// Pulls reads pull requests, those of one installation in as few queries as possible. One that GitHub does not know is
-// absent; one that cannot be read is unknown.
-func (a *App) Pulls(ctx context.Context, pulls []coupling.Pull) (map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
-	out := map[coupling.Pull]versionscan.Fact[forge.Pull]{}
-	var failed error
-	fail := func(p coupling.Pull, err error) {
-		out[p] = versionscan.NotKnown[forge.Pull](err.Error())
-		failed = worse(failed, err)
+// pulled takes the pull requests of one repository out of an answer.
+func (a *App) pulled(alias string, raw json.RawMessage, ans answer, repo coupling.Repo, pulls []coupling.Pull, watched []string, out map[coupling.Pull]versionscan.Fact[forge.Pull]) error {
+	if len(pulls) == 0 {
+		return nil
 	}
-	for _, group := range byInstallation(ctx, a, pulls, func(p coupling.Pull) coupling.Repo { return p.Repo }, fail) {
-		err := chunked(group, pullBatch, func(part []coupling.Pull) error { return a.pulls(ctx, part, out) })
-		if err != nil {
-			for _, p := range group {
-				if _, done := out[p]; !done {
-					fail(p, err)
-				}
-			}
+	var fields map[string]json.RawMessage
+	private := false
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			return &forge.RetryError{Err: err}
 		}
+		_ = json.Unmarshal(fields["isPrivate"], &private) // null when the repository is
 	}
-	return out, failed
-}
-
-func (a *App) pulls(ctx context.Context, pulls []coupling.Pull, out map[coupling.Pull]versionscan.Fact[forge.Pull]) error {
-	var repos []coupling.Repo
-	byRepo := map[coupling.Repo][]coupling.Pull{}
 	for _, p := range pulls {
-		if byRepo[p.Repo] == nil {
-			repos = append(repos, p.Repo)
-		}
-		byRepo[p.Repo] = append(byRepo[p.Repo], p)
-	}
-	var v variables
-	var b strings.Builder
-	for i, repo := range repos {
-		fmt.Fprintf(&b, "%s { nameWithOwner isPrivate\n", v.repositoryOf(fmt.Sprintf("r%d", i), repo))
-		for _, p := range byRepo[repo] {
-			fmt.Fprintf(&b, "p%d: pullRequest(number: %d) { ...pull }\n", p.Number, p.Number)
-		}
-		b.WriteString("}\n")
-	}
-	ans, err := a.query(ctx, repos[0], v.declare()+" {\n"+b.String()+"}\nfragment pull on PullRequest { "+pullFields+" }", v.values)
-	if err != nil {
-		return err
-	}
-	for i, repo := range repos {
-		alias := fmt.Sprintf("r%d", i)
-		var fields map[string]json.RawMessage
-		private := false
-		if raw := ans.Data[alias]; len(raw) > 0 {
-			if err := json.Unmarshal(raw, &fields); err != nil {
-				return &forge.RetryError{Err: err}
+		key := fmt.Sprintf("p%d", p.Number)
+		if raw := fields[key]; len(raw) == 0 || string(raw) == "null" {
+			e := ans.at(alias, key)
+			switch {
+			case fields == nil:
+				out[p] = versionscan.NotKnown[forge.Pull]("the repository cannot be read")
+			case e == nil || e.Type == "NOT_FOUND":
+				out[p] = versionscan.None[forge.Pull]("GitHub knows no such pull request")
+			default:
+				out[p] = versionscan.NotKnown[forge.Pull](e.Message)
 			}
-			_ = json.Unmarshal(fields["isPrivate"], &private) // null when the repository is
+			continue
 		}
-		for _, p := range byRepo[repo] {
-			key := fmt.Sprintf("p%d", p.Number)
-			raw := fields[key]
-			if len(raw) == 0 || string(raw) == "null" {
-				e := ans.at(alias, key)
-				switch {
-				case fields == nil:
-					out[p] = versionscan.NotKnown[forge.Pull]("the repository cannot be read")
-				case e == nil || e.Type == "NOT_FOUND":
-					out[p] = versionscan.None[forge.Pull]("GitHub knows no such pull request")
-				default:
-					out[p] = versionscan.NotKnown[forge.Pull](e.Message)
-				}
-				continue
-			}
-			var n pullNode
-			if err := json.Unmarshal(raw, &n); err != nil {
-				return &forge.RetryError{Err: err}
-			}
-			out[p] = versionscan.Know(n.pull(repo, private))
+		var n pullNode
+		if err := json.Unmarshal(fields[key], &n); err != nil {
+			return &forge.RetryError{Err: err}
 		}
+		out[p] = versionscan.Know(a.pull(n, repo, private, watched))
 	}
 	return nil
 }
 
-// OpenPulls lists a repository's open pull requests.
-func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, error) {
+// OpenPulls lists a repository's open pull requests, with what stands at the watched paths.
+func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error) {
 	var out []forge.Pull
+	watched = bounded(watched)
 	cursor := ""
 	for range maxPages {
 		var v variables
@@ -647,7 +734,8 @@ func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, 
 			after = ", after: " + v.text(cursor)
 		}
 		text := fmt.Sprintf("%s { isPrivate pullRequests(states: [OPEN], first: 50%s) { nodes { ...pull } pageInfo { hasNextPage endCursor } } }", v.repositoryOf("r", repo), after)
-		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }\nfragment pull on PullRequest { "+pullFields+" }", v.values)
+		fragment := "\nfragment pull on PullRequest { " + pullFields(&v, watched) + " }"
+		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }"+fragment, v.values)
 		if err != nil {
 			return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
 		}
@@ -668,7 +756,7 @@ func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, 
 			return nil, fmt.Errorf("%s: open pull requests: %w", repo, forge.ErrGone)
 		}
 		for _, n := range r.PullRequests.Nodes {
-			out = append(out, n.pull(repo, r.IsPrivate))
+			out = append(out, a.pull(n, repo, r.IsPrivate, watched))
 		}
 		if !r.PullRequests.PageInfo.HasNextPage {
 			break

@@ -2,6 +2,7 @@ package ghapp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -79,6 +80,63 @@ func (a *App) PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckR
 		rest = rest[n:]
 	}
 	return made.GetID(), nil
+}
+
+// NewCheck creates a check run over GraphQL, where the answer can tell more than of the run: which file stands at a path of the commit.
+func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, told bool, err error) {
+	in := map[string]any{
+		"repositoryId": nodeID, "name": run.Name, "headSha": run.Head, "externalId": run.ExternalID, "status": strings.ToUpper(run.Status),
+		"output": map[string]any{"title": run.Title, "summary": run.Summary, "text": run.Text},
+	}
+	if run.Conclusion != "" {
+		in["conclusion"] = strings.ToUpper(run.Conclusion)
+	}
+	if run.DetailsURL != "" {
+		in["detailsUrl"] = run.DetailsURL
+	}
+	var actions []map[string]any
+	for _, b := range run.Actions {
+		actions = append(actions, map[string]any{"label": b.Label, "description": b.Description, "identifier": b.ID})
+	}
+	if actions != nil {
+		in["actions"] = actions
+	}
+	ans, err := a.query(ctx, repo, `mutation($in: CreateCheckRunInput!, $path: String!) { createCheckRun(input: $in) { checkRun { databaseId checkSuite { commit { oid file(path: $path) { oid mode type } } } } } }`,
+		map[string]any{"in": in, "path": path})
+	if err != nil {
+		return 0, "", false, err
+	}
+	var r *struct {
+		CheckRun struct {
+			DatabaseID int64 `json:"databaseId"`
+			CheckSuite *struct {
+				Commit *struct {
+					OID  string     `json:"oid"`
+					File *entryNode `json:"file"`
+				} `json:"commit"`
+			} `json:"checkSuite"`
+		} `json:"checkRun"`
+	}
+	if err := json.Unmarshal(ans.Data["createCheckRun"], &r); err != nil {
+		return 0, "", false, &forge.RetryError{Err: fmt.Errorf("create check run: %w: %w", forge.ErrUnanswered, err)}
+	}
+	if r == nil {
+		e := ans.at("createCheckRun")
+		switch {
+		case e == nil:
+			return 0, "", false, &forge.RetryError{Err: fmt.Errorf("create check run: %w", forge.ErrUnanswered)}
+		case e.Type == "NOT_FOUND" || e.Type == "FORBIDDEN":
+			return 0, "", false, fmt.Errorf("create check run: %w: %s", forge.ErrGone, e.Message)
+		}
+		return 0, "", false, fmt.Errorf("create check run: %w: %s", forge.ErrRejected, e.Message)
+	}
+	if s := r.CheckRun.CheckSuite; s != nil && s.Commit != nil && s.Commit.OID == run.Head && ans.at("createCheckRun", "checkRun", "checkSuite") == nil {
+		told = true
+		if f := s.Commit.File; f != nil {
+			blob = f.OID
+		}
+	}
+	return r.CheckRun.DatabaseID, blob, told, nil
 }
 
 func (a *App) update(ctx context.Context, repo coupling.Repo, run forge.CheckRun, output *github.CheckRunOutput, actions []*github.CheckRunAction, made *github.CheckRun) error {

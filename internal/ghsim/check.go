@@ -58,6 +58,7 @@ type Action struct {
 // check is a check run as kept.
 type check struct {
 	CheckRun
+	repo   *repo
 	node   string
 	suite  int64
 	commit *commit
@@ -91,8 +92,8 @@ func (s *status) run() CheckRun {
 
 // newestRun is the newest check run of that name on a commit, or nil.
 func (r *repo) newestRun(c *commit, name string) *check {
-	for _, k := range slices.Backward(r.checks) {
-		if k.commit == c && k.Name == name {
+	for _, k := range slices.Backward(r.checks[c]) {
+		if k.Name == name {
 			return k
 		}
 	}
@@ -101,8 +102,8 @@ func (r *repo) newestRun(c *commit, name string) *check {
 
 // newestStatus is the App's newest status of that context on a commit, or nil.
 func (r *repo) newestStatus(c *commit, context string) *status {
-	for _, s := range slices.Backward(r.statuses) {
-		if s.own && s.commit == c && strings.EqualFold(s.context, context) {
+	for _, s := range slices.Backward(r.statuses[c]) {
+		if s.own && strings.EqualFold(s.context, context) {
 			return s
 		}
 	}
@@ -160,15 +161,11 @@ func (g *GitHub) Checks(name coupling.Repo, sha string) []CheckRun {
 		return nil
 	}
 	var out []CheckRun
-	for _, k := range r.checks {
-		if k.Head == sha {
-			out = append(out, k.copy())
-		}
+	for _, k := range r.checks[r.commits[sha]] {
+		out = append(out, k.copy())
 	}
-	for _, s := range r.statuses {
-		if s.commit.id == sha {
-			out = append(out, s.run())
-		}
+	for _, s := range r.statuses[r.commits[sha]] {
+		out = append(out, s.run())
 	}
 	slices.SortFunc(out, func(a, b CheckRun) int { return cmp.Compare(a.ID, b.ID) })
 	return out
@@ -273,21 +270,23 @@ const (
 
 // checkInput is the body of a request that makes or changes a check run.
 type checkInput struct {
-	Name        *string    `json:"name"`
-	HeadSHA     string     `json:"head_sha"`
-	DetailsURL  *string    `json:"details_url"`
-	ExternalID  *string    `json:"external_id"`
-	Status      *string    `json:"status"`
-	Conclusion  *string    `json:"conclusion"`
-	StartedAt   *time.Time `json:"started_at"`
-	CompletedAt *time.Time `json:"completed_at"`
-	Output      *struct {
-		Title       *string      `json:"title"`
-		Summary     *string      `json:"summary"`
-		Text        *string      `json:"text"`
-		Annotations []Annotation `json:"annotations"`
-	} `json:"output"`
-	Actions *[]Action `json:"actions"`
+	Name        *string      `json:"name"`
+	HeadSHA     string       `json:"head_sha"`
+	DetailsURL  *string      `json:"details_url"`
+	ExternalID  *string      `json:"external_id"`
+	Status      *string      `json:"status"`
+	Conclusion  *string      `json:"conclusion"`
+	StartedAt   *time.Time   `json:"started_at"`
+	CompletedAt *time.Time   `json:"completed_at"`
+	Output      *checkOutput `json:"output"`
+	Actions     *[]Action    `json:"actions"`
+}
+
+type checkOutput struct {
+	Title       *string      `json:"title"`
+	Summary     *string      `json:"summary"`
+	Text        *string      `json:"text"`
+	Annotations []Annotation `json:"annotations"`
 }
 
 // validate says what GitHub would refuse.
@@ -384,4 +383,29 @@ func (in checkInput) apply(k *check, now time.Time) error {
 		k.Actions = *in.Actions
 	}
 	return nil
+}
+
+// newCheck makes a check run.
+func (g *GitHub) newCheck(r *repo, in checkInput) (*check, error) {
+	x := r.commits[in.HeadSHA]
+	if x == nil {
+		return nil, errors.New("no commit found for SHA: " + in.HeadSHA)
+	}
+	if err := in.validate(); err != nil {
+		return nil, err
+	}
+	k := &check{repo: r, commit: x, CheckRun: CheckRun{Head: x.id, Status: "queued", Started: g.now()}}
+	if err := in.apply(k, g.now()); err != nil {
+		return nil, err
+	}
+	if others := r.checks[x]; len(others) > 0 {
+		k.suite = others[0].suite
+	} else {
+		k.suite = g.newID()
+	}
+	k.ID = g.newID()
+	k.node = g.node("CR", k.ID, k)
+	r.checks[x] = append(r.checks[x], k)
+	r.runs[k.ID] = k
+	return k, nil
 }

@@ -180,8 +180,9 @@ type repo struct {
 	pulls    map[int]*pull
 	issues   map[int]*issue
 	comments []*comment // oldest first
-	checks   []*check
-	statuses []*status
+	checks   map[*commit][]*check
+	statuses map[*commit][]*status
+	runs     map[int64]*check       // check runs by id
 	labels   map[string]int64       // ids by name
 	groups   []*Group               // those in the merge queue
 	tests    map[[2]*commit]*commit // test merges by base and head; nil for a conflict
@@ -345,6 +346,7 @@ func (g *GitHub) newRepo(name coupling.Repo, o *objects) *repo {
 		id: g.newID(), name: name, objects: o, created: g.now(), defaultBranch: mainBranch,
 		branches: map[string]*commit{}, tags: map[string]tag{}, permissions: map[string]string{}, forks: map[string]*repo{},
 		pulls: map[int]*pull{}, issues: map[int]*issue{}, labels: map[string]int64{}, tests: map[[2]*commit]*commit{},
+		checks: map[*commit][]*check{}, statuses: map[*commit][]*status{}, runs: map[int64]*check{},
 	}
 	r.node = g.node("R", r.id, r)
 	return r

@@ -39,6 +39,9 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 		must(err)
 		return v
 	}
+	runName := "n"
+	run, err := g.newCheck(r, checkInput{Name: &runName, HeadSHA: main.id})
+	must(err)
 	samples := map[string]value{
 		"Query": queryRoot{}, "Mutation": mutationRoot{}, "RateLimit": rateValue{}, "User": actor{"ann"}, "Bot": actor{"x[bot]"},
 		"Organization": organization{actor{"acme"}}, "Repository": repoValue{r}, "Ref": r.refValue("main").(value),
@@ -48,7 +51,8 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 		"MergeQueue": queueValue{r, "main"}, "MergeQueueEntry": queueEntry{p, 1},
 		"MinimizeCommentPayload":   minimized{r.comments[0], "", "minimizeComment"},
 		"UnminimizeCommentPayload": minimized{r.comments[0], "", "unminimizeComment"},
-		"PageInfo":                 pageInfo{page("CommitConnection").(connection)},
+		"CreateCheckRunPayload":    madeCheck{run, ""}, "CheckRun": checkValue{run}, "CheckSuite": suiteValue{run},
+		"PageInfo": pageInfo{page("CommitConnection").(connection)},
 	}
 	texts := map[string]string{
 		"owner": "acme", "name": "app", "id": r.node, "expression": "main:d/f", "qualifiedName": "main", "refPrefix": "refs/tags/",
@@ -84,7 +88,7 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 				case a.Name == "ids":
 					args["ids"] = []any{r.node, p.node, i.node, r.comments[0].node}
 				case a.Name == "input":
-					args["input"] = map[string]any{"subjectId": r.comments[0].node, "classifier": "OFF_TOPIC"}
+					args["input"] = map[string]any{"subjectId": r.comments[0].node, "classifier": "OFF_TOPIC", "repositoryId": r.node, "name": "n", "headSha": main.id}
 				case texts[a.Name] != "":
 					args[a.Name] = texts[a.Name]
 				}
@@ -92,7 +96,7 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 			got, err := v.field(x, f.Name, args)
 			switch {
 			case err != nil:
-				// A reader may not minimize.
+				// A reader may neither minimize nor make checks.
 				if def.Name != "Mutation" || err != error(errForbidden) {
 					t.Errorf("%s.%s: %v", def.Name, f.Name, err)
 				}

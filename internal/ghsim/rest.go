@@ -461,10 +461,9 @@ func (c *call) listChecks() answer {
 	}
 	seen := map[string]bool{}
 	var runs []*check
-	for _, k := range slices.Backward(r.checks) {
+	for _, k := range slices.Backward(r.checks[x]) {
 		switch {
-		case k.commit != x,
-			c.query("check_name") != "" && c.query("check_name") != k.Name,
+		case c.query("check_name") != "" && c.query("check_name") != k.Name,
 			c.query("status") != "" && c.query("status") != k.Status,
 			c.query("app_id") != "" && c.query("app_id") != strconv.FormatInt(g.opt.AppID, 10),
 			c.query("filter") != "all" && seen[k.Name]: // the newest of each name, within the App's one suite
@@ -486,34 +485,16 @@ func (c *call) createCheck() answer {
 	if in.Name == nil || *in.Name == "" {
 		return invalid("CheckRun", errors.New("name is missing"))
 	}
-	x := r.commits[in.HeadSHA]
-	if x == nil {
-		return invalid("CheckRun", errors.New("no commit found for SHA: "+in.HeadSHA))
-	}
-	if err := in.validate(); err != nil {
+	k, err := g.newCheck(r, in)
+	if err != nil {
 		return invalid("CheckRun", err)
 	}
-	k := &check{commit: x, CheckRun: CheckRun{Head: x.id, Status: "queued", Started: g.now()}}
-	if err := in.apply(k, g.now()); err != nil {
-		return invalid("CheckRun", err)
-	}
-	for _, other := range r.checks {
-		if other.commit == x {
-			k.suite = other.suite
-		}
-	}
-	if k.suite == 0 {
-		k.suite = g.newID()
-	}
-	k.ID = g.newID()
-	k.node = g.node("CR", k.ID, k)
-	r.checks = append(r.checks, k)
 	return answer{status: http.StatusCreated, body: g.checkJSON(r, k)}
 }
 
 func (c *call) updateCheck() answer {
-	i := slices.IndexFunc(c.repo.checks, func(k *check) bool { return k.ID == c.number("id") })
-	if i < 0 {
+	k := c.repo.runs[c.number("id")]
+	if k == nil {
 		return notFound
 	}
 	var in checkInput
@@ -522,12 +503,12 @@ func (c *call) updateCheck() answer {
 	}
 	err := in.validate()
 	if err == nil {
-		err = in.apply(c.repo.checks[i], c.g.now())
+		err = in.apply(k, c.g.now())
 	}
 	if err != nil {
 		return invalid("CheckRun", err)
 	}
-	return ok(c.g.checkJSON(c.repo, c.repo.checks[i]))
+	return ok(c.g.checkJSON(c.repo, k))
 }
 
 func (c *call) createStatus() answer {
@@ -559,7 +540,7 @@ func (c *call) createStatus() answer {
 		own: c.token.install != nil, created: g.now(),
 	}
 	s.node = g.node("SC", s.id, s)
-	r.statuses = append(r.statuses, s)
+	r.statuses[x] = append(r.statuses[x], s)
 	return answer{status: http.StatusCreated, body: g.statusJSON(r, s)}
 }
 
@@ -568,12 +549,8 @@ func (c *call) listStatuses() answer {
 	if x == nil {
 		return notFound
 	}
-	var out []*status
-	for _, s := range slices.Backward(c.repo.statuses) {
-		if s.commit == x {
-			out = append(out, s)
-		}
-	}
+	out := slices.Clone(c.repo.statuses[x])
+	slices.Reverse(out)
 	return list(c, out, func(s *status) object { return c.g.statusJSON(c.repo, s) })
 }
 

@@ -24,9 +24,12 @@ import (
 // kept holds a type a line, with its fields. Arguments, inputs and enums follow by themselves.
 const kept = `
 Query node nodes rateLimit repository viewer
-Mutation minimizeComment unminimizeComment
+Mutation createCheckRun minimizeComment unminimizeComment
 MinimizeCommentPayload clientMutationId minimizedComment
 UnminimizeCommentPayload clientMutationId unminimizedComment
+CreateCheckRunPayload checkRun clientMutationId
+CheckRun id databaseId name status conclusion externalId checkSuite
+CheckSuite id databaseId commit
 RateLimit cost limit nodeCount remaining resetAt used
 PageInfo endCursor hasNextPage hasPreviousPage startCursor
 Node id

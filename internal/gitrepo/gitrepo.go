@@ -333,9 +333,13 @@ func FileOf(content []byte) versionscan.File {
 	return versionscan.File{Text: string(content)}
 }
 
-// Tree lists all files of a commit.
-func (r *Repo) Tree(ctx context.Context, _ coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error) {
-	out, err := r.git(ctx, nil, "ls-tree", "-r", "-z", commit)
+// Tree lists the files below a directory of a commit; "" is the root.
+func (r *Repo) Tree(ctx context.Context, _ coupling.Repo, commit, dir string) (versionscan.Fact[[]forge.Entry], error) {
+	args := []string{"ls-tree", "-r", "-z", commit}
+	if dir != "" {
+		args = append(args, "--", dir+"/")
+	}
+	out, err := r.git(ctx, nil, args...)
 	if err != nil {
 		return versionscan.NotKnown[[]forge.Entry](err.Error()), err
 	}

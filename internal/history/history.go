@@ -22,7 +22,8 @@ import (
 // Source is a repository's content and history; all of it is immutable for a given commit.
 type Source interface {
 	Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map[forge.At]versionscan.Fact[versionscan.File], error)
-	Tree(ctx context.Context, repo coupling.Repo, commit string) (versionscan.Fact[[]forge.Entry], error)
+	// Tree lists the files below a directory of a commit; "" is the root.
+	Tree(ctx context.Context, repo coupling.Repo, commit, dir string) (versionscan.Fact[[]forge.Entry], error)
 	// Contains says of each revision whether the commit is the revision or an ancestor of it.
 	Contains(ctx context.Context, repo coupling.Repo, commit string, revs []string) (map[string]versionscan.Fact[bool], error)
 	Compare(ctx context.Context, repo coupling.Repo, base, head string) (versionscan.Fact[forge.Comparison], error)
@@ -103,10 +104,11 @@ func (a *Asker) Matching(ctx context.Context, commit, glob string) map[string]ve
 }
 
 func (a *Asker) paths(ctx context.Context, commit, glob string) (paths []string, unknown string) {
-	if path, literal := versionscan.GlobBase(glob); literal {
-		return []string{path}, ""
+	base, literal := versionscan.GlobBase(glob)
+	if literal {
+		return []string{base}, ""
 	}
-	tree, err := a.Source.Tree(ctx, a.Repo, commit)
+	tree, err := a.Source.Tree(ctx, a.Repo, commit, base)
 	a.failed(err)
 	if !tree.Known() {
 		return nil, tree.Why

@@ -36,6 +36,9 @@ type GitHub interface {
 type Checks interface {
 	CheckRuns(ctx context.Context, repo coupling.Repo, sha, name string) ([]forge.CheckRun, error)
 	PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckRun) (int64, error)
+	// NewCheck creates a check run in a repository that is named by its node id, and tells which file stands at a path of its commit: a
+	// blob's id, or "". told is false when that could not be read. The id is 0 when GitHub did not tell it.
+	NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, told bool, err error)
 	PutStatus(ctx context.Context, repo coupling.Repo, s forge.Status) error
 }
 
@@ -139,7 +142,9 @@ type CheckOptions struct {
 	As     string // "check" or "status"
 	Verify bool   // nothing may be remembered of what stands on GitHub: look first
 	Now    time.Time
-	Nonce  int64 // changes when the check has to be posted anew though nothing in it changed
+	Nonce  int64  // changes when the check has to be posted anew though nothing in it changed
+	Look   string // for [Publisher.Look]: the path of a file, …
+	NodeID string // … and the repository's node id
 }
 
 // hash identifies what is to be shown.
@@ -158,6 +163,23 @@ func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) b
 
 // Check makes a commit show a check. It reports whether anything was written.
 func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
+	return p.check(ctx, repo, run, o, func(run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) })
+}
+
+// Look is Check for a commit that has none yet, and tells which blob stands at a path of it; told is false when nothing was written or
+// GitHub did not tell.
+func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (blob string, told bool, err error) {
+	_, err = p.check(ctx, repo, run, o, func(run forge.CheckRun) (id int64, err error) {
+		if run.ID != 0 {
+			return p.GitHub.PutCheck(ctx, repo, run)
+		}
+		id, blob, told, err = p.GitHub.NewCheck(ctx, repo, o.NodeID, run, o.Look)
+		return id, err
+	})
+	return blob, told, err
+}
+
+func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(forge.CheckRun) (int64, error)) (bool, error) {
 	hash := o.hash(run)
 	key := checkKey(repo, run.Head)
 	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
@@ -186,10 +208,10 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
-		id, err := p.GitHub.PutCheck(ctx, repo, run)
+		id, err := write(run)
 		if errors.Is(err, forge.ErrGone) && run.ID != 0 { // archived or deleted by GitHub
 			run.ID = 0
-			id, err = p.GitHub.PutCheck(ctx, repo, run)
+			id, err = write(run)
 		}
 		if err != nil {
 			return false, err

@@ -232,7 +232,7 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 	if ok, err := s.permitted(ctx, cmd, s.policy.Permissions.Override, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
 		return err
 	}
-	facts, err := s.r.GitHub.Pulls(ctx, []coupling.Pull{s.pull})
+	facts, err := s.r.pulls(ctx, s.pull)
 	if err != nil {
 		return err
 	}

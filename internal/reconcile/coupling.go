@@ -88,6 +88,9 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 	if err := r.lapse(ctx, &s, g); err != nil {
 		return err
 	}
+	if err := r.lookAtMembers(ctx, g); err != nil {
+		return err
+	}
 	for _, j := range rules.Evaluate(g.policy, s) {
 		if err := r.remember(ctx, j, g); err != nil {
 			return err
@@ -129,7 +132,12 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 				former = append(former, m.Pull)
 			}
 		}
-		d.Judgement = j
+		d.Judgement, d.Heads = j, map[string]string{}
+		for _, m := range j.Members {
+			if f := g.shown[m.Pull]; f.Known() && f.Value.State == "open" {
+				d.Heads[m.Pull.String()] = f.Value.Head
+			}
+		}
 		switch {
 		case !g.isOutage():
 			d.Outage = time.Time{}
@@ -163,7 +171,9 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			}
 		}
 		gatesMoved = publish.Hash(before.Gates) != publish.Hash(j.Gates)
+		before.Read, d.Read = time.Time{}, time.Time{}
 		changed := publish.Hash(before) != publish.Hash(*d)
+		d.Read = g.asked
 		for _, m := range j.Members {
 			work = append(work, showWork(m.Pull))
 		}
@@ -226,7 +236,7 @@ func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
 			continue
 		}
 		if _, err := update(ctx, r, docPull, key, func(d *pullDoc) ([]store.Work, bool) {
-			d.Basis = ""
+			d.Looked = ""
 			return []store.Work{{Kind: KindPull, Key: key, Lane: key}}, true
 		}); err != nil {
 			return err
@@ -249,7 +259,7 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 		if d.Head == "" {
 			return []store.Work{pullWork(p)}, false // no event told of it yet
 		}
-		d.Head, d.State, d.Base, d.Updated, d.Basis = f.Head, f.State, f.Base, f.UpdatedAt, ""
+		d.Head, d.State, d.Base, d.Updated, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, "", ""
 		return []store.Work{pullWork(p)}, true
 	})
 	return err

@@ -44,6 +44,10 @@ type repoDoc struct {
 	Problems    int    `json:"problems,omitempty"`    // of the newest file, when it is not in force
 	Fingerprint string `json:"fingerprint,omitempty"` // of all that couplings depend on
 	Gone        bool   `json:"gone,omitempty"`        // the App is no longer installed there
+	// Watched is what stands at the tip, by watched path; a path that is missing was not asked for under this policy.
+	Watched map[string]string `json:"watched,omitempty"`
+	// Bases are branches on which couplings of any home land, beside those that the policy names.
+	Bases []string `json:"bases,omitempty"`
 	// Since is when relbot first saw the repository, on this database.
 	Since time.Time `json:"since,omitzero"`
 }
@@ -81,9 +85,12 @@ type judgementDoc struct {
 	rules.Judgement
 	// Outage is since when facts are missing because GitHub does not answer; zero when it does.
 	Outage time.Time `json:"outage,omitzero"`
-	Lately []change  `json:"lately,omitempty"` // newest first
-	Opened time.Time `json:"opened"`
-	Told   []string  `json:"told,omitempty"` // alarms for which comments were queued
+	// Read is when GitHub was asked for the facts, and Heads the head that each open pull request had then.
+	Read   time.Time         `json:"read,omitzero"`
+	Heads  map[string]string `json:"heads,omitempty"`
+	Lately []change          `json:"lately,omitempty"` // newest first
+	Opened time.Time         `json:"opened"`
+	Told   []string          `json:"told,omitempty"` // alarms for which comments were queued
 }
 
 // change is a line of the note's "what changed lately".
@@ -122,15 +129,21 @@ type pullDoc struct {
 	Author  string    `json:"author"`
 	Private bool      `json:"private,omitempty"`
 	Updated time.Time `json:"updated"`
-	Basis   string    `json:"basis,omitempty"` // of what follows: computed again when it differs
-	// Extra is what is said of the pull request apart from its couplings: a foreign gate edit, a policy change.
-	Extra *rules.Verdict `json:"extra,omitempty"`
-	// Lines are texts for the check: proposals of the body, and near misses.
-	Proposals  []string           `json:"proposals,omitempty"`
-	NearMisses []string           `json:"near_misses,omitempty"`
-	Notes      []forge.Annotation `json:"notes,omitempty"`   // problems of a changed policy
-	Preview    []string           `json:"preview,omitempty"` // verdicts that a changed policy would change
-	Recheck    int64              `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
+	Recheck int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
+	// Proposals of the body, and near misses, are texts for the check; they are computed again when Basis differs.
+	Basis      string   `json:"basis,omitempty"`
+	Proposals  []string `json:"proposals,omitempty"`
+	NearMisses []string `json:"near_misses,omitempty"`
+	look
+}
+
+// look is what was found of a pull request's content apart from its couplings.
+type look struct {
+	Looked  string             `json:"looked,omitempty"`  // of what it was found: looked at again when it differs; "" is not yet
+	Touches bool               `json:"touches,omitempty"` // it changes the policy file, or something where gates are
+	Extra   *rules.Verdict     `json:"extra,omitempty"`   // what is to be said of it: a foreign gate edit, a policy change
+	Notes   []forge.Annotation `json:"notes,omitempty"`   // problems of a changed policy
+	Preview []string           `json:"preview,omitempty"` // verdicts that a changed policy would change
 }
 
 // overrideDoc are the overrides in force on a pull request.

@@ -6,11 +6,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
@@ -27,6 +29,7 @@ type gathering struct {
 	surveys map[coupling.Repo]versionscan.Fact[forge.Survey]
 	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull] // as they are judged: stacks are on the base where they will land
 	shown   map[coupling.Pull]versionscan.Fact[forge.Pull] // as GitHub shows them
+	asked   time.Time                                      // when they were read
 	outage  error
 	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed: nothing can be judged
@@ -66,11 +69,7 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 	pulls = append(pulls, extra...)
 	slices.SortFunc(pulls, comparePulls)
 	pulls = slices.Compact(pulls)
-	var err error
-	// Pull requests before branches: one that merges in between must not look as if its commit were missing.
-	g.pulls, err = r.GitHub.Pulls(ctx, pulls)
-	g.note(err)
-	if err := g.survey(ctx, w); err != nil {
+	if err := g.read(ctx, w, pulls); err != nil {
 		return nil, s, err
 	}
 	if w.policy != nil {
@@ -107,8 +106,11 @@ func comparePulls(a, b coupling.Pull) int {
 	return a.Number - b.Number
 }
 
-// survey reads the repositories that the couplings touch, and takes over their policies.
-func (g *gathering) survey(ctx context.Context, w wanted) error {
+// justMerged is how young a merge is while the branch may have been read before it.
+const justMerged = time.Minute
+
+// read reads pull requests and the repositories that the couplings touch, as one query where it serves, and takes over the policies.
+func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) error {
 	repos := map[coupling.Repo][]string{g.home: nil}
 	for _, c := range w.couplings {
 		for _, m := range c.Members {
@@ -120,6 +122,7 @@ func (g *gathering) survey(ctx context.Context, w wanted) error {
 		repos[p.Repo] = append(repos[p.Repo], "") // surveyed, whatever its base
 	}
 	var requests []forge.SurveyRequest
+	watched := map[coupling.Repo][]string{}
 	for _, repo := range slices.Sorted(maps.Keys(repos)) {
 		d := repoDoc{Repository: forge.Repository{Name: repo}}
 		rev, err := g.r.load(ctx, docRepo, string(repo), &d)
@@ -135,16 +138,36 @@ func (g *gathering) survey(ctx context.Context, w wanted) error {
 			p = *w.policy
 		}
 		q := g.r.request(d, p)
+		var more []string
 		for _, b := range repos[repo] {
-			if b != "" && !slices.Contains(q.Branches, b) {
-				q.Branches = append(q.Branches, b)
+			if b != "" && !slices.Contains(q.Branches, b) && !slices.Contains(more, b) {
+				more = append(more, b)
 			}
 		}
+		if len(more) > 0 {
+			if _, err := update(ctx, g.r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
+				d.Bases = append(d.Bases, more...)
+				return nil, true
+			}); err != nil {
+				return err
+			}
+			q.Branches = append(q.Branches, more...)
+		}
 		requests = append(requests, q)
+		watched[repo] = q.Watched
 	}
 	var err error
-	g.surveys, err = g.r.GitHub.Survey(ctx, requests)
+	g.asked = g.r.Now()
+	g.surveys, g.pulls, err = g.r.GitHub.Read(ctx, forge.Reading{Pulls: pulls, Surveys: requests, Watched: watched})
 	g.note(err)
+	// One that merges while it is read must not look as if its commit were missing.
+	if slices.ContainsFunc(pulls, func(p coupling.Pull) bool {
+		f := g.pulls[p].Value
+		return f.State == "merged" && g.asked.Sub(f.MergedAt) < justMerged
+	}) {
+		g.surveys, _, err = g.r.GitHub.Read(ctx, forge.Reading{Surveys: requests})
+		g.note(err)
+	}
 	for _, q := range requests {
 		s := g.surveys[q.Repo]
 		if !s.Known() {

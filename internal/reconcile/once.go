@@ -39,7 +39,7 @@ func (r *Reconciler) Learn(ctx context.Context, repo coupling.Repo) error {
 }
 
 func (r *Reconciler) learn(ctx context.Context, repo coupling.Repo) error {
-	surveys, err := r.GitHub.Survey(ctx, []forge.SurveyRequest{{Repo: repo, NoTags: true}})
+	surveys, _, err := r.GitHub.Read(ctx, forge.Reading{Surveys: []forge.SurveyRequest{{Repo: repo, NoTags: true}}})
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,15 @@ type pullHint struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	Verify    bool      `json:"verify,omitempty"` // look at what stands on GitHub
 	Recheck   bool      `json:"recheck,omitempty"`
+	Look      bool      `json:"look,omitempty"` // look at the content
+	// Read is the pull request as it was read, when no event told of it.
+	Read *forge.Pull `json:"read,omitempty"`
 }
 
 func hintOf(p forge.Pull) pullHint {
 	return pullHint{
 		Head: p.Head, Base: p.Base, State: p.State, Title: p.Title, Body: p.Body, Author: p.Author, Bot: p.AuthorBot,
-		Private: p.Private, UpdatedAt: p.UpdatedAt,
+		Private: p.Private, UpdatedAt: p.UpdatedAt, Read: &p,
 	}
 }
 
@@ -75,21 +78,28 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
 		return err
 	}
+	var keys memberDoc
+	if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
+		return err
+	}
 	// An event that is no newer than what is known may be late: then, as without one, the truth is read.
 	var outage error
 	var read versionscan.Fact[forge.Pull]
-	if hint.Head == "" || hint.Recheck || c.Attempt > 0 || !hint.UpdatedAt.After(seen.Updated) {
-		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-		read = facts[p]
-		switch fact := read; {
-		case fact.Known():
-			fresh := hintOf(fact.Value)
-			fresh.Action, fresh.Verify, fresh.Recheck = hint.Action, hint.Verify, hint.Recheck
+	late := !hint.UpdatedAt.After(seen.Updated)
+	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) {
+		read = versionscan.Know(*hint.Read)
+	} else if hint.Head == "" || hint.Recheck || hint.Look || c.Attempt > 0 || late {
+		facts, err := r.lookingAt(ctx, p, repo)
+		read = facts
+		switch {
+		case read.Known():
+			fresh := hintOf(read.Value)
+			fresh.Action, fresh.Verify, fresh.Recheck, fresh.Look = hint.Action, hint.Verify, hint.Recheck, hint.Look
 			hint = fresh
-		case fact.Absent():
+		case read.Absent():
 			hint.State, hint.Head = "closed", seen.Head
 		case err == nil || !transient(err):
-			return fmt.Errorf("%s: %s: %w", p, fact.Why, forge.ErrGone)
+			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		default:
 			outage = err
 			if hint.Head == "" || hint.Head != seen.Head && seen.Head != "" {
@@ -102,39 +112,39 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	extra, err := r.extra(ctx, p, repo, hint, seen, read)
-	switch {
-	case err == nil:
-	case transient(err):
-		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
-		outage = err
-		if extra.Basis = ""; len(repo.rules().Gates) > 0 && hint.State == "open" {
-			extra.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: err.Error()}}}
+	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
+	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
+		if !transient(err) {
+			return err
 		}
-	default:
-		return err
+		outage = err
 	}
-	var keys memberDoc
-	if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
-		return err
+	if found.look, err = r.lookOf(ctx, p, repo, hint, seen, read, len(keys.Couplings) > 0); err != nil {
+		if !transient(err) {
+			return err
+		}
+		outage = err
 	}
-	queue := []store.Work{r.verifying(showWork(p), hint.Verify || hint.Action == "note")}
+	if outage != nil && found.Looked == "" && hint.State == "open" && len(repo.rules().Gates) > 0 {
+		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
+		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: outage.Error()}}}
+	}
+	var queue []store.Work
 	for _, key := range keys.Couplings {
 		queue = append(queue, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
 	}
-	if hint.Head != "" && hint.State == "open" {
-		if err := r.share(ctx, p, hint.Head); err != nil {
+	// What its couplings say of this head comes first; then they have it shown.
+	if verify := hint.Verify || hint.Action == "note"; verify || hint.Recheck || len(keys.Couplings) == 0 {
+		queue = append(queue, r.verifying(showWork(p), verify))
+	}
+	if found.Head != "" && hint.State == "open" {
+		if err := r.share(ctx, p, found.Head); err != nil {
 			return err
 		}
 	}
 	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		n := extra
-		n.Head, n.Base, n.Author, n.Private, n.Updated = hint.Head, hint.Base, hint.Author, hint.Private, hint.UpdatedAt
-		n.State = hint.State
+		n := found
 		n.Recheck = d.Recheck
-		if n.Head == "" {
-			n.Head = d.Head
-		}
 		if hint.Recheck {
 			n.Recheck++
 		}
@@ -143,6 +153,12 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		return queue, changed
 	})
 	return errors.Join(err, outage)
+}
+
+// lookingAt reads a pull request with what a look at its content needs.
+func (r *Reconciler) lookingAt(ctx context.Context, p coupling.Pull, repo repoDoc) (versionscan.Fact[forge.Pull], error) {
+	_, facts, err := r.GitHub.Read(ctx, forge.Reading{Pulls: []coupling.Pull{p}, Watched: map[coupling.Repo][]string{p.Repo: lookedAt(repo.rules())}})
+	return facts[p], err
 }
 
 // share notes that a commit is the head of a pull request. A check stands on a commit, so that pull requests with the same head have
@@ -166,60 +182,161 @@ func (r *Reconciler) verifying(w store.Work, verify bool) store.Work {
 	return w
 }
 
-// extra finds what is to be said of a pull request apart from its couplings. It is computed again only when the pull
-// request or its repository changed since the last time. f is the pull request where it was just read.
-func (r *Reconciler) extra(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, f versionscan.Fact[forge.Pull]) (pullDoc, error) {
-	out := pullDoc{Basis: publish.Hash([]string{hint.Head, hint.Base, hint.Body, hint.State, repo.Fingerprint, repo.Policy})}
+// wordsBasis is what the texts depend on that come from a pull request's description.
+func wordsBasis(hint pullHint, repo repoDoc) string {
+	return publish.Hash([]string{hint.Base, hint.Body, hint.State, hint.Author, repo.Policy})
+}
+
+// words takes up a description's lines, unless that was done.
+func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, out *pullDoc) error {
 	if hint.State != "open" {
-		return out, nil
+		return nil
 	}
+	out.Basis = wordsBasis(hint, repo)
 	if seen.Basis == out.Basis && !hint.Recheck {
-		return seen, nil
+		out.Proposals, out.NearMisses = seen.Proposals, seen.NearMisses
+		return nil
 	}
-	if err := r.body(ctx, p, repo, hint, &out); err != nil {
-		return out, err
+	err := r.body(ctx, p, repo, hint, out)
+	if err != nil {
+		out.Basis = ""
+	}
+	return err
+}
+
+// lookBasis is what a look at a pull request's content depends on. One that touches nothing of interest need not be looked at again when
+// the branch moves or a release is cut.
+func lookBasis(hint pullHint, repo repoDoc, touches bool) string {
+	basis := []string{hint.Head, hint.Base, repo.Default, repo.PolicyID, repo.Policy}
+	for _, path := range lookedAt(repo.rules()) {
+		basis = append(basis, path, repo.Watched[path])
+	}
+	if touches {
+		basis = append(basis, repo.Fingerprint)
+	}
+	return publish.Hash(basis)
+}
+
+// lookOf is what is known of an open pull request's content, looked at where it can be without a read, or has to be.
+//
+// What it changes must be known before its check passes, with one exception: where no gate is registered it can do no harm but to the
+// policy file, and a bad one never comes into force. So there the check is written at once, and the write reads the file's id on the
+// way; a pull request that turns out to change it is looked at then. That one is a single call.
+func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, read versionscan.Fact[forge.Pull], coupled bool) (look, error) {
+	if hint.State != "open" {
+		return look{}, nil
 	}
 	pol := repo.rules()
-	if !f.Known() {
-		facts, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-		if err != nil {
-			return out, err
-		}
-		if f = facts[p]; !f.Known() {
-			return out, nil // the couplings say so
+	switch {
+	case seen.Looked != "" && seen.Looked == lookBasis(hint, repo, seen.Touches) && !hint.Recheck:
+		return seen.look, nil
+	case hint.Base != repo.Default:
+		return look{Looked: lookBasis(hint, repo, false)}, nil
+	case read.Known():
+	case coupled: // its couplings read it, and look
+		return look{}, nil
+	case len(pol.Gates) == 0 && pol.Check.As != "status" && repo.NodeID != "":
+		return look{}, nil
+	default:
+		var err error
+		if read, err = r.lookingAt(ctx, p, repo); err != nil || !read.Known() {
+			return look{}, err
 		}
 	}
-	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]repoDoc{p.Repo: repo}}
+	return r.look(ctx, p, repo, hint, read.Value)
+}
+
+// unchanged reports whether a pull request's merge leaves what stands at a watched path as it is. Where the head has the same as the branch, so
+// has any merge of the two.
+func unchanged(repo repoDoc, f forge.Pull, path string) bool {
+	tip, told := repo.Watched[path]
+	if !told {
+		return false
+	}
+	if head, ok := f.AtHead[path]; ok && head == tip {
+		return true
+	}
+	test, ok := f.AtTest[path]
+	return ok && test == tip && current(f, repo.Tip)
+}
+
+// look finds what is to be said of a pull request's content. f is the pull request as it was just read.
+func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, f forge.Pull) (look, error) {
+	pol := repo.rules()
+	var out look
 	var verdicts []rules.Verdict
-	if v, err := r.policyChange(ctx, g, p, f.Value, repo, &out); err != nil {
-		return out, err
-	} else if v != nil {
-		verdicts = append(verdicts, *v)
+	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]repoDoc{p.Repo: repo}}
+	if f.Base == repo.Default && !unchanged(repo, f, policyPath) {
+		out.Touches = true
+		if v, err := r.policyChange(ctx, g, p, f, repo, &out); err != nil {
+			return look{}, err
+		} else if v != nil {
+			verdicts = append(verdicts, *v)
+		}
 	}
-	if v, err := r.foreign(ctx, p, pol, f.Value, repo); err != nil {
-		return out, err
-	} else if v != nil {
-		verdicts = append(verdicts, *v)
+	if f.Base == repo.Default && slices.ContainsFunc(pol.Gates, func(gate rules.Gate) bool {
+		base, _ := versionscan.GlobBase(gate.Find.Path)
+		return base == "" || !unchanged(repo, f, base)
+	}) {
+		out.Touches = true
+		if v, err := r.foreign(ctx, p, pol, f, repo); err != nil {
+			return look{}, err
+		} else if v != nil {
+			verdicts = append(verdicts, *v)
+		}
 	}
 	if g.isOutage() {
-		return out, g.outage
+		return look{}, g.outage
 	}
 	if len(verdicts) > 0 {
 		v := rules.Combine(p, verdicts...)
 		out.Extra = &v
 	}
+	out.Looked = lookBasis(hint, repo, out.Touches)
 	return out, nil
+}
+
+// lookAtMembers looks at the content of the members that were read.
+func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
+	for p, fact := range g.shown {
+		f, repo := fact.Value, g.docs[p.Repo]
+		if !fact.Known() || f.State != "open" || repo.Name == "" || repo.Gone {
+			continue
+		}
+		var seen pullDoc
+		if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
+			return err
+		}
+		hint := hintOf(f)
+		if seen.Head != f.Head || seen.Base != f.Base || seen.State != f.State || seen.Looked == lookBasis(hint, repo, seen.Touches) {
+			continue
+		}
+		found := look{Looked: lookBasis(hint, repo, false)}
+		if f.Base == repo.Default {
+			var err error
+			if found, err = r.look(ctx, p, repo, hint, f); transient(err) {
+				g.note(err)
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
+		if _, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+			if d.Head != f.Head || d.Base != f.Base {
+				return nil, false
+			}
+			d.look = found
+			return nil, true
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // policyChange holds a pull request's policy file against the parser, when it changes it: problems block it and are
 // annotated on their lines; a good one is previewed.
-func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo repoDoc, out *pullDoc) (*rules.Verdict, error) {
-	if f.Base != repo.Default {
-		return nil, nil
-	}
-	if current(f, repo.Tip) && f.TestPolicy == repo.PolicyID {
-		return nil, nil // as it is, or none on either side
-	}
+func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo repoDoc, out *look) (*rules.Verdict, error) {
 	commit, files := g.mergeResult(ctx, p.Repo, f, repo.Tip, policyPath)
 	if commit != "" {
 		files = g.ask(p.Repo).Files(ctx, commit, []string{policyPath})
@@ -412,7 +529,7 @@ func (r *Reconciler) existing(ctx context.Context, l command.BodyLine, proposal 
 	if len(proposal) == 0 {
 		return nil, nil
 	}
-	facts, err := r.GitHub.Pulls(ctx, proposal)
+	facts, err := r.pulls(ctx, proposal...)
 	if err != nil && transient(err) {
 		return nil, err
 	}

@@ -27,10 +27,11 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// Kinds of work. The webhook's route table queues the first five.
+// Kinds of work. The webhook's route table queues those that events call for.
 const (
 	KindInstall    = "install"    // key: "all"; which repositories the App is on
 	KindRepo       = "repo"       // key: repository; its policy, tags and branches
+	KindBranch     = "branch"     // key: repository "@" branch; it moved, was made or deleted
 	KindPull       = "pull"       // key: pull request; something happened to it
 	KindComment    = "comment"    // key: pull request ":" comment id
 	KindComments   = "comments"   // key: repository; commands whose deliveries were lost
@@ -48,9 +49,8 @@ const (
 // Reader is what reconciling reads of GitHub in bulk.
 type Reader interface {
 	Repositories(ctx context.Context) ([]forge.Repository, error)
-	Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error)
-	Pulls(ctx context.Context, pulls []coupling.Pull) (map[coupling.Pull]versionscan.Fact[forge.Pull], error)
-	OpenPulls(ctx context.Context, repo coupling.Repo) ([]forge.Pull, error)
+	Read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error)
+	OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error)
 }
 
 // People is what commands need to know of the people who give them.
@@ -95,6 +95,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 	return map[string]job.Handler{
 		KindInstall:    each(r.install),
 		KindRepo:       each(r.repo),
+		KindBranch:     each(r.branch),
 		KindPull:       each(r.pull),
 		KindComment:    r.comments,
 		KindComments:   each(r.missedComments),
@@ -155,6 +156,12 @@ func DeliveriesWork() store.Work { return work(KindDeliveries, "app", "deliverie
 // ReportWork writes a repository's drift report.
 func ReportWork(repo coupling.Repo) store.Work {
 	return work(KindReport, string(repo), "report:"+string(repo))
+}
+
+// pulls reads pull requests and nothing beside them.
+func (r *Reconciler) pulls(ctx context.Context, pulls ...coupling.Pull) (map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
+	_, facts, err := r.GitHub.Read(ctx, forge.Reading{Pulls: pulls})
+	return facts, err
 }
 
 // transient reports whether an error is an outage that passes by itself.

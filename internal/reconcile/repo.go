@@ -123,17 +123,27 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 // touching is the work of every coupling that has to do with a repository: those at home there, and those elsewhere
 // with a member there.
 func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]store.Work, error) {
-	all, err := list[judgementDoc](ctx, r, docJudgement, "")
+	at, err := r.Store.List(ctx, docJudgement, string(repo)+":")
 	if err != nil {
 		return nil, err
 	}
-	var out []store.Work
-	for _, d := range all {
-		if d.Coupling.Home.Same(repo) || slices.ContainsFunc(d.Coupling.Members, func(m coupling.Member) bool { return m.Pull.Repo.Same(repo) }) {
-			out = append(out, couplingWork(d.Coupling))
+	keys := map[string]bool{}
+	for _, d := range at {
+		keys[d.Key] = true
+	}
+	members, err := list[memberDoc](ctx, r, docMember, string(repo)+"#")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		for _, key := range m.Couplings {
+			keys[key] = true
 		}
 	}
-	slices.SortFunc(out, func(a, b store.Work) int { return strings.Compare(a.Key, b.Key) })
+	var out []store.Work
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		out = append(out, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
+	}
 	return out, nil
 }
 
@@ -154,26 +164,91 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	} else if rev == 0 || d.Gone {
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
-	surveys, err := r.GitHub.Survey(ctx, []forge.SurveyRequest{r.request(d, d.rules())})
-	if err != nil {
-		return err
-	}
-	s := surveys[name]
-	if !s.Known() || !s.Value.Name.Same(name) { // renamed, removed, or no longer readable
-		return r.Store.Enqueue(ctx, InstallWork())
-	}
-	if err := r.adopt(ctx, name, s.Value); err != nil {
-		return err
+	for range 2 {
+		surveys, _, err := r.GitHub.Read(ctx, forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
+		if err != nil {
+			return err
+		}
+		s := surveys[name]
+		if !s.Known() || !s.Value.Name.Same(name) { // renamed, removed, or no longer readable
+			return r.Store.Enqueue(ctx, InstallWork())
+		}
+		if err := r.adopt(ctx, name, s.Value); err != nil {
+			return err
+		}
+		if _, err := r.load(ctx, docRepo, c.Key, &d); err != nil {
+			return err
+		}
+		// A new policy has other places to watch than the one under which this was read.
+		if len(d.Watched) >= len(watched(d.rules())) {
+			break
+		}
 	}
 	if hint.Backfill {
-		return r.backfill(ctx, name)
+		return r.backfill(ctx, d)
 	}
 	return nil
 }
 
+// branch looks at a repository when one of its branches moved on which something depends.
+func (r *Reconciler) branch(ctx context.Context, c store.Claimed) error {
+	repo, branch, _ := strings.Cut(c.Key, "@")
+	var d repoDoc
+	rev, err := r.load(ctx, docRepo, repo, &d)
+	if err != nil {
+		return err
+	}
+	if rev == 0 || d.Gone {
+		return r.Store.Enqueue(ctx, InstallWork())
+	}
+	q := r.request(d, d.rules())
+	if d.Fingerprint == "" || slices.Contains(q.Branches, branch) || slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(branch, p) }) {
+		return r.Store.Enqueue(ctx, repoWork(d.Name))
+	}
+	return nil
+}
+
+// watched are the paths where what a repository's policy tells of stands: what is the same there on both sides of a merge need not be read.
+func watched(p rules.Policy) []string {
+	out := lookedAt(p)
+	add := func(glob string) {
+		if base, _ := versionscan.GlobBase(glob); base != "" && !slices.Contains(out, base) {
+			out = append(out, base)
+		}
+	}
+	if p.Releases != nil {
+		for _, d := range p.Releases.DevVersion {
+			if !d.Tags {
+				add(d.Path)
+			}
+		}
+	}
+	for _, g := range p.Gates {
+		if g.Evidence != nil {
+			add(g.Evidence.Path)
+		}
+	}
+	return out[:min(len(out), maxWatched)]
+}
+
+// maxWatched bounds what is asked for each pull request; what is beyond is read when it is needed.
+const maxWatched = 20
+
+// lookedAt are the paths where a pull request may change something that concerns it though it is in no coupling. A gate that may be
+// anywhere has none.
+func lookedAt(p rules.Policy) []string {
+	out := []string{policyPath}
+	for _, g := range p.Gates {
+		if base, _ := versionscan.GlobBase(g.Find.Path); base != "" && !slices.Contains(out, base) {
+			out = append(out, base)
+		}
+	}
+	return out
+}
+
 // request asks for what couplings depend on in a repository under a policy: its own, unless another is tried out.
 func (r *Reconciler) request(d repoDoc, p rules.Policy) forge.SurveyRequest {
-	q := forge.SurveyRequest{Repo: d.Name, NoTags: p.Releases == nil}
+	q := forge.SurveyRequest{Repo: d.Name, NoTags: p.Releases == nil, Watched: watched(p)}
 	if rel := p.Releases; rel != nil {
 		if prefix := rel.LinePrefix(); rel.Branches != "" {
 			q.Prefixes = append(q.Prefixes, prefix)
@@ -196,6 +271,9 @@ func (r *Reconciler) request(d repoDoc, p rules.Policy) forge.SurveyRequest {
 	if d.Default != "" {
 		bases[d.Default] = true
 	}
+	for _, b := range d.Bases {
+		bases[b] = true
+	}
 	q.Branches = slices.Sorted(maps.Keys(bases))
 	return q
 }
@@ -214,18 +292,24 @@ func fingerprint(s forge.Survey) string {
 
 // adopt takes over a survey: a good new policy comes into force, a bad one is counted and the last good one stays.
 func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Survey) error {
-	touched, err := r.touching(ctx, name)
-	if err != nil {
+	print := fingerprint(s)
+	var seen repoDoc
+	if _, err := r.load(ctx, docRepo, string(name), &seen); err != nil {
 		return err
 	}
-	_, err = update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
-		print := fingerprint(s)
-		if d.Fingerprint == print && d.Repository == s.Repository {
-			return nil, false
+	var touched []store.Work
+	if seen.Fingerprint != print || seen.Repository != s.Repository {
+		var err error
+		if touched, err = r.touching(ctx, name); err != nil {
+			return err
 		}
+	} else if maps.Equal(seen.Watched, s.Watched) {
+		return nil
+	}
+	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
 		work := touched
 		before := d.rules()
-		d.Repository, d.Tip, d.Fingerprint = s.Repository, s.Tip, print
+		d.Repository, d.Tip, d.Fingerprint, d.Watched = s.Repository, s.Tip, print, s.Watched
 		if d.PolicyID != s.PolicyID && !s.Policy.Unknown() {
 			d.PolicyID, d.Problems = s.PolicyID, 0
 			if text := s.Policy.Value.Text; s.Policy.Absent() {
@@ -252,21 +336,26 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 }
 
 // backfill looks at every open pull request, and at those believed open that are not.
-func (r *Reconciler) backfill(ctx context.Context, repo coupling.Repo) error {
-	pulls, err := r.GitHub.OpenPulls(ctx, repo)
+func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
+	pulls, err := r.GitHub.OpenPulls(ctx, repo.Name, lookedAt(repo.rules()))
 	if err != nil {
 		return err
 	}
-	known, err := list[pullDoc](ctx, r, docPull, string(repo)+"#")
+	known, err := list[pullDoc](ctx, r, docPull, string(repo.Name)+"#")
 	if err != nil {
 		return err
 	}
 	var work []store.Work
 	for _, p := range pulls {
-		w := pullWork(p.Pull)
-		w.Data, _ = json.Marshal(hintOf(p))
-		work = append(work, w)
+		d, seen := known[p.Pull.String()]
 		delete(known, p.Pull.String())
+		hint := hintOf(p)
+		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Updated.Equal(p.UpdatedAt) && d.Basis == wordsBasis(hint, repo) && d.Looked == lookBasis(hint, repo, d.Touches) {
+			continue // nothing happened
+		}
+		w := pullWork(p.Pull)
+		w.Data, _ = json.Marshal(hint)
+		work = append(work, w)
 	}
 	for key, d := range known {
 		if d.State == "open" {

@@ -120,15 +120,30 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		DetailsURL: page, Private: repo.Private,
 	})
 	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: seen.Recheck}
-	// A pass is given only to a head that is still the head: it is read again at the last moment. Taking one back
-	// needs no read.
-	if verdict.Level == rules.Pass && len(js) > 0 && r.Publish.Differs(posted, run, options) {
-		fresh, err := r.GitHub.Pulls(ctx, []coupling.Pull{p})
-		if err != nil {
-			return err
+	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
+		switch {
+		case seen.Looked == "" && len(js) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
+			return r.passAndLook(ctx, p, repo, seen, run, options)
+		case seen.Looked == "":
+			return r.Store.Enqueue(ctx, lookWork(p))
 		}
-		if f := fresh[p]; !f.Known() || f.Value.Head != seen.Head || f.Value.State != "open" {
-			return r.Store.Enqueue(ctx, pullWork(p))
+		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
+		// at the last moment. Taking a pass back needs no read.
+		stale := false
+		for _, j := range js {
+			if head, was := j.Heads[p.String()]; was && head != seen.Head {
+				return nil // this head will be judged
+			}
+			stale = stale || now.Sub(j.Read) > freshness
+		}
+		if stale {
+			fresh, err := r.pulls(ctx, p)
+			if err != nil {
+				return err
+			}
+			if f := fresh[p]; !f.Known() || f.Value.Head != seen.Head || f.Value.State != "open" {
+				return r.Store.Enqueue(ctx, pullWork(p))
+			}
 		}
 	}
 	_, err = r.Publish.Check(ctx, p.Repo, run, options)
@@ -137,6 +152,41 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
 		return nil
 	}
+	return err
+}
+
+// freshness is for how long a read counts as one of the last moment.
+const freshness = 10 * time.Second
+
+// lookWork looks at a pull request's content.
+func lookWork(p coupling.Pull) store.Work {
+	w := pullWork(p)
+	w.Data, _ = json.Marshal(pullHint{Look: true})
+	return w
+}
+
+// passAndLook posts the first check on a head that nothing is known against, and looks in the same call whether it has another policy file
+// than the branch; see [Reconciler.lookOf].
+func (r *Reconciler) passAndLook(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, run forge.CheckRun, o publish.CheckOptions) error {
+	o.Look, o.NodeID = policyPath, repo.NodeID
+	blob, told, err := r.Publish.Look(ctx, p.Repo, run, o)
+	if errors.Is(err, forge.ErrRejected) {
+		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !told || blob != repo.PolicyID {
+		return r.Store.Enqueue(ctx, lookWork(p))
+	}
+	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if d.Head != seen.Head || d.Base != seen.Base || d.Looked != "" {
+			return nil, false
+		}
+		d.Looked = lookBasis(pullHint{Head: d.Head, Base: d.Base}, repo, false)
+		return nil, true
+	})
 	return err
 }
 

@@ -12,11 +12,13 @@ func Match(glob, path string) bool {
 	return ok && err == nil
 }
 
-// GlobBase is the directory that all matches share, and for a glob without wildcards the path itself.
+// GlobBase is the directory that all matches share ("" is the root), and for a glob without wildcards the path itself.
 func GlobBase(glob string) (base string, literal bool) {
 	if !strings.ContainsAny(glob, `*?[{\`) {
 		return glob, true
 	}
-	base, _ = doublestar.SplitPattern(glob)
+	if base, _ = doublestar.SplitPattern(glob); base == "." {
+		base = ""
+	}
 	return base, false
 }

@@ -27,9 +27,9 @@ var Table = []Row{
 	{"check_suite", []string{"rerequested"}, "pull", "somebody asked for all checks again", suiteWork},
 	{"issue_comment", []string{"created"}, "comment", "a comment may hold commands", commentWork},
 	{"issue_comment", []string{"edited", "deleted"}, "pull", "somebody may have changed relbot's own note", editWork},
-	{"push", nil, "repo", "a base branch moved, or a tag was pushed", pushWork},
-	{"create", nil, "repo", "a tag or release line was created", repoWork},
-	{"delete", nil, "repo", "a tag or release line was deleted", repoWork},
+	{"push", nil, "repo", "a base branch moved, or a tag was pushed", refWork},
+	{"create", nil, "repo", "a tag or release line was created", refWork},
+	{"delete", nil, "repo", "a tag or release line was deleted", refWork},
 	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
 	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
 	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized"}, "install", "a repository changed its name, default branch or visibility", installAndRepoWork},
@@ -52,6 +52,7 @@ type payload struct {
 	Repository struct {
 		FullName string `json:"full_name"`
 		Private  bool   `json:"private"`
+		Default  string `json:"default_branch"`
 	} `json:"repository"`
 	Sender struct {
 		Login string `json:"login"`
@@ -238,16 +239,23 @@ func editWork(p *payload) []store.Work {
 	return []store.Work{row("pull", key, key, hint{Action: "note"})}
 }
 
-func pushWork(p *payload) []store.Work {
-	if strings.HasPrefix(p.Ref, "refs/heads/gh-readonly-queue/") {
+// refWork is the work of a branch or tag that moved, was made or deleted. Most branches are heads of pull requests, of which nothing but
+// these depends: which are bases is not known here.
+func refWork(p *payload) []store.Work {
+	branch, is := strings.CutPrefix(p.Ref, "refs/heads/")
+	if is = is || p.RefType == "branch"; !is || branch == p.Repository.Default {
+		return repoWork(p)
+	}
+	if p.Repository.FullName == "" || strings.HasPrefix(branch, "gh-readonly-queue/") {
 		return nil
 	}
-	return repoWork(p)
+	key := p.Repository.FullName + "@" + branch
+	return []store.Work{row("branch", key, key, nil)}
 }
 
 func repoWork(p *payload) []store.Work {
 	name := p.Repository.FullName
-	if name == "" || strings.HasPrefix(p.Ref, "gh-readonly-queue/") {
+	if name == "" {
 		return nil
 	}
 	return []store.Work{row("repo", name, name, nil)}
