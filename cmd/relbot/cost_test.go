@@ -24,6 +24,9 @@ func (c *calls) inspect(r *http.Request, request []byte, status int, _ []byte) {
 		}
 		what += " " + string(request)
 	}
+	if strings.HasSuffix(r.URL.Path, "/check-runs") && r.Method == http.MethodPost {
+		what += " " + string(request)
+	}
 	c.list = append(c.list, fmt.Sprint(status, " ", what))
 }
 
@@ -52,11 +55,16 @@ couplings:
 	onMain := func(files map[string]*string) scenario.Action {
 		return scenario.Action{Verb: "push", Repo: app, Branch: "main", By: "ann", Files: files}
 	}
+	wrong := file("src/env.rs", "pub const ENV_VERSION: Version = Version::new(9, 9, 0);\n")
 	for _, c := range []struct {
 		name, policy  string
 		do            []scenario.Action
-		reads, writes int
+		reads, writes int // reads below zero: not held
 	}{
+		{"never green: a gate edited from outside", gated, []scenario.Action{open(9, wrong)}, -1, 1},
+		{"never green: a gate edited from outside, later", gated, []scenario.Action{push(3, wrong)}, -1, 1},
+		{"never green: a member's gate edited", gated, []scenario.Action{push(1, wrong)}, -1, 4},
+		{"a bad policy is blocked in the end", plain, []scenario.Action{open(9, file(".github/relbot.yml", "version: 2\n"))}, -1, 2},
 		{"uncoupled, opened", plain, []scenario.Action{open(9, file("x9", "1"))}, 0, 1},
 		{"uncoupled, pushed", plain, []scenario.Action{push(3, file("x3", "2"))}, 0, 1},
 		{"uncoupled, title edited", plain, []scenario.Action{{Verb: "edit", Pull: coupling.Pull{Repo: app, Number: 3}, By: "ann", Title: text("Other")}}, 0, 0},
@@ -87,7 +95,12 @@ couplings:
 			reads, writes := w.GitHub.Counts()
 			w.Step(t.Context(), scenario.Step{Do: c.do})
 			after, written := w.GitHub.Counts()
-			if after-reads != c.reads || written-writes != c.writes {
+			for _, call := range seen.list {
+				if strings.HasPrefix(c.name, "never green") && strings.Contains(call, `"conclusion":"success"`) || strings.Contains(call, "mutation") && strings.Contains(c.policy, "gates:") {
+					t.Errorf("a green check before the content was known: %s", call)
+				}
+			}
+			if c.reads >= 0 && after-reads != c.reads || written-writes != c.writes {
 				t.Errorf("%d reads and %d writes, want %d and %d:\n%s", after-reads, written-writes, c.reads, c.writes, strings.Join(seen.list, "\n"))
 			}
 		})

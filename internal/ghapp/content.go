@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -119,8 +120,13 @@ func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map
 	out := map[forge.At]fileFact{}
 	places := map[forge.At]place{}
 	var todo []forge.At
+	listed := map[string]map[string]place{}
 	for _, f := range at {
-		if p, ok := cache.Get[place](a.cache, placeKey(f.Commit, f.Path)); ok && sha.MatchString(f.Commit) {
+		p, ok := cache.Get[place](a.cache, placeKey(f.Commit, f.Path))
+		if !ok {
+			p, ok = a.listed(f, listed)
+		}
+		if ok && sha.MatchString(f.Commit) {
 			places[f] = p
 		} else {
 			todo = append(todo, f)
@@ -163,6 +169,29 @@ func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map
 		}
 	}
 	return out, err
+}
+
+// listed finds what stands at a path in the list of a directory above it. lists keeps the lists that were used, by tree.
+func (a *App) listed(f forge.At, lists map[string]map[string]place) (place, bool) {
+	for dir := path.Dir(f.Path); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		above, ok := cache.Get[place](a.cache, placeKey(f.Commit, dir))
+		if !ok || above.Tree == "" {
+			continue
+		}
+		if lists[above.Tree] == nil {
+			entries, ok := cache.Get[[]forge.Entry](a.cache, "tree "+above.Tree)
+			if !ok {
+				continue
+			}
+			list := make(map[string]place, len(entries))
+			for _, e := range entries {
+				list[e.Path] = place{Blob: e.Blob, Link: e.Link}
+			}
+			lists[above.Tree] = list
+		}
+		return lists[above.Tree][strings.TrimPrefix(f.Path, dir+"/")], true
+	}
+	return place{}, false
 }
 
 // places asks what stands at paths of commits. A few files come with their texts at once; what cannot be told goes to out.

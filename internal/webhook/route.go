@@ -243,7 +243,7 @@ func editWork(p *payload) []store.Work {
 // these depends: which are bases is not known here.
 func refWork(p *payload) []store.Work {
 	branch, is := strings.CutPrefix(p.Ref, "refs/heads/")
-	if is = is || p.RefType == "branch"; !is || branch == p.Repository.Default {
+	if is = is || p.RefType == "branch"; !is || branch == p.Repository.Default || p.Repository.Default == "" {
 		return repoWork(p)
 	}
 	if p.Repository.FullName == "" || strings.HasPrefix(branch, "gh-readonly-queue/") {
