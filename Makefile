@@ -2,6 +2,7 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test race bench fuzz lint generate
@@ -13,7 +14,7 @@ demo: ## play the real story on an embedded GitHub: no account, no network but G
 	@$(GO) run ./cmd/relbot demo $(ARGS)
 
 build: ## build the static binary ./relbot
-	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o relbot ./cmd/relbot
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)" -o relbot ./cmd/relbot
 
 test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES)
 	@.ci/postgres

@@ -16,8 +16,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set when a release is built.
-var version = "dev"
+// Set when a release is built.
+var (
+	version  = "dev"
+	revision = "" // commit; "" is what the Go tool noted
+)
 
 // Exit codes of every subcommand.
 const (

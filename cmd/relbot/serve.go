@@ -23,6 +23,7 @@ import (
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/store/engine"
+	"github.com/relbot/relbot/internal/telemetry"
 )
 
 // shutdownGrace is how long running requests may take when the server stops.
@@ -85,6 +86,12 @@ func logger(w io.Writer, format string, level slog.Level) *slog.Logger {
 // serve runs until ctx ends: intake stops first, then work in hand is finished.
 func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error {
 	log := logger(stderr, set.LogFormat, set.LogLevel)
+	tracer, flush, err := telemetry.Tracing(ctx, version, log)
+	if err != nil {
+		return err
+	}
+	defer telemetry.Flush(flush, log)
+	measure := telemetry.New(telemetry.Options{Tracer: tracer, Version: version, Commit: commit()})
 	st, err := engine.Open(ctx, set.DatabaseURL)
 	if err != nil {
 		return err
@@ -95,13 +102,13 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer kept.Close()
-	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept})
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account)})
 	if err != nil {
 		return err
 	}
 	s, err := server.New(server.Options{
 		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL),
-		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce,
+		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce, Telemetry: measure,
 	})
 	if err != nil {
 		return err
@@ -133,7 +140,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	if set.AdminListen != "" {
-		if err := listen(set.AdminListen, admin(s), "admin"); err != nil {
+		if err := listen(set.AdminListen, admin(s, measure), "admin"); err != nil {
 			return err
 		}
 	}
@@ -144,8 +151,9 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 }
 
 // admin serves what only operators may see.
-func admin(s *server.Server) http.Handler {
+func admin(s *server.Server, measure *telemetry.Telemetry) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", measure.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
@@ -155,6 +163,9 @@ func admin(s *server.Server) http.Handler {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
+		}
+		for i := range jobs {
+			jobs[i].Data = nil // it quotes titles and descriptions, of private pull requests too
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(jobs) // the client is gone when this fails

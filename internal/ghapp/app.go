@@ -39,7 +39,7 @@ type Settings struct {
 	APIURL string            // REST, taken literally, without a slash at the end
 	AppID  int64             //
 	Key    []byte            // PEM
-	HTTP   http.RoundTripper // nil is a transport with time-outs
+	HTTP   http.RoundTripper // nil is [Transport]
 	Log    *slog.Logger
 	// Cache keeps what never changes; nil is one in memory.
 	Cache *cache.Cache
@@ -78,10 +78,7 @@ func New(s Settings) (*App, error) {
 		return nil, fmt.Errorf("API URL %q: %w", s.APIURL, err)
 	}
 	if s.HTTP == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.ResponseHeaderTimeout = requestTimeout
-		t.MaxIdleConnsPerHost = 16
-		s.HTTP = t
+		s.HTTP = Transport()
 	}
 	if s.Now == nil {
 		s.Now = time.Now
@@ -155,7 +152,35 @@ func (a *App) transport(ctx context.Context, repo coupling.Repo) (http.RoundTrip
 		t.BaseURL = a.s.APIURL
 		a.tokens[id] = t
 	}
-	return t, nil
+	return installed{t, id}, nil
+}
+
+// installed sends requests as an installation, and says so in their context.
+type installed struct {
+	next http.RoundTripper
+	id   int64
+}
+
+func (i installed) RoundTrip(r *http.Request) (*http.Response, error) {
+	return i.next.RoundTrip(r.WithContext(context.WithValue(r.Context(), accountKey{}, i.id)))
+}
+
+type accountKey struct{}
+
+// Account says as whom a request of this package is made: the id of an installation, or "app". It is for transports below it.
+func Account(ctx context.Context) string {
+	if id, ok := ctx.Value(accountKey{}).(int64); ok {
+		return strconv.FormatInt(id, 10)
+	}
+	return "app"
+}
+
+// Transport is the one that is used where [Settings] name none.
+func Transport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = requestTimeout
+	t.MaxIdleConnsPerHost = 16
+	return t
 }
 
 // bearer sends a fixed token.

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,8 @@ type Runner struct {
 	Lease    time.Duration // zero is [DefaultLease]
 	Workers  int           // of Run; zero is 1
 	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
+	// Count is told what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
+	Count func(kind, outcome string)
 }
 
 // Defaults of a Runner, and the bounds of its patience.
@@ -81,11 +84,13 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 	if err != nil || len(claimed) == 0 {
 		return 0, err
 	}
+	start := r.Now()
 	outcomes := r.handle(ctx, claimed)
+	took := r.Now().Sub(start)
 	// Giving back must work while the program stops.
 	ctx = context.WithoutCancel(ctx)
 	for i, c := range claimed {
-		if err := r.finish(ctx, c, outcomes[i]); err != nil && !errors.Is(err, store.ErrLost) {
+		if err := r.finish(ctx, c, outcomes[i], took); err != nil && !errors.Is(err, store.ErrLost) {
 			return len(claimed), err
 		}
 	}
@@ -131,19 +136,38 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed) (out []Out
 	return out
 }
 
-// finish gives a row back.
-func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome) error {
-	log := r.Log.With("kind", c.Kind, "key", c.Key)
+// finish gives a row back, with one line in the log. took is the time of all rows that were worked on together.
+func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome, took time.Duration) (err error) {
+	log := r.Log.With("kind", c.Kind, "key", c.Key, "took", took)
+	if c.Origin.Event != "" {
+		log = log.With("event", c.Origin.Event)
+	}
+	if parts := strings.Split(c.Origin.Trace, "-"); len(parts) == 4 {
+		log = log.With("trace_id", parts[1])
+	}
+	outcome := "done"
+	defer func() {
+		if errors.Is(err, store.ErrLost) {
+			outcome = "lost"
+		}
+		if r.Count != nil {
+			r.Count(c.Kind, outcome)
+		}
+	}()
 	if o.Err == nil {
 		log.Info("done", "attempt", c.Attempt)
 		return r.Store.Done(ctx, c)
 	}
+	outcome = "retry"
 	wait := backoff(c)
 	var after retryAfter
 	if errors.As(o.Err, &after) && after.RetryAfter() > wait {
 		wait = after.RetryAfter()
 	}
 	stuck := c.Attempt+1 >= giveUpAfter
+	if stuck {
+		outcome = "given-up"
+	}
 	log.Warn("failed", "attempt", c.Attempt, "error", o.Err, "again_in", wait, "given_up", stuck)
 	return r.Store.Later(ctx, c, r.Now().Add(wait), o.Err.Error(), stuck)
 }

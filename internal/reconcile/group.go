@@ -72,7 +72,14 @@ func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pull
 	run := note.Check(note.CheckInput{
 		Pull: coupling.Pull{Repo: d.Name}, Name: pol.Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
 	})
-	_, err := r.Publish.Check(ctx, d.Name, run, publish.CheckOptions{Level: string(v.Level), As: pol.Check.As, Now: r.Now()})
+	posted, err := r.Publish.Posted(ctx, d.Name, head)
+	if err != nil {
+		return err
+	}
+	written, err := r.Publish.Check(ctx, d.Name, run, publish.CheckOptions{Level: string(v.Level), As: pol.Check.As, Now: r.Now()})
+	if written && r.Wrote != nil {
+		r.Wrote(ctx, posted.Level, v)
+	}
 	return err
 }
 

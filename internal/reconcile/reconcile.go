@@ -23,6 +23,7 @@ import (
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
 )
@@ -85,6 +86,8 @@ type Reconciler struct {
 	PublicURL string
 	// Patience is how long a pass given before an outage of GitHub's reads is left standing.
 	Patience time.Duration
+	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.
+	Wrote func(ctx context.Context, before string, v rules.Verdict)
 }
 
 // DefaultPatience is the time after which an unknown verdict fails the check.

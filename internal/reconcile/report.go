@@ -88,6 +88,21 @@ func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc,
 	return err
 }
 
+// Drift counts the rows of the newest reports of all repositories, by code.
+func (r *Reconciler) Drift(ctx context.Context) (map[rules.Code]int, error) {
+	docs, err := list[reportDoc](ctx, r, docReport, "")
+	if err != nil {
+		return nil, err
+	}
+	out := map[rules.Code]int{}
+	for _, d := range docs {
+		for _, row := range d.Rows {
+			out[row.Code]++
+		}
+	}
+	return out, nil
+}
+
 // findReport looks for the report's issue by its label and marker, as after a lost database.
 func (r *Reconciler) findReport(ctx context.Context, repo coupling.Repo, label string) (int, error) {
 	issues, err := r.Publish.GitHub.Issues(ctx, repo, label)

@@ -146,7 +146,10 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 			}
 		}
 	}
-	_, err = r.Publish.Check(ctx, p.Repo, run, options)
+	written, err := r.Publish.Check(ctx, p.Repo, run, options)
+	if written && r.Wrote != nil {
+		r.Wrote(ctx, posted.Level, verdict)
+	}
 	if errors.Is(err, forge.ErrRejected) {
 		// The commit is gone (a force-push) or GitHub wants no more of this: the next event brings the new head.
 		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -23,6 +25,7 @@ import (
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/telemetry"
 	"github.com/relbot/relbot/internal/webhook"
 )
 
@@ -42,6 +45,8 @@ type Options struct {
 	Workers int // zero is [DefaultWorkers]
 	// Debounce is how long work waits for more of the same burst; zero does it at once.
 	Debounce time.Duration
+	// Telemetry measures; nil measures for nobody.
+	Telemetry *telemetry.Telemetry
 }
 
 // Defaults of Options.
@@ -69,20 +74,27 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	measure := o.Telemetry
+	if measure == nil {
+		measure = telemetry.New(telemetry.Options{Now: o.Now})
+	}
+	o.Store = measure.Store(o.Store)
 	s := &Server{options: o}
 	s.recon = &reconcile.Reconciler{
-		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: o.GitHub, Store: o.Store},
-		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience,
+		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},
+		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
 	}
+	handlers := s.recon.Handlers()
 	s.runner = &job.Runner{
-		Store: o.Store, Handlers: s.recon.Handlers(), Now: o.Now, Log: o.Log, Owner: o.Owner, Workers: o.Workers,
+		Store: o.Store, Handlers: measure.Work(handlers), Now: o.Now, Log: o.Log, Owner: o.Owner, Workers: o.Workers, Count: measure.Job,
 	}
-	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce})
+	measure.Watch(telemetry.State{Kinds: slices.Sorted(maps.Keys(handlers)), Backlog: o.Store.Backlog, Drift: s.recon.Drift})
+	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce, Count: measure.Delivery})
 	if err != nil {
 		return nil, err
 	}
 	r := chi.NewRouter()
-	r.Method(http.MethodPost, "/webhook", hook)
+	r.Method(http.MethodPost, "/webhook", measure.Intake(hook))
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	r.Get("/readyz", s.ready)
 	r.Get("/pulls/{owner}/{name}/{number}", s.page)

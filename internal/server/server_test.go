@@ -21,6 +21,7 @@ import (
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/store/engine"
+	"github.com/relbot/relbot/internal/telemetry"
 )
 
 const drifting = `version: 1
@@ -40,7 +41,7 @@ type rig struct {
 
 const repo = coupling.Repo("acme/app")
 
-func newRig(t *testing.T, spec ghsim.RepoSpec) *rig {
+func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig {
 	t.Helper()
 	r := &rig{T: t, now: time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -57,7 +58,9 @@ func newRig(t *testing.T, spec ghsim.RepoSpec) *rig {
 	if err := r.gh.Install(repo); err != nil {
 		t.Fatal(err)
 	}
-	app, err := ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
+	measured.Now = clock
+	measure := telemetry.New(measured)
+	app, err := ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account), Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,7 @@ func newRig(t *testing.T, spec ghsim.RepoSpec) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test"})
+	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,7 @@ func TestReportShowsTimelines(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: drifting, Tags: []ghsim.TagSpec{
 		{Name: "v1.0.0", Files: map[string]*string{"Dockerfile": text("FROM debian\n"), "gate.rs": text("const V1_3_0: Version = Version::new(1, 3, 0);\n"), "old.rs": text("const V1_0_0: Version = Version::new(1, 0, 0);\n")}},
 		{Name: "v1.1.0"}, {Name: "v1.2.0", Files: map[string]*string{"Dockerfile": text("FROM distroless\n")}}, {Name: "v1.3.0"},
-	}, Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}})
+	}, Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}}, telemetry.Options{})
 	night := func() ghsim.Issue {
 		t.Helper()
 		from := r.now
@@ -164,7 +167,7 @@ func TestReportShowsTimelines(t *testing.T) {
 
 // TestPage follows the links of a check and of a note.
 func TestPage(t *testing.T) {
-	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {title: 'The <b>set</b>', members: {a: {pr: 1}, b: {pr: 2}}, order: ['a before b: because <script>alert(1)</script>']}}\n"})
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {title: 'The <b>set</b>', members: {a: {pr: 1}, b: {pr: 2}}, order: ['a before b: because <script>alert(1)</script>']}}\n"}, telemetry.Options{})
 	for n := 1; n <= 2; n++ {
 		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "A <img src=x onerror=alert(1)> title", Files: map[string]*string{"f": text("x")}}); err != nil {
 			t.Fatal(err)

@@ -64,7 +64,7 @@ var Table = []Setting{
 	{Name: "log_level", Default: "info", Doc: "`debug`, `info`, `warn` or `error`"},
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
-	{Name: "admin_listen", Doc: "address for profiling and the job list; off when empty, and never to be public"},
+	{Name: "admin_listen", Doc: "address for metrics, profiling and the job list; off when empty, and never to be public"},
 	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; beside an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
 	{Name: "cache_size", Default: "512", Doc: "bound of that file, in MiB"},
 	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},

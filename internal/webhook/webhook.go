@@ -147,6 +147,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	now := h.o.Now()
 	for i := range routed.Work {
 		routed.Work[i].At = now.Add(h.o.Debounce)
+		routed.Work[i].Origin = store.Origin{At: now, Event: event}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), acceptTimeout)
 	defer cancel()

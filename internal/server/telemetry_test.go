@@ -1,0 +1,100 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.opentelemetry.io/otel/attribute"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/telemetry"
+)
+
+// TestTraceFromDeliveryToWrite follows a delivery through the rows of work that it leads to: one trace ends at the check and the note.
+func TestTraceFromDeliveryToWrite(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	registry := prometheus.NewRegistry()
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}}, order: [a before b]}}\n"},
+		telemetry.Options{Registry: registry, Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))})
+	for n := 1; n <= 2; n++ {
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "Words of people", Files: map[string]*string{fmt.Sprint(n): text("x")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.settle()
+
+	spans := map[string]sdktrace.ReadOnlySpan{}
+	for _, s := range recorder.Ended() {
+		spans[s.SpanContext().SpanID().String()] = s
+		for _, a := range s.Attributes() {
+			if strings.Contains(a.Value.Emit(), "Words") {
+				t.Errorf("%s tells %s=%s", s.Name(), a.Key, a.Value.Emit())
+			}
+		}
+	}
+	// path names the spans from a span up to its root.
+	path := func(s sdktrace.ReadOnlySpan) string {
+		names := []string{s.Name()}
+		for s.Parent().IsValid() {
+			up, ok := spans[s.Parent().SpanID().String()]
+			if !ok {
+				t.Fatalf("the parent of %q was not recorded", s.Name())
+			}
+			s = up
+			names = append(names, s.Name())
+		}
+		return strings.Join(names, " < ")
+	}
+	paths := map[string]int{}
+	for _, s := range spans {
+		paths[path(s)]++
+	}
+	for _, want := range []string{
+		"GitHub POST check-runs < write check < job show < job coupling < job pull < delivery",
+		"GitHub POST issues/comments < write comment < job show < job coupling < job pull < delivery",
+	} {
+		if paths[want] == 0 {
+			t.Errorf("no trace %q in\n%v", want, paths)
+		}
+	}
+	for _, s := range spans {
+		if s.Name() == "delivery" && !attributes(s)["relbot.delivery"] {
+			t.Error("a delivery without its id")
+		}
+	}
+	if n, err := testutil.GatherAndCount(registry, "relbot_event_to_check_seconds"); err != nil || n == 0 {
+		t.Errorf("%d series of the time from event to check (%v)", n, err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "relbot_event_to_check_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if h := m.GetHistogram(); m.GetLabel()[0].GetValue() == "pull_request" && (h.GetSampleCount() == 0 || h.GetSampleSum() <= 0 || h.GetSampleSum() > 60*float64(h.GetSampleCount())) {
+				t.Errorf("%d checks after pull_request events, in %v s together", h.GetSampleCount(), h.GetSampleSum())
+			}
+		}
+	}
+	for name, want := range map[string]int{"relbot_deliveries_total": 1, "relbot_jobs_total": 3, "relbot_checks_written_total": 2, "relbot_github_requests_total": 4, "relbot_queue_jobs": 4} {
+		if n, err := testutil.GatherAndCount(registry, name); err != nil || n < want {
+			t.Errorf("%s: %d series, want at least %d (%v)", name, n, want, err)
+		}
+	}
+}
+
+func attributes(s sdktrace.ReadOnlySpan) map[attribute.Key]bool {
+	out := map[attribute.Key]bool{}
+	for _, a := range s.Attributes() {
+		out[a.Key] = a.Value.Emit() != ""
+	}
+	return out
+}
