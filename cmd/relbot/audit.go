@@ -45,7 +45,7 @@ func auditCommand() *cobra.Command {
 				}
 			}
 			address = cmp.Or(address, os.Getenv("RELBOT_DATABASE_URL"), databaseDefault())
-			log, err := engine.OpenLog(cmd.Context(), address)
+			log, err := engine.Beside(cmd.Context(), address)
 			if err != nil {
 				return unsure(err)
 			}

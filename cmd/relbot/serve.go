@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +24,7 @@ import (
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/settings"
+	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/telemetry"
 )
@@ -97,17 +100,22 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer st.Close()
+	signal.Ignore(syscall.SIGXFSZ) // a limit on file sizes is a full disk like any other, and no reason to die
+	clock, err := store.NewClock(ctx, st, time.Now)
+	if err != nil {
+		return err
+	}
 	kept, err := cache.Open(cache.Options{Path: set.Cache, Bytes: set.CacheSize, Log: log})
 	if err != nil {
 		return err
 	}
 	defer kept.Close()
-	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account)})
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept, Now: clock.Now, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account)})
 	if err != nil {
 		return err
 	}
 	s, err := server.New(server.Options{
-		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL),
+		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
 		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce, Telemetry: measure,
 	})
 	if err != nil {
@@ -144,10 +152,27 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 			return err
 		}
 	}
+	g.Go(func() error { keepTime(ctx, clock, st, log); return nil })
 	g.Go(func() error { return s.Run(ctx) })
 	err = g.Wait()
 	log.Info("stopped")
 	return err
+}
+
+// keepTime sets the clock by the database now and then. While the database does not answer the clock goes on by itself.
+func keepTime(ctx context.Context, clock *store.Clock, db store.Timekeeper, log *slog.Logger) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := clock.Set(ctx, db); err != nil && ctx.Err() == nil {
+				log.Warn("clock not set", "error", err)
+			}
+		}
+	}
 }
 
 // admin serves what only operators may see.

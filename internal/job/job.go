@@ -52,7 +52,7 @@ const (
 	DefaultBatch = 100
 	firstRetry   = 5 * time.Second
 	lastRetry    = 5 * time.Minute
-	giveUpAfter  = 600 // attempts: two days of trying
+	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries
 )
 
 func (r *Runner) lease() time.Duration {
@@ -80,12 +80,13 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 	if batch == 0 {
 		batch = DefaultBatch
 	}
+	asked := time.Now()
 	claimed, err := r.Store.Claim(ctx, r.Now(), r.Owner, r.lease(), batch)
 	if err != nil || len(claimed) == 0 {
 		return 0, err
 	}
 	start := r.Now()
-	outcomes := r.handle(ctx, claimed)
+	outcomes := r.handle(ctx, claimed, asked)
 	took := r.Now().Sub(start)
 	// Giving back must work while the program stops.
 	ctx = context.WithoutCancel(ctx)
@@ -97,14 +98,19 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 	return len(claimed), nil
 }
 
-// handle calls the handler while a renewer keeps the lease.
-func (r *Runner) handle(ctx context.Context, claimed []store.Claimed) (out []Outcome) {
+// handle calls the handler while a renewer keeps the lease. When the lease is lost, or could not be renewed in time because the database does
+// not answer, the handler is stopped: another worker may begin. asked is when the lease was asked for.
+func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time.Time) (out []Outcome) {
 	kind := claimed[0].Kind
 	h, ok := r.Handlers[kind]
 	if !ok {
 		return slices.Repeat([]Outcome{{Err: fmt.Errorf("no handler for work of kind %q: a newer version queued it", kind)}}, len(claimed))
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	// It stops somewhat before the lease ends, so that what is under way to GitHub arrives first.
+	left := func(asked time.Time) time.Duration { return r.lease()*9/10 - time.Since(asked) }
+	held := time.AfterFunc(left(asked), cancel)
+	defer held.Stop()
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
 		t := time.NewTicker(r.lease() / 3)
@@ -114,9 +120,14 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed) (out []Out
 			case <-ctx.Done():
 				return
 			case <-t.C:
-				if err := r.Store.Renew(ctx, claimed, r.Now().Add(r.lease())); errors.Is(err, store.ErrLost) {
-					cancel() // another worker has it: stop before it is done twice
+				asked := time.Now()
+				err := r.Store.Renew(ctx, claimed, r.Now().Add(r.lease()))
+				switch {
+				case errors.Is(err, store.ErrLost):
+					cancel()
 					return
+				case err == nil && held.Stop(): // a lease that ran out meanwhile stays lost
+					held.Reset(left(asked))
 				}
 			}
 		}
@@ -164,7 +175,7 @@ func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome, took ti
 	if errors.As(o.Err, &after) && after.RetryAfter() > wait {
 		wait = after.RetryAfter()
 	}
-	stuck := c.Attempt+1 >= giveUpAfter
+	stuck := !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter
 	if stuck {
 		outcome = "given-up"
 	}
@@ -184,22 +195,31 @@ func backoff(c store.Claimed) time.Duration {
 	return d*3/4 + d/2*time.Duration(h.Sum32()%1000)/1000
 }
 
-// Run works until ctx ends; then it finishes what it holds and returns ctx's error.
+// Run works until ctx ends, or until a newer program has taken the database over; then it finishes what it holds and returns why.
 func (r *Runner) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var workers sync.WaitGroup
 	for range max(r.Workers, 1) {
-		workers.Go(func() { r.work(ctx) })
+		workers.Go(func() {
+			if err := r.work(ctx); err != nil {
+				stop(err)
+			}
+		})
 	}
 	workers.Wait()
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // pollInterval bounds how long a missed notification delays work of another instance.
 const pollInterval = time.Second
 
-func (r *Runner) work(ctx context.Context) {
+func (r *Runner) work(ctx context.Context) error {
 	for ctx.Err() == nil {
 		n, err := r.step(ctx)
+		if errors.Is(err, store.ErrNewer) {
+			return err
+		}
 		if err != nil && ctx.Err() == nil {
 			r.Log.Error("work queue", "error", err)
 		}
@@ -218,6 +238,7 @@ func (r *Runner) work(ctx context.Context) {
 		}
 		t.Stop()
 	}
+	return nil
 }
 
 // Timer queues work at recurring moments.
@@ -238,14 +259,8 @@ func (r *Runner) Tick(ctx context.Context, from, to time.Time) error {
 		if slot.IsZero() {
 			continue
 		}
-		mine, err := r.Store.Every(ctx, t.Name, slot)
-		if err != nil {
+		if _, err := r.Store.Every(ctx, t.Name, slot, t.Work(slot)...); err != nil {
 			return fmt.Errorf("timer %s: %w", t.Name, err)
-		}
-		if mine {
-			if err := r.Store.Enqueue(ctx, t.Work(slot)...); err != nil {
-				return fmt.Errorf("timer %s: %w", t.Name, err)
-			}
 		}
 	}
 	return nil

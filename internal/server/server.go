@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,6 +55,10 @@ const (
 	DefaultReconcileInterval = 15 * time.Minute
 	DefaultWorkers           = 8
 	deliveriesInterval       = 5 * time.Minute
+	// missedDelay is how long after a delivery that could not be taken in GitHub is asked for what failed. Until then more may fail.
+	missedDelay = 15 * time.Second
+	// catchUp bounds how far back timers are fired that the program slept through.
+	catchUp = 24 * time.Hour
 )
 
 // Server is the assembled program.
@@ -62,6 +67,8 @@ type Server struct {
 	recon   *reconcile.Reconciler
 	runner  *job.Runner
 	handler http.Handler
+	measure *telemetry.Telemetry
+	missed  atomic.Bool // a delivery could not be taken in: GitHub has to be asked for it
 }
 
 // New assembles a server. It does no I/O.
@@ -79,7 +86,7 @@ func New(o Options) (*Server, error) {
 		measure = telemetry.New(telemetry.Options{Now: o.Now})
 	}
 	o.Store = measure.Store(o.Store)
-	s := &Server{options: o}
+	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
 		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},
 		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
@@ -89,7 +96,7 @@ func New(o Options) (*Server, error) {
 		Store: o.Store, Handlers: measure.Work(handlers), Now: o.Now, Log: o.Log, Owner: o.Owner, Workers: o.Workers, Count: measure.Job,
 	}
 	measure.Watch(telemetry.State{Kinds: slices.Sorted(maps.Keys(handlers)), Backlog: o.Store.Backlog, Drift: s.recon.Drift})
-	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce, Count: measure.Delivery})
+	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce, Count: s.count})
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +108,14 @@ func New(o Options) (*Server, error) {
 	r.Get("/timeline/{owner}/{name}/{gate}.svg", s.timeline)
 	s.handler = r
 	return s, nil
+}
+
+// count counts a delivery, and notes when it could not be taken in.
+func (s *Server) count(event, action, outcome string) {
+	s.measure.Delivery(event, action, outcome)
+	if outcome == webhook.ErrStore.Name || outcome == webhook.ErrBusy.Name {
+		s.missed.Store(true)
+	}
 }
 
 // Handler serves the webhook and the probes.
@@ -157,6 +172,14 @@ func (s *Server) Tick(ctx context.Context, from, to time.Time) error {
 		return err
 	}
 	s.runner.Timers = timers
+	if s.missed.Swap(false) {
+		again := reconcile.DeliveriesWork()
+		again.At = to.Add(missedDelay)
+		if err := s.options.Store.Enqueue(ctx, again); err != nil {
+			s.missed.Store(true)
+			return err
+		}
+	}
 	return s.runner.Tick(ctx, from, to)
 }
 
@@ -187,9 +210,12 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.Start(ctx); err != nil {
 		return err
 	}
+	from, err := s.since(ctx)
+	if err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() { done <- s.runner.Run(ctx) }()
-	from := s.options.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -212,10 +238,27 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
+// since is up to when timers were fired by whatever ran on this database before, so that a night's report is not left out because
+// the program was being restarted at its hour. A new database has nothing to catch up with.
+func (s *Server) since(ctx context.Context) (time.Time, error) {
+	now := s.options.Now()
+	last, err := s.options.Store.Last(ctx, timerReconcile)
+	if err != nil || last.IsZero() || last.After(now) {
+		return now, err
+	}
+	if earliest := now.Add(-catchUp); last.Before(earliest) {
+		return earliest, nil
+	}
+	return last, nil
+}
+
+// timerReconcile is the most frequent of the timers that always run.
+const timerReconcile = "reconcile"
+
 // timers lists what recurs: looking at everything, asking for failed deliveries, and each repository's nightly report.
 func (s *Server) timers(ctx context.Context) ([]job.Timer, error) {
 	out := []job.Timer{
-		{Name: "reconcile", Next: interval(s.options.ReconcileInterval), Work: always(reconcile.ReconcileWork())},
+		{Name: timerReconcile, Next: interval(s.options.ReconcileInterval), Work: always(reconcile.ReconcileWork())},
 		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(reconcile.DeliveriesWork())},
 		{Name: "prune", Next: interval(24 * time.Hour), Work: always(reconcile.PruneWork())},
 	}

@@ -21,6 +21,7 @@ var (
 	ErrConflict = errors.New("changed by somebody else")          // a document's revision was not the expected one
 	ErrBusy     = errors.New("too much is waiting to be written") // come back later
 	ErrLost     = errors.New("lease lost")                        // the lease expired and another worker took over
+	ErrNewer    = errors.New("a newer program has migrated the database: this one has to stop")
 )
 
 // Delivery is a webhook delivery as it was received.
@@ -113,7 +114,8 @@ type Store interface {
 
 	// Enqueue makes keys due (want+1), in one transaction. A row that was given up starts anew.
 	Enqueue(ctx context.Context, work ...Work) error
-	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. It returns nil when nothing is due.
+	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. Accounts (what stands before the slash in a
+	// key) have their turns one after another, however much each has waiting. It returns nil when nothing is due.
 	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]Claimed, error)
 	// Renew extends a lease, or returns ErrLost.
 	Renew(ctx context.Context, c []Claimed, until time.Time) error
@@ -132,8 +134,10 @@ type Store interface {
 	// Release frees all leases of an owner ("" of every owner), as at the start of the only process.
 	Release(ctx context.Context, owner string) error
 
-	// Every reports true to exactly one caller for each (name, slot).
-	Every(ctx context.Context, name string, slot time.Time) (bool, error)
+	// Every makes keys due for exactly one caller for each (name, slot), in one transaction, and reports whether this was it.
+	Every(ctx context.Context, name string, slot time.Time, work ...Work) (bool, error)
+	// Last is the last slot of a name; zero when there was none.
+	Last(ctx context.Context, name string) (time.Time, error)
 
 	// Get returns a document, or one with Rev 0.
 	Get(ctx context.Context, kind, key string) (Document, error)
@@ -148,7 +152,9 @@ type Store interface {
 	// Audits lists the log, oldest first; repo "" is all; after is the last Seq already seen.
 	Audits(ctx context.Context, repo string, after int64, limit int) ([]Audit, error)
 
-	// Ping says whether the database answers.
+	// Time is the database's own time.
+	Time(ctx context.Context) (time.Time, error)
+	// Ping says whether the database answers and could be written to.
 	Ping(ctx context.Context) error
 	// Notify returns a channel that receives when work may have become due; a hint that may be missed.
 	Notify() <-chan struct{}

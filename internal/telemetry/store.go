@@ -125,9 +125,19 @@ func (m measured) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, 
 	return counted(m, "backlog", b, err)
 }
 
-func (m measured) Every(ctx context.Context, name string, slot time.Time) (bool, error) {
-	mine, err := m.Store.Every(ctx, name, slot)
+func (m measured) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
+	mine, err := m.Store.Every(ctx, name, slot, m.origins(ctx, work)...)
 	return counted(m, "every", mine, err)
+}
+
+func (m measured) Last(ctx context.Context, name string) (time.Time, error) {
+	last, err := m.Store.Last(ctx, name)
+	return counted(m, "last", last, err)
+}
+
+func (m measured) Time(ctx context.Context) (time.Time, error) {
+	now, err := m.Store.Time(ctx)
+	return counted(m, "time", now, err)
 }
 
 func (m measured) Get(ctx context.Context, kind, key string) (store.Document, error) {

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/relbot/relbot/internal/store"
 )
 
@@ -37,12 +39,16 @@ type Options struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Debounce time.Duration // how long the work of a delivery waits for more of the same burst
+	Memory   int64         // bytes of bodies that may be in memory at a time; beyond that the sender is told to come back; zero is [DefaultMemory]
 	// Count is told of every delivery: outcome is accepted, repeated, ignored, or a rejection's name. It may be nil.
 	Count func(event, action, outcome string)
 }
 
 // MaxBody is the largest payload that GitHub sends, with some slack.
 const MaxBody = 26 << 20
+
+// DefaultMemory is room for a few of the largest deliveries, and for thousands of usual ones.
+const DefaultMemory = 128 << 20
 
 // acceptTimeout is shorter than GitHub's patience, so that a slow disk becomes a 503 and not a lost answer.
 const acceptTimeout = 8 * time.Second
@@ -68,13 +74,17 @@ var (
 	ErrContentType = &Rejection{"content-type", http.StatusUnsupportedMediaType, "the content type is neither application/json nor application/x-www-form-urlencoded"}
 	ErrJSON        = &Rejection{"json", http.StatusBadRequest, "the payload is no JSON object"}
 	ErrStore       = &Rejection{"store", http.StatusServiceUnavailable, "the delivery could not be stored; deliver it again"}
+	ErrBusy        = &Rejection{"busy", http.StatusServiceUnavailable, "too many deliveries are under way; deliver it again"}
 )
 
 // Rejections lists all of them.
-var Rejections = []*Rejection{ErrMethod, ErrTooLarge, ErrBody, ErrUnsigned, ErrSHA1, ErrSignature, ErrHeaders, ErrContentType, ErrJSON, ErrStore}
+var Rejections = []*Rejection{ErrMethod, ErrTooLarge, ErrBody, ErrUnsigned, ErrSHA1, ErrSignature, ErrHeaders, ErrContentType, ErrJSON, ErrStore, ErrBusy}
 
 // Handler takes deliveries in.
-type Handler struct{ o Options }
+type Handler struct {
+	o    Options
+	room *semaphore.Weighted // bytes of bodies that may be in memory at a time
+}
 
 // New makes a handler. It refuses to work without a secret.
 func New(o Options) (*Handler, error) {
@@ -89,7 +99,10 @@ func New(o Options) (*Handler, error) {
 	if o.Count == nil {
 		o.Count = func(string, string, string) {}
 	}
-	return &Handler{o}, nil
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
+	return &Handler{o, semaphore.NewWeighted(o.Memory)}, nil
 }
 
 // ServeHTTP answers 202 when the delivery is on disk or there is nothing to do for it.
@@ -118,8 +131,13 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	if r.Method != http.MethodPost {
 		return "", "", ErrMethod
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	in := reader{r: http.MaxBytesReader(w, r.Body, MaxBody), room: h.room}
+	defer in.release()
+	body, err := io.ReadAll(&in)
 	if err != nil {
+		if errors.Is(err, ErrBusy) {
+			return "", "", err
+		}
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return "", "", ErrTooLarge
@@ -152,6 +170,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	ctx, cancel := context.WithTimeout(r.Context(), acceptTimeout)
 	defer cancel()
 	fresh, err := h.o.Store.Accept(ctx, store.Delivery{GUID: guid, Event: event, Received: now, Payload: payload}, routed.Work)
+	if errors.Is(err, store.ErrBusy) {
+		return routed.Action, "", fmt.Errorf("%w: %w", ErrBusy, err)
+	}
 	if err != nil {
 		return routed.Action, "", fmt.Errorf("%w: %w", ErrStore, err)
 	}
@@ -160,6 +181,24 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	}
 	return routed.Action, "accepted", nil
 }
+
+// reader reads a body while there is room. Room is taken as bytes come, so that a connection that only promises many holds none.
+type reader struct {
+	r    io.Reader
+	room *semaphore.Weighted
+	held int64
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if !r.room.TryAcquire(int64(n)) {
+		return 0, ErrBusy
+	}
+	r.held += int64(n)
+	return n, err
+}
+
+func (r *reader) release() { r.room.Release(r.held) }
 
 // verify holds the signature against every secret.
 func (h *Handler) verify(header http.Header, body []byte) error {

@@ -134,6 +134,7 @@ func TestRejections(t *testing.T) {
 		webhook.ErrContentType: request(push, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }),
 		webhook.ErrJSON:        request("no json", nil),
 		webhook.ErrStore:       request(push, nil),
+		webhook.ErrBusy:        request(push, nil),
 	}
 	for _, want := range webhook.Rejections {
 		r, ok := cases[want]
@@ -145,6 +146,9 @@ func TestRejections(t *testing.T) {
 		if want == webhook.ErrStore {
 			i.err = errors.New("disk full")
 		}
+		if want == webhook.ErrBusy {
+			i.err = store.ErrBusy
+		}
 		got := ""
 		w := httptest.NewRecorder()
 		handler(t, i, func(_, _, outcome string) { got = outcome }).ServeHTTP(w, r)
@@ -154,6 +158,43 @@ func TestRejections(t *testing.T) {
 		if retry := w.Header().Get("Retry-After"); (want.Status == http.StatusServiceUnavailable) != (retry != "") {
 			t.Errorf("%s: Retry-After %q", want.Name, retry)
 		}
+	}
+}
+
+// TestMemory holds that bodies under way are bounded: beyond the bound a sender is told to come back, and what is done makes room.
+func TestMemory(t *testing.T) {
+	const body = `{"ref":"refs/heads/main","repository":{"full_name":"acme/app"},"padding":"0123456789"}`
+	i := &intake{}
+	h, err := webhook.New(webhook.Options{Secrets: [][]byte{[]byte(secret)}, Store: i, Now: time.Now, Log: slog.New(slog.DiscardHandler), Memory: int64(len(body)) + 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func(guid string, from io.Reader) int {
+		r := request(body, func(r *http.Request) { r.Header.Set("X-GitHub-Delivery", guid) })
+		if from != nil {
+			r.Body = io.NopCloser(from)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	in, out := io.Pipe()
+	slow := make(chan int)
+	go func() { slow <- post("slow", in) }()
+	for _, b := range []byte(body[:40]) { // when the last is read, those before it are counted
+		if _, err := out.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code := post("second", nil); code != http.StatusServiceUnavailable {
+		t.Errorf("with no room: %d", code)
+	}
+	go func() { _, _ = io.WriteString(out, body[40:]); out.Close() }()
+	if code := <-slow; code != http.StatusAccepted {
+		t.Errorf("the slow one: %d", code)
+	}
+	if code := post("third", nil); code != http.StatusAccepted {
+		t.Errorf("with room again: %d", code)
 	}
 }
 

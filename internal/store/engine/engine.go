@@ -15,51 +15,69 @@ import (
 	"github.com/relbot/relbot/internal/store/sqlite"
 )
 
-// Open opens "sqlite:PATH" ("sqlite::memory:" is a temporary database) or "postgres://…".
-func Open(ctx context.Context, address string) (store.Store, error) {
+// Open opens "sqlite:PATH" ("sqlite::memory:" is a temporary database) or "postgres://…", as a server does: it is made and migrated where
+// needed.
+func Open(ctx context.Context, address string) (store.Database, error) {
+	return open(ctx, address, sqlite.Open, postgres.Open)
+}
+
+// Maintain opens a database as its only user, and leaves it as it is.
+func Maintain(ctx context.Context, address string) (store.Database, error) {
+	return open(ctx, address, sqlite.Maintain, postgres.Maintain)
+}
+
+// Beside opens a database that is there and up to date, while servers may be running on it.
+func Beside(ctx context.Context, address string) (store.Database, error) {
+	db, err := beside(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Current(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func beside(ctx context.Context, address string) (store.Database, error) {
+	return open(ctx, address, sqlite.Beside, postgres.Beside)
+}
+
+func open[S, P store.Database](ctx context.Context, address string, file func(context.Context, string) (S, error), server func(context.Context, string) (P, error)) (store.Database, error) {
 	kind, rest, _ := strings.Cut(address, ":")
 	switch {
 	case kind == "sqlite" && rest != "":
-		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"))
+		return opened(file(ctx, strings.TrimPrefix(rest, "//")))
 	case kind == "postgres" || kind == "postgresql":
-		return postgres.Open(ctx, address)
+		return opened(server(ctx, address))
 	}
 	return nil, fmt.Errorf("database %q: want sqlite:PATH or postgres://USER@HOST/NAME", redacted(address))
 }
 
-// Log is what can be read of a store beside a running server.
-type Log interface {
-	Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error)
-	Close() error
-}
-
-// OpenLog opens a store for reading its audit log.
-func OpenLog(ctx context.Context, address string) (Log, error) {
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok && path != "" {
-		return sqlite.OpenLog(ctx, strings.TrimPrefix(path, "//"))
+// opened keeps a nil pointer from becoming an interface that is not nil.
+func opened[D store.Database](d D, err error) (store.Database, error) {
+	if err != nil {
+		return nil, err
 	}
-	return Open(ctx, address)
+	return d, nil
 }
 
 // Check says whether a store could be opened, without changing anything, also while a server has it open. A file that is not there yet
 // can be made.
 func Check(ctx context.Context, address string) error {
-	path, ok := strings.CutPrefix(address, "sqlite:")
-	if !ok {
-		return postgres.Check(ctx, address)
-	}
-	path = strings.TrimPrefix(path, "//")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("database %s: its directory: %w", path, err)
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		path = strings.TrimPrefix(path, "//")
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(filepath.Dir(path)); err != nil {
+				return fmt.Errorf("database %s: its directory: %w", path, err)
+			}
+			return nil
 		}
-		return nil
 	}
-	log, err := sqlite.OpenLog(ctx, path)
+	db, err := beside(ctx, address)
 	if err != nil {
 		return err
 	}
-	return log.Close()
+	return db.Close()
 }
 
 // redacted hides the password of a URL.

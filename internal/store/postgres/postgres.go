@@ -5,8 +5,13 @@
 // instance that is killed or cut off loses its work to another when the lease ends. Every acknowledged delivery was committed with
 // the server's own durability.
 //
+// Instances agree on the time by the database's clock (see [store.Clock]). No call waits for ever: an instance that is cut off gives up
+// after some seconds and comes back by itself, and the server ends what it left open, so that its locks hold nobody up.
+//
 // The driver is pgx. Migrations run under an advisory lock, so that instances may start together; a schema newer than the
-// program is refused.
+// program is refused. In a rolling upgrade the new program migrates while the old one runs. A migration leaves what the version before it uses, so
+// that statements under way succeed; then the old instances are told, take nothing more, and end. That an old program should go on writing
+// under a newer schema was refused: nobody tests that pair.
 package postgres
 
 import (
@@ -14,10 +19,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,8 +38,11 @@ import (
 //go:embed migration/*.sql
 var migrations embed.FS
 
-// channel is where instances tell each other of work.
-const channel = "relbot_work"
+// channel is where instances tell each other of work. Each listens on one connection, by which it is known.
+const (
+	channel = "relbot_work"
+	listen  = "LISTEN " + channel
+)
 
 // Keys of advisory locks.
 const (
@@ -40,9 +50,26 @@ const (
 	lockLanes   = 0x6c616e65 // "lane", beside the lane's hash
 )
 
+// patience is how long a call may take, short of GitHub's own and of a lease.
+const patience = 8 * time.Second
+
+// session settings make the server give up what an instance that is cut off holds, and say who is connected.
+var session = map[string]string{
+	"application_name":                    "relbot",
+	"idle_in_transaction_session_timeout": "8000",
+	"lock_timeout":                        "8000",
+	"tcp_keepalives_idle":                 "5",
+	"tcp_keepalives_interval":             "2",
+	"tcp_keepalives_count":                "3",
+	"tcp_user_timeout":                    "10000",
+}
+
 // Store is a [store.Store] on PostgreSQL.
 type Store struct {
 	pool    *pgxpool.Pool
+	host    string
+	newer   atomic.Bool // a newer program has migrated the database
+	turns   store.Turns
 	notify  chan struct{}
 	cancel  context.CancelFunc
 	closing sync.Once
@@ -53,6 +80,27 @@ type Store struct {
 
 // Open connects and brings the schema up to date.
 func Open(ctx context.Context, url string) (*Store, error) {
+	s, err := begin(ctx, url, func(s *Store) error { return s.Migrate(ctx, len(versions)) })
+	if err != nil {
+		return nil, err
+	}
+	listening, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.done.Go(func() { s.listen(listening) })
+	return s, nil
+}
+
+// Maintain connects, and leaves the database as it is.
+func Maintain(ctx context.Context, url string) (*Store, error) {
+	return begin(ctx, url, func(s *Store) error { return s.Ping(ctx) })
+}
+
+// Beside connects to a database whose schema this program knows, and leaves it as it is.
+func Beside(ctx context.Context, url string) (*Store, error) {
+	return begin(ctx, url, func(s *Store) error { return store.NotNewer(ctx, s) })
+}
+
+func begin(ctx context.Context, url string, open func(*Store) error) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
@@ -60,77 +108,69 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if config.MaxConns < 8 {
 		config.MaxConns = 8
 	}
+	config.ConnConfig.ConnectTimeout = patience
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		for name, value := range session {
+			if _, err := c.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
+				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, notify: make(chan struct{}, 1)}
+	s := &Store{pool: pool, host: config.ConnConfig.Host, notify: make(chan struct{}, 1), cancel: func() {}}
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err == nil {
 		s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	}
 	if err == nil {
-		err = s.migrate(ctx)
+		err = open(s)
 	}
 	if err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("database %s: %w", config.ConnConfig.Host, err)
+		return nil, fmt.Errorf("database %s: %w", s.host, err)
 	}
-	var listening context.Context
-	listening, s.cancel = context.WithCancel(context.Background())
-	s.done.Go(func() { s.listen(listening) })
 	return s, nil
 }
 
-// schema tells how many of the migrations a database has had. A newer one is refused.
-func schema(ctx context.Context, conn interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, known int) (have int, err error) {
-	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have); err != nil {
-		return 0, err
-	}
-	if have > known {
-		return 0, fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, known)
-	}
-	return have, nil
-}
-
-// Check says whether a database could be opened, without changing it.
-func Check(ctx context.Context, url string) error {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return fmt.Errorf("database URL: %w", err)
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return fmt.Errorf("database %s: %w", config.Host, err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
+// versions are the schema's steps, in order.
+var versions = func() []string {
 	names, err := fs.Glob(migrations, "migration/*.sql")
 	if err != nil {
-		return err
-	}
-	var exists bool
-	if err := conn.QueryRow(ctx, `SELECT to_regclass('schema_version') IS NOT NULL`).Scan(&exists); err != nil || !exists {
-		return err
-	}
-	if _, err := schema(ctx, conn, len(names)); err != nil {
-		return fmt.Errorf("database %s: %w", config.Host, err)
-	}
-	return nil
-}
-
-// migrate brings the schema up to date, one instance at a time.
-func (s *Store) migrate(ctx context.Context) error {
-	names, err := fs.Glob(migrations, "migration/*.sql")
-	if err != nil {
-		return err
+		panic(err) // the pattern is well formed
 	}
 	slices.Sort(names)
+	return names
+}()
+
+// Schema is the version of the database, and the newest.
+func (s *Store) Schema(ctx context.Context) (have, newest int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have)
+	var undefined *pgconn.PgError
+	if errors.As(err, &undefined) && undefined.Code == "42P01" { // no such table: an empty database
+		err = nil
+	}
+	return have, len(versions), err
+}
+
+// Migrate brings the schema up to a version, one instance at a time, and tells the others.
+func (s *Store) Migrate(ctx context.Context, version int) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
+	// Another instance may be at it, and a large table takes its time.
+	if _, err := conn.Exec(ctx, `SET lock_timeout = 0`); err != nil {
+		return err
+	}
+	defer func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT set_config('lock_timeout', $1, false)`, session["lock_timeout"]) // of a connection that is lost otherwise
+	}()
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, lockMigrate); err != nil {
 		return err
 	}
@@ -138,12 +178,15 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
 		return err
 	}
-	have, err := schema(ctx, conn, len(names))
+	have, newest, err := s.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	for i := have; i < len(names); i++ {
-		text, err := migrations.ReadFile(names[i])
+	if have > newest {
+		return store.TooNew(have, newest)
+	}
+	for i := have; i < version; i++ {
+		text, err := migrations.ReadFile(versions[i])
 		if err != nil {
 			return err
 		}
@@ -155,32 +198,70 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", names[i], err)
+			return fmt.Errorf("%s: %w", versions[i], err)
 		}
 	}
-	return nil
+	_, err = conn.Exec(ctx, "NOTIFY "+channel)
+	return err
 }
 
-// listen turns notifications of all instances into wake-ups. A lost connection only delays them: workers poll too.
-func (s *Store) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := func() error {
-			conn, err := s.pool.Acquire(ctx)
+// Integrity finds nothing of its own: a PostgreSQL server checks its pages itself when it reads them, if it was set up with checksums.
+func (s *Store) Integrity(context.Context) ([]string, error) { return nil, nil }
+
+// Export reads everything in one transaction, which sees one moment whatever is written meanwhile.
+func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, t := range store.Tables {
+			rows, err := tx.Query(ctx, t.Select())
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
+			values, into := t.Scan()
+			if _, err := pgx.ForEachRow(rows, into, func() error { return row(store.Row{Table: t.Name, Values: values()}) }); err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Import replaces everything. It is refused while other instances are connected.
+func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
+		var others int
+		if err := tx.QueryRow(ctx, `
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = $1`, listen).Scan(&others); err != nil {
+			return err
+		}
+		if others > 0 {
+			return fmt.Errorf("a server works on it (%d connected): stop it first", others)
+		}
+		for _, t := range tables {
+			if _, err := tx.Exec(ctx, "DELETE FROM "+t.Name); err != nil {
+				return err
+			}
+		}
+		for {
+			r, err := next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
-			defer conn.Release()
-			if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-				return err
+			i := slices.IndexFunc(tables, func(t store.Table) bool { return t.Name == r.Table })
+			if _, err := tx.Exec(ctx, tables[i].Insert(func(n int) string { return fmt.Sprint("$", n) }), r.Values...); err != nil {
+				return fmt.Errorf("%s: %w", r.Table, err)
 			}
-			for {
-				if _, err := conn.Conn().WaitForNotification(ctx); err != nil {
-					conn.Conn().Close(context.WithoutCancel(ctx)) // its state is not known: do not give it back
-					return err
-				}
-				s.wake()
-			}
-		}()
+		}
+	})
+}
+
+// listen turns notifications of all instances into wake-ups, and watches for a newer program. A lost connection only delays them: workers
+// poll too.
+func (s *Store) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := s.hear(ctx)
 		if err != nil && ctx.Err() == nil {
 			t := time.NewTimer(time.Second)
 			select {
@@ -190,6 +271,49 @@ func (s *Store) listen(ctx context.Context) {
 			t.Stop()
 		}
 	}
+}
+
+func (s *Store) hear(ctx context.Context) error {
+	begun, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := s.pool.Acquire(begun)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	defer conn.Conn().Close(context.WithoutCancel(begun)) // its state is not known: it is not given back
+	if _, err := conn.Exec(begun, listen); err != nil {
+		return err
+	}
+	for {
+		have, newest, err := s.Schema(ctx)
+		if err != nil {
+			return err
+		}
+		if have > newest {
+			s.newer.Store(true)
+		}
+		s.wake()
+		// A silent connection may be a dead one: now and then it is given up for a new one.
+		waiting, cancel := context.WithTimeout(ctx, silence)
+		_, err = conn.Conn().WaitForNotification(waiting)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// silence is how long nothing may be heard before the connection is made anew.
+const silence = time.Minute
+
+// ready bounds a call, and refuses it once a newer program has the database.
+func (s *Store) ready(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if s.newer.Load() {
+		return nil, nil, store.ErrNewer
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	return ctx, cancel, nil
 }
 
 func (s *Store) wake() {
@@ -227,11 +351,26 @@ func (s *Store) tx(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, do)
 }
 
+// exec runs one statement.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer cancel()
+	return s.pool.Exec(ctx, statement, args...)
+}
+
 // Accept records a delivery and its work.
 func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
 	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
 	fresh := false
-	err := s.tx(ctx, func(tx pgx.Tx) error {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4) ON CONFLICT (guid) DO NOTHING`,
 			d.GUID, d.Event, millis(d.Received), packed)
 		if err != nil {
@@ -292,10 +431,15 @@ ON CONFLICT (kind, key) DO UPDATE SET
 
 // Delivery returns an accepted delivery.
 func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return store.Delivery{}, err
+	}
+	defer cancel()
 	d := store.Delivery{GUID: guid}
 	var received int64
 	var packed []byte
-	err := s.pool.QueryRow(ctx, `SELECT event, received, payload FROM delivery WHERE guid = $1`, guid).Scan(&d.Event, &received, &packed)
+	err = s.pool.QueryRow(ctx, `SELECT event, received, payload FROM delivery WHERE guid = $1`, guid).Scan(&d.Event, &received, &packed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, store.ErrNotFound
 	}
@@ -311,7 +455,7 @@ func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, erro
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
 	for {
-		tag, err := s.pool.Exec(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < $1 ORDER BY id LIMIT 200)`, millis(t))
+		tag, err := s.exec(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < $1 ORDER BY id LIMIT 200)`, millis(t))
 		total += int(tag.RowsAffected())
 		if err != nil || tag.RowsAffected() == 0 {
 			return total, err
@@ -324,65 +468,85 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 	if len(work) == 0 {
 		return nil
 	}
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	return s.tx(ctx, func(tx pgx.Tx) error { return enqueue(ctx, tx, work, "") })
 }
 
-// Claim leases the due rows of one free lane. Candidates are tried in order; the lane's advisory lock makes sure that no other
-// instance claims the same one at the same moment.
+// Claim leases the due rows of one free lane, of the account that has waited longest. Candidates are tried in order; the lane's advisory lock
+// makes sure that no other instance claims the same one at the same moment.
 func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	until := now.Add(lease)
 	var out []store.Claimed
-	err := s.tx(ctx, func(tx pgx.Tx) error {
-		out = nil
-		rows, err := tx.Query(ctx, `
-SELECT lane, kind FROM work AS w
-WHERE want > done AND stuck = 0 AND run_at <= $1 AND lease <= $1
-  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > $1)
-ORDER BY run_at, kind, key LIMIT 16`, millis(now))
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		rows, _ := tx.Query(ctx, store.Waiting("$1"), millis(now)) // its error is the rows'
+		accounts, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
 			return err
 		}
-		type candidate struct{ Lane, Kind string }
-		candidates, err := pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
-		if err != nil {
-			return err
-		}
-		for _, c := range candidates {
-			var mine bool
-			if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, lockLanes, c.Lane).Scan(&mine); err != nil {
-				return err
-			}
-			if !mine {
-				continue
-			}
-			rows, err := tx.Query(ctx, `
-UPDATE work SET owner = $1, lease = $2
-WHERE (kind, key) IN (
-    SELECT kind, key FROM work AS w
-    WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
-      AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > $5)
-    ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
-			if err != nil {
-				return err
-			}
-			for rows.Next() {
-				c := store.Claimed{Owner: owner, Lease: until}
-				var at, since, origin int64
-				if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
-					return err
-				}
-				c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
-				out = append(out, c)
-			}
-			if err := rows.Err(); err != nil || len(out) > 0 {
+		s.turns.Order(accounts)
+		for _, account := range accounts {
+			if out, err = claim(ctx, tx, account, now, owner, until, limit); err != nil || len(out) > 0 {
+				s.turns.Served(account)
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
-	return out, err
+	return out, nil
+}
+
+func claim(ctx context.Context, tx pgx.Tx, account string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
+	type candidate struct{ Lane, Kind string }
+	rows, _ := tx.Query(ctx, `
+SELECT lane, kind FROM work AS w
+WHERE account = $1 AND want > done AND stuck = 0 AND run_at <= $2 AND lease <= $2
+  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > $2)
+ORDER BY run_at, kind, key LIMIT 16`, account, millis(now)) // its error is the rows'
+	candidates, err := pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range candidates {
+		var mine bool
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, lockLanes, c.Lane).Scan(&mine); err != nil {
+			return nil, err
+		}
+		if !mine {
+			continue
+		}
+		rows, _ := tx.Query(ctx, `
+UPDATE work SET owner = $1, lease = $2
+WHERE (kind, key) IN (
+    SELECT kind, key FROM work AS w
+    WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
+      AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > 0 AND o.lease > $5)
+    ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
+RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
+		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Claimed, error) {
+			c := store.Claimed{Owner: owner, Lease: until}
+			var at, since, origin int64
+			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
+			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
+			return c, err
+		})
+		if err != nil || len(out) > 0 {
+			return out, err
+		}
+	}
+	return nil, nil
 }
 
 // affected turns an update of no row into [store.ErrLost].
@@ -395,6 +559,11 @@ func affected(tag pgconn.CommandTag, err error) error {
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		for _, c := range claimed {
 			tag, err := tx.Exec(ctx, `UPDATE work SET lease = $1 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
@@ -408,7 +577,7 @@ func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.T
 
 // Done releases a row that was worked on.
 func (s *Store) Done(ctx context.Context, c store.Claimed) error {
-	tag, err := s.pool.Exec(ctx, `
+	tag, err := s.exec(ctx, `
 UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, error = '',
     data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, c.Want, c.Kind, c.Key, c.Owner)
@@ -418,12 +587,12 @@ WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, c.Want, c.Kind, c.Ke
 
 // Later releases a row that failed.
 func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
-	cause = strings.ToValidUTF8(strings.ReplaceAll(cause[:min(len(cause), 2000)], "\x00", ""), "")
+	cause = store.Cause(cause)
 	flag := 0
 	if stuck {
 		flag = 1
 	}
-	tag, err := s.pool.Exec(ctx, `
+	tag, err := s.exec(ctx, `
 UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN $1 ELSE since END, error = $2, run_at = $1, stuck = $3
 WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, millis(at), cause, flag, c.Kind, c.Key, c.Owner)
 	defer s.wake()
@@ -432,13 +601,23 @@ WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, millis(at), cause, f
 
 // Next is when the next row becomes due.
 func (s *Store) Next(ctx context.Context) (time.Time, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer cancel()
 	var ms int64
-	err := s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
 	return moment(ms), err
 }
 
 // Jobs lists rows that are not done.
 func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	rows, err := s.pool.Query(ctx, `
 SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
 	if err != nil {
@@ -460,6 +639,11 @@ SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, le
 
 // Backlog sums up what is not done.
 func (s *Store) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	rows, err := s.pool.Query(ctx, `
 SELECT kind,
     count(CASE WHEN stuck = 0 AND run_at > $1 AND lease <= $1 THEN 1 END),
@@ -487,35 +671,71 @@ FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
 
 // Drop forgets a row.
 func (s *Store) Drop(ctx context.Context, kind, key string) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM work WHERE kind = $1 AND key = $2`, kind, key)
+	_, err := s.exec(ctx, `DELETE FROM work WHERE kind = $1 AND key = $2`, kind, key)
 	return err
 }
 
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
-	_, err := s.pool.Exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND ($1 = '' OR owner = $1)`, owner)
+	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND ($1 = '' OR owner = $1)`, owner)
 	return err
 }
 
-// Every reports true once for each name and slot.
-func (s *Store) Every(ctx context.Context, name string, slot time.Time) (bool, error) {
+// Every queues work once for each name and slot.
+func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
 	mine := false
-	err := s.tx(ctx, func(tx pgx.Tx) error {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `INSERT INTO periodic (name, slot) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, millis(slot))
 		if mine = err == nil && tag.RowsAffected() > 0; !mine {
 			return err
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM periodic WHERE name = $1 AND slot < $2`, name, millis(slot.Add(-7*24*time.Hour)))
-		return err
+		if _, err := tx.Exec(ctx, `DELETE FROM periodic WHERE name = $1 AND slot < $2`, name, millis(slot.Add(-7*24*time.Hour))); err != nil {
+			return err
+		}
+		return enqueue(ctx, tx, work, "")
 	})
 	return mine && err == nil, err
 }
 
+// Last is the last slot of a name.
+func (s *Store) Last(ctx context.Context, name string) (time.Time, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer cancel()
+	var ms int64
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(slot), 0) FROM periodic WHERE name = $1`, name).Scan(&ms)
+	return moment(ms), err
+}
+
+// Time is the server's.
+func (s *Store) Time(ctx context.Context) (time.Time, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer cancel()
+	var t time.Time
+	err = s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&t)
+	return t, err
+}
+
 // Get returns a document.
 func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return store.Document{}, err
+	}
+	defer cancel()
 	d := store.Document{Kind: kind, Key: key}
 	var updated int64
-	err := s.pool.QueryRow(ctx, `SELECT rev, body, updated FROM document WHERE kind = $1 AND key = $2`, kind, key).Scan(&d.Rev, &d.Body, &updated)
+	err = s.pool.QueryRow(ctx, `SELECT rev, body, updated FROM document WHERE kind = $1 AND key = $2`, kind, key).Scan(&d.Rev, &d.Body, &updated)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, nil
 	}
@@ -525,6 +745,11 @@ func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, erro
 
 // Put writes documents and queues work.
 func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		for _, d := range docs {
 			if err := put(ctx, tx, d); err != nil {
@@ -557,6 +782,11 @@ func put(ctx context.Context, tx pgx.Tx, d store.Document) error {
 
 // List returns documents by key prefix.
 func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	rows, err := s.pool.Query(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = $1 AND starts_with(key, $2) ORDER BY key COLLATE "C"`, kind, prefix)
 	if err != nil {
 		return nil, err
@@ -577,13 +807,18 @@ func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document
 
 // Log appends to the audit log.
 func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
+	tag, err := s.exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
 		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
 	return tag.RowsAffected() > 0, err
 }
 
 // Audits lists the audit log.
 func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error) {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	rows, err := s.pool.Query(ctx, `SELECT seq, at, repo, pull, actor, action, detail, key FROM audit WHERE seq > $1 AND ($2 = '' OR repo = $2) ORDER BY seq LIMIT $3`, after, repo, limit)
 	if err != nil {
 		return nil, err
@@ -604,6 +839,11 @@ func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int)
 
 // Ping asks for a transaction that could write: a read-only server is not ready.
 func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE periodic SET slot = slot WHERE false`)
 		return err

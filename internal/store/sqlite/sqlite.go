@@ -15,6 +15,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -46,6 +47,9 @@ type Store struct {
 	zip         *zstd.Encoder
 	unzip       *zstd.Decoder
 	dir         string // of a temporary database, removed at the end
+	path        string
+	file        os.FileInfo // as it was opened
+	turns       store.Turns
 }
 
 // accept is a delivery on its way to the writer.
@@ -65,8 +69,40 @@ const (
 	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
 )
 
-// Open opens or creates the database file; ":memory:" is a temporary one.
+// Open opens or creates the database file, for one process; ":memory:" is a temporary one.
 func Open(ctx context.Context, path string) (*Store, error) {
+	return begin(path, func(s *Store, path string) error {
+		if err := s.own(path); err != nil {
+			return err
+		}
+		if err := s.Migrate(ctx, len(versions)); err != nil {
+			return err
+		}
+		// Whatever an earlier process held when it died is free now.
+		return s.Release(ctx, "")
+	})
+}
+
+// Maintain opens or creates the database file as [Open] does, but leaves it as it is.
+func Maintain(_ context.Context, path string) (*Store, error) {
+	return begin(path, (*Store).own)
+}
+
+// Beside opens a database that a server may have open at the same time. It is neither made nor
+// migrated; a newer schema is refused.
+func Beside(ctx context.Context, path string) (*Store, error) {
+	return begin(path, func(s *Store, path string) error {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		if err := s.connect(path); err != nil {
+			return err
+		}
+		return store.NotNewer(ctx, s)
+	})
+}
+
+func begin(path string, open func(s *Store, path string) error) (*Store, error) {
 	s := &Store{intake: make(chan accept, intakeQueue), notify: make(chan struct{}, 1), stop: make(chan struct{})}
 	if path == ":memory:" {
 		dir, err := os.MkdirTemp("", "relbot")
@@ -75,43 +111,33 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		}
 		s.dir, path = dir, filepath.Join(dir, "relbot.db")
 	}
-	if err := s.open(ctx, path); err != nil {
+	if err := open(s, path); err != nil {
 		s.release()
-		return nil, err
+		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	s.done.Go(s.writer)
 	return s, nil
 }
 
-// OpenLog opens a database for reading its audit log, also while a server has it open.
-func OpenLog(ctx context.Context, path string) (*Store, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+// own makes sure that no other process has the file, by whatever name, and connects.
+func (s *Store) own(path string) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
 	}
-	s := &Store{stop: make(chan struct{})}
-	var err error
-	if s.read, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(10000)"); err != nil {
-		return nil, err
-	}
-	if err := s.read.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.read.Close())
-	}
-	if _, _, err := schema(ctx, s.read); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.read.Close())
-	}
-	return s, nil
-}
-
-func (s *Store) open(ctx context.Context, path string) error {
 	var err error
 	if s.lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+		return err
 	}
 	if err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("database %s: another process has it open; several instances need PostgreSQL", path)
+		return errors.New("another process has it open; several instances need PostgreSQL")
 	}
+	return s.connect(path)
+}
+
+func (s *Store) connect(path string) error {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	var err error
 	if s.write, err = sql.Open("sqlite", dsn); err != nil {
 		return err
 	}
@@ -126,36 +152,41 @@ func (s *Store) open(ctx context.Context, path string) error {
 	if s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+	if err := s.write.Ping(); err != nil {
+		return err
 	}
-	// The file has one owner: whatever an earlier process held when it died is free now.
-	return s.Release(ctx, "")
+	s.path = path
+	s.file, err = os.Stat(path)
+	return err
 }
 
-// schema tells which of the migrations a database has had. A newer one is refused.
-func schema(ctx context.Context, db *sql.DB) (names []string, have int, err error) {
-	if names, err = fs.Glob(migrations, "migration/*.sql"); err != nil {
-		return nil, 0, err
+// versions are the schema's steps, in order.
+var versions = func() []string {
+	names, err := fs.Glob(migrations, "migration/*.sql")
+	if err != nil {
+		panic(err) // the pattern is well formed
 	}
 	slices.Sort(names)
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
-		return nil, 0, err
-	}
-	if have > len(names) {
-		return nil, 0, fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup", have, len(names))
-	}
-	return names, have, nil
+	return names
+}()
+
+// Schema is the version of the database, and the newest.
+func (s *Store) Schema(ctx context.Context) (have, newest int, err error) {
+	err = s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have)
+	return have, len(versions), err
 }
 
-// migrate brings the schema up to date, each step in a transaction of its own.
-func (s *Store) migrate(ctx context.Context) error {
-	names, have, err := schema(ctx, s.write)
+// Migrate brings the schema up to a version, each step in a transaction of its own. A newer schema is refused.
+func (s *Store) Migrate(ctx context.Context, version int) error {
+	have, newest, err := s.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	for i := have; i < len(names); i++ {
-		text, err := migrations.ReadFile(names[i])
+	if have > newest {
+		return store.TooNew(have, newest)
+	}
+	for i := have; i < version; i++ {
+		text, err := migrations.ReadFile(versions[i])
 		if err != nil {
 			return err
 		}
@@ -167,10 +198,97 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", names[i], err)
+			return fmt.Errorf("%s: %w", versions[i], err)
 		}
 	}
 	return nil
+}
+
+// Integrity has SQLite look at every page and index.
+func (s *Store) Integrity(ctx context.Context) ([]string, error) {
+	rows, err := s.read.QueryContext(ctx, "PRAGMA integrity_check")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		if line != "ok" {
+			out = append(out, line)
+		}
+	}
+	return out, rows.Err()
+}
+
+// Export reads everything in one transaction, which sees one moment whatever is written meanwhile.
+func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
+	conn, err := s.read.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }() // nothing was written
+	for _, t := range store.Tables {
+		rows, err := conn.QueryContext(ctx, t.Select())
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.Name, err)
+		}
+		if err := export(rows, t, row); err != nil {
+			return fmt.Errorf("%s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		values, into := t.Scan()
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if err := row(store.Row{Table: t.Name, Values: values()}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Import replaces everything.
+func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		insert := map[string]*sql.Stmt{}
+		for _, t := range tables {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+t.Name); err != nil {
+				return err
+			}
+			stmt, err := tx.PrepareContext(ctx, t.Insert(func(int) string { return "?" }))
+			if err != nil {
+				return err
+			}
+			defer stmt.Close()
+			insert[t.Name] = stmt
+		}
+		for {
+			r, err := next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := insert[r.Table].ExecContext(ctx, r.Values...); err != nil {
+				return fmt.Errorf("%s: %w", r.Table, err)
+			}
+		}
+	})
 }
 
 func (s *Store) tx(ctx context.Context, do func(*sql.Tx) error) error {
@@ -267,16 +385,19 @@ func (s *Store) writer() {
 func (s *Store) commit(group []accept) {
 	ctx := context.Background()
 	fresh := make([]bool, len(group))
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		for i, a := range group {
-			ok, err := insert(ctx, tx, a)
-			if err != nil {
-				return err
+	err := s.there()
+	if err == nil {
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			for i, a := range group {
+				ok, err := insert(ctx, tx, a)
+				if err != nil {
+					return err
+				}
+				fresh[i] = ok
 			}
-			fresh[i] = ok
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	for i, a := range group {
 		if err != nil {
 			a.reply <- accepted{err: fmt.Errorf("delivery %s: %w", a.d.GUID, err)}
@@ -285,6 +406,16 @@ func (s *Store) commit(group []accept) {
 		}
 	}
 	s.wake()
+}
+
+// there reports an error when the file is no longer the one that was opened: what is written to a file that was removed goes with
+// this process.
+func (s *Store) there() error {
+	now, err := os.Stat(s.path)
+	if err == nil && !os.SameFile(now, s.file) {
+		err = errors.New("another file was put in its place: start again")
+	}
+	return err
 }
 
 // insert records a delivery and its work. A GUID that is known brings back only work that was given up.
@@ -385,48 +516,81 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 	return err
 }
 
-// Claim leases the due rows of one free lane.
+// Claim leases the due rows of one free lane, of the account that has waited longest.
 func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
 	until := now.Add(lease)
 	var out []store.Claimed
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		out = nil
-		var lane, kind string
-		err := tx.QueryRowContext(ctx, `
-SELECT lane, kind FROM work AS w
-WHERE want > done AND stuck = 0 AND run_at <= ? AND lease <= ?
-  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > ?)
-ORDER BY run_at, kind, key LIMIT 1`, millis(now), millis(now), millis(now)).Scan(&lane, &kind)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+		accounts, err := waiting(ctx, tx, now)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `
+		s.turns.Order(accounts)
+		for _, account := range accounts {
+			var lane, kind string
+			err := tx.QueryRowContext(ctx, `
+SELECT lane, kind FROM work AS w
+WHERE account = ? AND want > done AND stuck = 0 AND run_at <= ? AND lease <= ?
+  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > ?)
+ORDER BY run_at, kind, key LIMIT 1`, account, millis(now), millis(now), millis(now)).Scan(&lane, &kind)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue // all its lanes are held
+			}
+			if err != nil {
+				return err
+			}
+			s.turns.Served(account)
+			out, err = take(ctx, tx, lane, kind, now, owner, until, limit)
+			return err
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
+	return out, err
+}
+
+// waiting lists the accounts that have anything due, by one step in the index for each.
+func waiting(ctx context.Context, tx *sql.Tx, now time.Time) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, store.Waiting("?"), millis(now))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var account string
+		if err := rows.Scan(&account); err != nil {
+			return nil, err
+		}
+		out = append(out, account)
+	}
+	return out, rows.Err()
+}
+
+func take(ctx context.Context, tx *sql.Tx, lane, kind string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
+	rows, err := tx.QueryContext(ctx, `
 UPDATE work SET owner = ?, lease = ?
 WHERE (kind, key) IN (
     SELECT kind, key FROM work
     WHERE lane = ? AND kind = ? AND want > done AND stuck = 0 AND run_at <= ?
     ORDER BY run_at, key LIMIT ?)
 RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
-		if err != nil {
-			return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Claimed
+	for rows.Next() {
+		c := store.Claimed{Owner: owner, Lease: until}
+		var at, since, origin int64
+		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
+			return nil, err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			c := store.Claimed{Owner: owner, Lease: until}
-			var at, since, origin int64
-			if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
-				return err
-			}
-			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
-			out = append(out, c)
-		}
-		return rows.Err()
-	})
-	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
-	return out, err
+		c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
+		out = append(out, c)
+	}
+	return out, rows.Err()
 }
 
 // Renew extends a lease.
@@ -467,9 +631,7 @@ WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, c.Want, c.Want, c.Kind,
 
 // Later releases a row that failed.
 func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
-	if len(cause) > 2000 {
-		cause = strings.ToValidUTF8(cause[:2000], "")
-	}
+	cause = store.Cause(cause)
 	flag := 0
 	if stuck {
 		flag = 1
@@ -549,8 +711,8 @@ func (s *Store) Release(ctx context.Context, owner string) error {
 	return err
 }
 
-// Every reports true once for each name and slot.
-func (s *Store) Every(ctx context.Context, name string, slot time.Time) (bool, error) {
+// Every queues work once for each name and slot.
+func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
 	mine := false
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO periodic (name, slot) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, millis(slot))
@@ -561,11 +723,24 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time) (bool, e
 		if mine = n > 0; err != nil || !mine {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM periodic WHERE name = ? AND slot < ?`, name, millis(slot.Add(-7*24*time.Hour)))
-		return err
+		if _, err := tx.ExecContext(ctx, `DELETE FROM periodic WHERE name = ? AND slot < ?`, name, millis(slot.Add(-7*24*time.Hour))); err != nil {
+			return err
+		}
+		return enqueue(ctx, tx, work, "")
 	})
+	s.wake()
 	return mine && err == nil, err
 }
+
+// Last is the last slot of a name.
+func (s *Store) Last(ctx context.Context, name string) (time.Time, error) {
+	var ms sql.NullInt64
+	err := s.read.QueryRowContext(ctx, `SELECT max(slot) FROM periodic WHERE name = ?`, name).Scan(&ms)
+	return moment(ms.Int64), err
+}
+
+// Time is the machine's: the file has no other.
+func (s *Store) Time(context.Context) (time.Time, error) { return time.Now(), nil }
 
 // Get returns a document.
 func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
@@ -668,6 +843,9 @@ func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int)
 
 // Ping writes nothing, but asks for the write lock: a read-only or full disk is not ready.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.there(); err != nil {
+		return err
+	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
+		"turns": turns, "time": timeOf,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -229,8 +231,62 @@ func periodic(t *testing.T, s store.Store) {
 	if mine != 1 {
 		t.Errorf("%d callers got the slot", mine)
 	}
-	if ok, err := s.Every(t.Context(), "nightly", now.Add(24*time.Hour)); err != nil || !ok {
+	if last, err := s.Last(t.Context(), "nightly"); err != nil || !last.Equal(now) {
+		t.Errorf("the last slot: %v %v", last, err)
+	}
+	if last, err := s.Last(t.Context(), "never"); err != nil || !last.IsZero() {
+		t.Errorf("the last slot of a name that never had one: %v %v", last, err)
+	}
+	if ok, err := s.Every(t.Context(), "nightly", now.Add(24*time.Hour), store.Work{Kind: "report", Key: "a/b"}); err != nil || !ok {
 		t.Errorf("the next slot: %v %v", ok, err)
+	}
+	if ok, err := s.Every(t.Context(), "nightly", now.Add(24*time.Hour), store.Work{Kind: "report", Key: "c/d"}); err != nil || ok {
+		t.Errorf("the next slot again: %v %v", ok, err)
+	}
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "a/b" {
+		t.Errorf("claimed %v, want the work of the caller that got the slot", c)
+	}
+}
+
+// turns holds that an account with ten thousand rows does not keep another waiting, not even with one worker.
+func turns(t *testing.T, s store.Store) {
+	var many []store.Work
+	for i := range 10_000 {
+		key := fmt.Sprintf("noisy/app#%d", i)
+		many = append(many, store.Work{Kind: "pull", Key: key, Lane: key, At: now.Add(-time.Hour)})
+	}
+	must(t, s.Enqueue(t.Context(), many...))
+	var order []string
+	next := func() {
+		for _, c := range claim(t, s, now) {
+			order = append(order, c.Key)
+			must(t, s.Done(t.Context(), c))
+		}
+	}
+	next()
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "quiet/app#1", At: now}, store.Work{Kind: "install", Key: "all", At: now}))
+	for range 3 {
+		next()
+	}
+	if !slices.Contains(order, "quiet/app#1") || !slices.Contains(order, "all") || len(order) != 4 {
+		t.Errorf("claimed %v: one that came later waits for the ten thousand of another account", order)
+	}
+	// An account whose lanes are all held, or whose time has not come, takes nobody's turn.
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "quiet/app#2", At: now}))
+	for held := claim(t, s, now); len(held) > 0 && held[0].Key != "quiet/app#2"; held = claim(t, s, now) {
+		must(t, s.Done(t.Context(), held[0]))
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "quiet/app#2", At: now}, store.Work{Kind: "pull", Key: "later/app#1", At: now.Add(time.Hour)}))
+	if c := claim(t, s, now); len(c) != 1 || !strings.HasPrefix(c[0].Key, "noisy/") {
+		t.Errorf("claimed %v, want one of the noisy account", c)
+	}
+}
+
+func timeOf(t *testing.T, s store.Store) {
+	got, err := s.Time(t.Context())
+	must(t, err)
+	if d := time.Since(got); d < -time.Minute || d > time.Minute {
+		t.Errorf("the database's time is %v", got)
 	}
 }
 
