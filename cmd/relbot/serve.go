@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,6 +53,12 @@ func settingsFlags(c *cobra.Command) func() (*settings.Settings, string, error) 
 				flags[s.Name] = f.Value.String()
 			}
 		}
+		if _, err := os.Stat(config); config != "" && errors.Is(err, fs.ErrNotExist) {
+			// Before the setup has written it; a server that has its App from elsewhere misses it.
+			if set, err := settings.Load("", os.Environ(), flags); err == nil && !set.Registered() {
+				return set, config, nil
+			}
+		}
 		set, err := settings.Load(config, os.Environ(), flags)
 		return set, config, err
 	}
@@ -63,14 +71,22 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the App server",
-		Long:  "Run the App server. Every setting can be given in the file, in the environment, and (but for secrets) as a flag;\nflags win over the environment, the environment over the file.",
+		Long:  "Run the App server; with no App set, first the pages that register one (see `relbot setup`). Every setting can be given in the file, in the environment, and (but for secrets) as a flag;\nflags win over the environment, the environment over the file.",
 		Args:  cobra.NoArgs,
 	}
 	load := settingsFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		set, _, err := load()
+		set, config, err := load()
 		if err != nil {
 			return err
+		}
+		if !set.Registered() {
+			if err := runSetup(cmd.Context(), set, cmp.Or(config, defaultConfig), load, cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			if set, _, err = load(); err != nil {
+				return err
+			}
 		}
 		return serve(cmd.Context(), set, cmd.ErrOrStderr())
 	}

@@ -52,6 +52,7 @@ var directions = []row{
 	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
+	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},
 	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
 	{"internal/server", []string{"coupling", "job", "publish", "reconcile", "rules", "store", "telemetry", "webhook"}, "the program is put together here, without choosing engines or adapters"},
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
