@@ -25,7 +25,7 @@ func startSimulated(ctx context.Context, o scenario.StartOptions) (scenario.Serv
 	if err != nil {
 		return nil, err
 	}
-	app, err := ghapp.New(ghapp.Settings{APIURL: o.APIURL, AppID: o.AppID, Key: o.Key, Log: o.Log, Now: o.Now})
+	app, err := ghapp.New(ghapp.Settings{APIURL: o.APIURL, HTTP: o.HTTP, AppID: o.AppID, Key: o.Key, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}

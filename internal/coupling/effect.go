@@ -75,6 +75,7 @@ func Assemble(home Repo, declared []Coupling, effects []Effect) []Coupling {
 type Refusal struct {
 	Overruled bool     // the policy speaks of it
 	Cycle     []string // the roles on the cycle that an edge would close
+	Numbers   []string // their pull requests
 	Message   string
 }
 
@@ -198,6 +199,10 @@ func (c *Coupling) order(e Effect) *Refusal {
 	if cycle := Cycle(pairs); cycle != nil {
 		r := refuse("the order would be a cycle")
 		r.Cycle = cycle
+		for _, role := range cycle {
+			m, _ := c.ByRole(role)
+			r.Numbers = append(r.Numbers, m.Pull.In(c.Home))
+		}
 		return r
 	}
 	c.Order = append(slices.Clone(c.Order), edge)

@@ -99,7 +99,7 @@ func New(s Settings) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the App's private key: %w", err)
 	}
-	t, err := ghinstallation.NewAppsTransportWithOptions(s.HTTP, s.AppID, ghinstallation.WithSigner(signer{key}))
+	t, err := ghinstallation.NewAppsTransportWithOptions(s.HTTP, s.AppID, ghinstallation.WithSigner(&signer{key: key}))
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +108,31 @@ func New(s Settings) (*App, error) {
 	return a, nil
 }
 
-// signer signs the App's tokens with a key that is parsed once.
-type signer struct{ key *rsa.PrivateKey }
+// signer signs the App's tokens with a key that is parsed once. A signature costs more than most requests, so that a token serves all
+// requests of the next seconds too.
+type signer struct {
+	key *rsa.PrivateKey
 
-func (s signer) Sign(claims jwt.Claims) (string, error) {
-	return jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(s.key)
+	mu      sync.Mutex
+	token   string
+	expires time.Time
+}
+
+// tokenReuse is for how long a token is used again: half of the time that it has to live.
+const tokenReuse = 45 * time.Second
+
+func (s *signer) Sign(claims jwt.Claims) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	registered, ok := claims.(*jwt.RegisteredClaims)
+	if ok && s.token != "" && registered.ExpiresAt.Sub(s.expires) < tokenReuse {
+		return s.token, nil
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(s.key)
+	if ok && err == nil {
+		s.token, s.expires = token, registered.ExpiresAt.Time
+	}
+	return token, err
 }
 
 // GraphQLURL is the GraphQL endpoint that belongs to a REST API.

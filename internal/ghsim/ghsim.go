@@ -42,6 +42,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vektah/gqlparser/v2/ast"
+
 	"github.com/relbot/relbot/internal/coupling"
 )
 
@@ -89,6 +91,7 @@ type GitHub struct {
 
 	reads, writes int
 	problems      []string
+	queries       map[string]*ast.QueryDocument // that were read and validated, by text
 }
 
 // New starts an empty GitHub.
@@ -109,6 +112,7 @@ func New(opt Options) *GitHub {
 	return &GitHub{
 		opt: opt, start: opt.Clock(), last: 1000, mode: "on", app: newRegistration(opt),
 		moved: map[string]*repo{}, nodes: map[string]any{}, tokens: map[string]*token{}, consents: map[string]consent{},
+		queries: map[string]*ast.QueryDocument{},
 	}
 }
 

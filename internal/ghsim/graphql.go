@@ -12,6 +12,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -132,9 +133,13 @@ func (g *GitHub) graphql(c *call) answer {
 		g.problem("graphql: %v in %s", err, r.Query)
 		return ok(object{"data": nil, "errors": []any{object{"message": err.Error()}}})
 	}
-	doc, errs := gqlparser.LoadQueryWithRules(schema(), r.Query, queryRules())
-	if len(errs) > 0 {
-		return refuse(errs)
+	doc, known := g.queries[r.Query]
+	if !known {
+		var errs gqlerror.List
+		if doc, errs = gqlparser.LoadQueryWithRules(schema(), r.Query, queryRules()); len(errs) > 0 {
+			return refuse(errs)
+		}
+		g.queries[r.Query] = doc
 	}
 	op := doc.Operations.ForName(r.OperationName)
 	if op == nil {

@@ -85,9 +85,11 @@ func underscores(s string) string {
 	return b.String()
 }
 
+var codeMarkup = strings.NewReplacer("`", "'", "|", `\|`, "<!--", "<"+gap+"!--")
+
 // code is a code span that holds in a table too.
 func code(s string) string {
-	s = strings.NewReplacer("`", "'", "|", `\|`, "<!--", "<"+gap+"!--").Replace(oneLine(s, maxText))
+	s = codeMarkup.Replace(oneLine(s, maxText))
 	if s == "" {
 		return ""
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/relbot/relbot/internal/command"
@@ -562,10 +563,10 @@ func lately(changes []Change) string {
 	return b.String()
 }
 
-// help is the folded list of commands.
-func help() string {
+// help is the folded list of commands, the same in every note.
+var help = sync.OnceValue(func() string {
 	return "<details><summary>Commands</summary>\n\n" + verbTable() + "\n</details>\n"
-}
+})
 
 func verbTable() string {
 	var b strings.Builder

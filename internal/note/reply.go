@@ -100,6 +100,9 @@ func RefusalText(r *coupling.Refusal) string {
 	s := r.Message
 	if len(r.Cycle) > 0 {
 		s += ": " + strings.Join(r.Cycle, " → ")
+		if len(r.Numbers) > 0 {
+			s += " (" + strings.Join(r.Numbers, " → ") + ")"
+		}
 	}
 	if r.Overruled {
 		s = "the policy file wins where it speaks: " + s

@@ -448,13 +448,14 @@ type once struct {
 	Intent bool  `json:"intent,omitempty"`
 }
 
-// Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up.
-func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string) error {
+// Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up. With verify nothing may be remembered of
+// what stands on GitHub, and it is looked up in any case.
+func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string, verify bool) error {
 	o, rev, err := get[once](ctx, p.Store, docOnce, key)
 	if err != nil || o.ID != 0 {
 		return err
 	}
-	if o.Intent {
+	if o.Intent || verify {
 		comments, err := p.GitHub.Comments(ctx, pull)
 		if err != nil {
 			return err
@@ -465,8 +466,11 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 				return err
 			}
 		}
-	} else if rev, err = put(ctx, p.Store, docOnce, key, rev, once{Intent: true}); err != nil {
-		return err
+	}
+	if !o.Intent {
+		if rev, err = put(ctx, p.Store, docOnce, key, rev, once{Intent: true}); err != nil {
+			return err
+		}
 	}
 	c, err := p.GitHub.PostComment(ctx, pull, body)
 	if err != nil {

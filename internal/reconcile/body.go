@@ -12,14 +12,22 @@ import (
 )
 
 // propose resolves the pull requests that a line of a description names; a line that names only its own pull request proposes nothing.
-func propose(p coupling.Pull, l command.BodyLine) []coupling.Pull {
+func (r *Reconciler) propose(ctx context.Context, p coupling.Pull, l command.BodyLine) ([]coupling.Pull, error) {
 	var out []coupling.Pull
+	n := r.names(p.Repo)
 	for _, t := range l.Targets {
-		if q, err := t.In(p.Repo); err == nil && q != p {
+		q, err := t.In(p.Repo)
+		if err != nil {
+			continue
+		}
+		if err := n.pull(ctx, &q); err != nil {
+			return nil, err
+		}
+		if q != p {
 			out = append(out, q)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // take makes a line of a description take effect, once and for good: the pull requests are linked, and for Merge-After and

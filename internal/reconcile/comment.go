@@ -39,6 +39,8 @@ var overridable = func() []string {
 	return out
 }()
 
+var codes = note.Codes()
+
 // session is one comment under execution.
 type session struct {
 	r       *Reconciler
@@ -84,7 +86,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	if !d.Done && len(d.Replies) > 0 {
 		key := fmt.Sprintf("comment %d", s.hint.ID)
 		body := note.Reply(key, d.Replies)
-		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body); err != nil {
+		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body, r.settling(repo)); err != nil {
 			return err
 		}
 	}
@@ -229,6 +231,16 @@ func (s *session) audit(ctx context.Context, cmd command.Command, action, head s
 
 // override lifts a reason code for this pull request, bound to the head that it was given for.
 func (s *session) override(ctx context.Context, cmd command.Command) error {
+	if i := slices.IndexFunc(codes, func(d note.CodeDoc) bool { return string(d.Code) == cmd.Code }); i >= 0 && !cmd.Cancel {
+		switch levels := codes[i].Verdict; {
+		case strings.Contains(levels, string(rules.Unknown)):
+			s.refuse(cmd, "an override never covers what is unknown")
+			return nil
+		case !strings.Contains(levels, string(rules.Block)) && !strings.Contains(levels, string(rules.Wait)):
+			s.refuse(cmd, fmt.Sprintf("%s keeps nothing from merging", cmd.Code))
+			return nil
+		}
+	}
 	if ok, err := s.permitted(ctx, cmd, s.policy.Permissions.Override, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
 		return err
 	}
@@ -275,6 +287,10 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
+	cmd, err := s.present(ctx, cmd)
+	if err != nil {
+		return err
+	}
 	pulls, err := s.pulls(cmd)
 	if err != nil {
 		s.refuse(cmd, err.Error())
@@ -323,6 +339,12 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		slices.Sort(repos)
 		if ok, err := s.permitted(ctx, cmd, need, slices.Compact(repos)); err != nil || !ok {
 			return err
+		}
+		if missing, err := s.missing(ctx, cmd, pulls); err != nil {
+			return err
+		} else if missing != "" {
+			s.refuse(cmd, missing)
+			return nil
 		}
 		e, err := s.effect(cmd, c, pulls)
 		if err != nil {
@@ -455,6 +477,46 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		return []store.Work{couplingWork(c)}, true
 	})
 	return nil, err
+}
+
+// present gives the pull requests that a command names the present names of their repositories.
+func (s *session) present(ctx context.Context, cmd command.Command) (command.Command, error) {
+	n := s.r.names(s.pull.Repo)
+	cmd.Members, cmd.Targets = slices.Clone(cmd.Members), slices.Clone(cmd.Targets)
+	var err error
+	for i := range cmd.Members {
+		if cmd.Members[i].Target, err = n.target(ctx, s.pull.Repo, cmd.Members[i].Target); err != nil {
+			return cmd, err
+		}
+	}
+	for i := range cmd.Targets {
+		if cmd.Targets[i], err = n.target(ctx, s.pull.Repo, cmd.Targets[i]); err != nil {
+			return cmd, err
+		}
+	}
+	return cmd, nil
+}
+
+// missing says which pull request that a command brings in does not exist; "" when all do. What is taken out may well be a number that
+// never was one.
+func (s *session) missing(ctx context.Context, cmd command.Command, pulls []coupling.Pull) (string, error) {
+	switch coupling.Verb(cmd.Verb) {
+	case coupling.Link:
+	case coupling.Replace, coupling.Supersede:
+		pulls = pulls[len(pulls)-1:]
+	default:
+		return "", nil
+	}
+	facts, err := s.r.pulls(ctx, pulls...)
+	if err != nil && transient(err) {
+		return "", err
+	}
+	for _, p := range pulls {
+		if facts[p].Absent() {
+			return p.In(s.pull.Repo) + " is no pull request", nil
+		}
+	}
+	return "", nil
 }
 
 // pulls resolves the pull requests that a command names.

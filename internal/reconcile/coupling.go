@@ -34,7 +34,11 @@ func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupl
 	if _, err := r.load(ctx, docOverlay, string(home), &o); err != nil {
 		return nil, err
 	}
-	return coupling.Assemble(home, d.rules().Couplings, o.Effects), nil
+	declared, effects, err := r.names(home).couplings(ctx, d.rules().Couplings, o.Effects)
+	if err != nil {
+		return nil, err
+	}
+	return coupling.Assemble(home, declared, effects), nil
 }
 
 // couplings judges a batch of couplings of one home from one set of reads.
@@ -364,6 +368,11 @@ func (r *Reconciler) cut(s rules.Snapshot, repo coupling.Repo, release string) b
 // judgementsOf loads the judgements of the couplings that a pull request is in, in the order of their keys, without
 // those that may not say anything about it because its repository does not trust their home.
 func (r *Reconciler) judgementsOf(ctx context.Context, p coupling.Pull) ([]judgementDoc, error) {
+	return r.judgementsWith(ctx, p, map[string]judgementDoc{})
+}
+
+// judgementsWith takes what is loaded already from a map by coupling, and adds to it.
+func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded map[string]judgementDoc) ([]judgementDoc, error) {
 	var d memberDoc
 	if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
 		return nil, err
@@ -375,15 +384,22 @@ func (r *Reconciler) judgementsOf(ctx context.Context, p coupling.Pull) ([]judge
 	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
 		return nil, err
 	}
-	pol := repo.rules()
 	var out []judgementDoc
 	for _, key := range d.Couplings {
-		var j judgementDoc
-		rev, err := r.load(ctx, docJudgement, key, &j)
-		if err != nil {
-			return nil, err
+		j, ok := loaded[key]
+		if !ok {
+			rev, err := r.load(ctx, docJudgement, key, &j)
+			if err != nil {
+				return nil, err
+			}
+			if rev == 0 {
+				continue
+			}
+			loaded[key] = j
 		}
-		if rev > 0 && repo.trusts(j.Coupling.Home, pol) {
+		if trusted, err := r.trusts(ctx, repo, j.Coupling.Home); err != nil {
+			return nil, err
+		} else if trusted {
 			out = append(out, j)
 		}
 	}

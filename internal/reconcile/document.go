@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -33,6 +32,7 @@ const (
 	docPage      = "page"      // key: pull request
 	docTimeline  = "timeline"  // key: repository " " gate
 	docWatermark = "watermark" // key: what has been listed so far
+	docMoved     = "moved"     // key: former name of a repository, in lower case
 )
 
 // repoDoc is a repository as it was last surveyed, and the policy in force there.
@@ -56,6 +56,8 @@ type repoDoc struct {
 // database may be new and relbot not.
 const settling = 10 * time.Minute
 
+func (r *Reconciler) settling(d repoDoc) bool { return r.Now().Sub(d.Since) < settling }
+
 // parsed keeps policies that were parsed: the same text is asked for many times in an evaluation.
 var parsed, _ = lru.New[string, rules.Policy](512)
 
@@ -73,11 +75,6 @@ func (d repoDoc) rules() rules.Policy {
 		}
 	}
 	return rules.Policy{Check: rules.DefaultCheck, Report: rules.DefaultReport, Permissions: rules.DefaultPermissions}
-}
-
-// trusts reports whether couplings at home may block pull requests of this repository.
-func (d repoDoc) trusts(home coupling.Repo, p rules.Policy) bool {
-	return d.Name.Same(home) || slices.ContainsFunc(p.Trust, home.Same)
 }
 
 // judgementDoc is the last judgement of a coupling.

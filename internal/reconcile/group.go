@@ -117,7 +117,10 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 			return rules.Verdict{}, nil, err
 		}
 		for _, key := range keys.Couplings {
-			if home := homeOf(key); d.trusts(home, d.rules()) && !slices.Contains(homes[home], key) {
+			home := homeOf(key)
+			if trusted, err := r.trusts(ctx, d, home); err != nil {
+				return rules.Verdict{}, nil, err
+			} else if trusted && !slices.Contains(homes[home], key) {
 				homes[home] = append(homes[home], key)
 			}
 		}

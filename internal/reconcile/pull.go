@@ -497,8 +497,11 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 		return nil // a backport's copied text makes no member
 	}
 	for _, l := range lines {
-		proposal := propose(p, l)
-		proposal, err := r.existing(ctx, l, proposal, out)
+		proposal, err := r.propose(ctx, p, l)
+		if err != nil {
+			return err
+		}
+		proposal, err = r.existing(ctx, l, proposal, out)
 		if err != nil {
 			return err
 		}

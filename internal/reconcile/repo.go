@@ -38,6 +38,7 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 			if err := r.rename(ctx, old, repo.Name); err != nil {
 				return err
 			}
+			delete(known, string(old))
 		}
 		d, seen := known[string(repo.Name)]
 		if seen && !d.Gone && d.Repository == repo {
@@ -117,7 +118,10 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		affected[i].Key = strings.Replace(affected[i].Key, string(from), string(to), 1)
 		affected[i].Lane = strings.Replace(affected[i].Lane, string(from), string(to), 1)
 	}
-	return r.Store.Put(ctx, docs, append(affected, repoWork(to)))
+	if err := r.Store.Put(ctx, docs, append(affected, repoWork(to))); err != nil {
+		return err
+	}
+	return r.moved(ctx, from, to)
 }
 
 // touching is the work of every coupling that has to do with a repository: those at home there, and those elsewhere

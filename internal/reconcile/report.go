@@ -71,7 +71,7 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	if len(fresh) > 0 {
 		key := "report " + hash
 		issue := coupling.Pull{Repo: repo, Number: last.Issue}
-		if err := r.Publish.Once(ctx, issue, string(repo)+" "+key, note.ReplyMarker(key), note.ReplyMarker(key)+"\n"+note.ReportComment(rep, fresh)); err != nil {
+		if err := r.Publish.Once(ctx, issue, string(repo)+" "+key, note.ReplyMarker(key), note.ReplyMarker(key)+"\n"+note.ReportComment(rep, fresh), false); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	if repo.Gone || repo.Archived || repo.Name == "" {
 		return nil
 	}
-	hint.Verify = hint.Verify || r.Now().Sub(repo.Since) < settling
+	hint.Verify = hint.Verify || r.settling(repo)
 	js, err := r.judgementsOf(ctx, p)
 	if err != nil {
 		return err
@@ -263,12 +263,12 @@ func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
 	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
 		return err
 	}
-	if repo.Gone || !repo.trusts(j.Coupling.Home, repo.rules()) {
-		return nil
+	if trusted, err := r.trusts(ctx, repo, j.Coupling.Home); err != nil || repo.Gone || !trusted {
+		return err
 	}
 	for _, a := range j.Alarms {
 		if alarmID(a) == id {
-			return r.Publish.Once(ctx, p, "alarm "+c.Key, note.ReplyMarker("alarm "+id), note.Alarm(a, j.Judgement, p, "alarm "+id))
+			return r.Publish.Once(ctx, p, "alarm "+c.Key, note.ReplyMarker("alarm "+id), note.Alarm(a, j.Judgement, p, "alarm "+id), r.settling(repo))
 		}
 	}
 	return nil // mended meanwhile
@@ -286,11 +286,14 @@ func splitSpace(s string) (string, string) {
 // together shows each member with what all of its couplings say of it: one that may merge for this coupling may have to wait for another. A
 // coupling with a private member elsewhere keeps what it says to its own notes.
 func (r *Reconciler) together(ctx context.Context, js []judgementDoc) ([]judgementDoc, error) {
-	out := slices.Clone(js)
+	out, loaded := slices.Clone(js), map[string]judgementDoc{}
+	for _, j := range js {
+		loaded[j.Coupling.Key()] = j
+	}
 	for i, j := range js {
 		out[i].Members = slices.Clone(j.Members)
 		for k, m := range j.Members {
-			all, err := r.judgementsOf(ctx, m.Pull)
+			all, err := r.judgementsWith(ctx, m.Pull, loaded)
 			if err != nil {
 				return nil, err
 			}

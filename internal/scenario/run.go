@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,6 +39,7 @@ type Start func(ctx context.Context, o StartOptions) (Server, error)
 // StartOptions are what a server needs to know.
 type StartOptions struct {
 	APIURL      string
+	HTTP        http.RoundTripper // of requests to the API
 	AppID       int64
 	Key         []byte // PEM
 	Secret      string
@@ -78,8 +78,6 @@ type World struct {
 	o        Options
 	now      time.Time
 	server   Server
-	api      *http.Server
-	apiURL   string
 	key      []byte
 	database string
 	temp     string
@@ -105,13 +103,6 @@ func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
 	w := &World{Scenario: s, o: o, now: s.Clock, comments: map[string]int64{}}
 	w.key = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	w.GitHub = ghsim.New(ghsim.Options{Clock: func() time.Time { return w.now }, AppID: 1, Key: &key.PublicKey, Secret: secret, Inspect: o.Inspect})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w.api = &http.Server{Handler: w.GitHub.Handler(), ReadHeaderTimeout: time.Minute}
-	go func() { _ = w.api.Serve(l) }() // ends with Close
-	w.apiURL = "http://" + l.Addr().String()
 	if err := w.begin(ctx); err != nil {
 		w.Close()
 		return nil, err
@@ -183,14 +174,14 @@ func (w *World) newDatabase() error {
 		}
 		w.temp = dir
 	}
-	w.database = "sqlite:" + filepath.Join(w.temp, fmt.Sprintf("relbot-%d.db", time.Now().UnixNano()))
+	w.database = "sqlite:" + filepath.Join(w.temp, fmt.Sprintf("relbot-%d.db?synchronous=off", time.Now().UnixNano()))
 	return nil
 }
 
 // boot starts a server on the present database.
 func (w *World) boot(ctx context.Context) error {
 	s, err := w.o.Start(ctx, StartOptions{
-		APIURL: w.apiURL, AppID: 1, Key: w.key, Secret: secret, DatabaseURL: w.database, PublicURL: w.Scenario.URL,
+		APIURL: "http://api.github.test", HTTP: direct{w.GitHub.Handler()}, AppID: 1, Key: w.key, Secret: secret, DatabaseURL: w.database, PublicURL: w.Scenario.URL,
 		Settings: w.Scenario.Settings, Now: func() time.Time { return w.now }, Log: w.o.Log,
 	})
 	if err != nil {
@@ -205,7 +196,6 @@ func (w *World) Close() {
 	if w.server != nil {
 		w.server.Close()
 	}
-	w.api.Close()
 	if w.temp != "" {
 		os.RemoveAll(w.temp)
 	}
@@ -218,20 +208,12 @@ func (w *World) send(ctx context.Context, d ghsim.Delivery) (int, error) {
 		return 0, err
 	}
 	r.Header = d.Header.Clone()
-	rec := &recorder{header: http.Header{}, status: http.StatusOK}
-	w.server.Handler().ServeHTTP(rec, r)
-	return rec.status, nil
+	res, err := direct{w.server.Handler()}.RoundTrip(r)
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, nil
 }
-
-// recorder keeps the status of an answer.
-type recorder struct {
-	header http.Header
-	status int
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
 
 // maxRounds ends a world that never comes to rest: relbot answering its own events for ever.
 const maxRounds = 200
@@ -430,6 +412,9 @@ func (w *World) editNote(a Action) error {
 
 // Pending counts the rows of work that are due or failing.
 func (w *World) Pending(ctx context.Context) (int, error) { return w.server.Pending(ctx) }
+
+// Act performs one action before relbot hears of it.
+func (w *World) Act(ctx context.Context, a Action) error { return w.do(ctx, a) }
 
 // Step performs one step and holds its expectations against the embedded GitHub.
 func (w *World) Step(ctx context.Context, s Step) StepResult {

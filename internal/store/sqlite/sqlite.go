@@ -37,19 +37,21 @@ var migrations embed.FS
 
 // Store is a [store.Store] in a file.
 type Store struct {
-	write, read *sql.DB
-	lock        *os.File
-	intake      chan accept
-	notify      chan struct{}
-	stop        chan struct{}
-	closing     sync.Once
-	done        sync.WaitGroup
-	zip         *zstd.Encoder
-	unzip       *zstd.Decoder
-	dir         string // of a temporary database, removed at the end
-	path        string
-	file        os.FileInfo // as it was opened
-	turns       store.Turns
+	write   *writer
+	read    *reader
+	lock    *os.File
+	intake  chan accept
+	notify  chan struct{}
+	stop    chan struct{}
+	closing sync.Once
+	done    sync.WaitGroup
+	zip     *zstd.Encoder
+	unzip   *zstd.Decoder
+	dir     string // of a temporary database, removed at the end
+	path    string
+	file    os.FileInfo // as it was opened
+	turns   store.Turns
+	hasty   bool // a commit does not wait for the disk
 }
 
 // accept is a delivery on its way to the writer.
@@ -69,7 +71,8 @@ const (
 	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
 )
 
-// Open opens or creates the database file, for one process; ":memory:" is a temporary one.
+// Open opens or creates the database file, for one process; ":memory:" is a temporary one. With "?synchronous=off" behind the path a commit does
+// not wait for the disk: what a simulation writes may be lost with the machine.
 func Open(ctx context.Context, path string) (*Store, error) {
 	return begin(path, func(s *Store, path string) error {
 		if err := s.own(path); err != nil {
@@ -111,11 +114,12 @@ func begin(path string, open func(s *Store, path string) error) (*Store, error) 
 		}
 		s.dir, path = dir, filepath.Join(dir, "relbot.db")
 	}
+	path, s.hasty = strings.CutSuffix(path, "?synchronous=off")
 	if err := open(s, path); err != nil {
 		s.release()
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	s.done.Go(s.writer)
+	s.done.Go(s.takeIn)
 	return s, nil
 }
 
@@ -135,24 +139,23 @@ func (s *Store) own(path string) error {
 }
 
 func (s *Store) connect(path string) error {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
+	synchronous := "synchronous(FULL)"
+	if s.hasty {
+		synchronous = "synchronous(OFF)"
+	}
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)"}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 	var err error
-	if s.write, err = sql.Open("sqlite", dsn); err != nil {
+	if s.write, err = newWriter(dsn); err != nil {
 		return err
 	}
-	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn+"&_pragma="+url.QueryEscape("query_only(1)")); err != nil {
+	if s.read, err = newReader(dsn + "&_pragma=" + url.QueryEscape("query_only(1)")); err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(4)
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err != nil {
 		return err
 	}
 	if s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); err != nil {
-		return err
-	}
-	if err := s.write.Ping(); err != nil {
 		return err
 	}
 	s.path = path
@@ -190,7 +193,7 @@ func (s *Store) Migrate(ctx context.Context, version int) error {
 		if err != nil {
 			return err
 		}
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.write.tx(ctx, func(tx *statements) error {
 			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
 				return err
 			}
@@ -263,7 +266,7 @@ func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
 
 // Import replaces everything.
 func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.write.tx(ctx, func(tx *statements) error {
 		insert := map[string]*sql.Stmt{}
 		for _, t := range tables {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+t.Name); err != nil {
@@ -289,17 +292,6 @@ func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (s
 			}
 		}
 	})
-}
-
-func (s *Store) tx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
 }
 
 // Close ends the writer and closes the file. It may be called more than once.
@@ -360,8 +352,8 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	}
 }
 
-// writer commits deliveries in groups: what queued up while the last commit ran.
-func (s *Store) writer() {
+// takeIn commits deliveries in groups: what queued up while the last commit ran.
+func (s *Store) takeIn() {
 	for {
 		select {
 		case <-s.stop:
@@ -387,7 +379,7 @@ func (s *Store) commit(group []accept) {
 	fresh := make([]bool, len(group))
 	err := s.there()
 	if err == nil {
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.write.tx(ctx, func(tx *statements) error {
 			for i, a := range group {
 				ok, err := insert(ctx, tx, a)
 				if err != nil {
@@ -419,7 +411,7 @@ func (s *Store) there() error {
 }
 
 // insert records a delivery and its work. A GUID that is known brings back only work that was given up.
-func insert(ctx context.Context, tx *sql.Tx, a accept) (bool, error) {
+func insert(ctx context.Context, tx *statements, a accept) (bool, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES (?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING`,
 		a.d.GUID, a.d.Event, millis(a.d.Received), a.d.Payload)
 	if err != nil {
@@ -438,7 +430,7 @@ func insert(ctx context.Context, tx *sql.Tx, a accept) (bool, error) {
 	return true, enqueue(ctx, tx, a.work, a.d.GUID)
 }
 
-func enqueue(ctx context.Context, tx *sql.Tx, work []store.Work, guid string) error {
+func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string) error {
 	for _, w := range work {
 		lane := w.Lane
 		if lane == "" {
@@ -511,7 +503,7 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 	if len(work) == 0 {
 		return nil
 	}
-	err := s.tx(ctx, func(tx *sql.Tx) error { return enqueue(ctx, tx, work, "") })
+	err := s.write.tx(ctx, func(tx *statements) error { return enqueue(ctx, tx, work, "") })
 	s.wake()
 	return err
 }
@@ -520,7 +512,7 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
 	until := now.Add(lease)
 	var out []store.Claimed
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.write.tx(ctx, func(tx *statements) error {
 		out = nil
 		accounts, err := waiting(ctx, tx, now)
 		if err != nil {
@@ -551,7 +543,7 @@ ORDER BY run_at, kind, key LIMIT 1`, account, millis(now), millis(now), millis(n
 }
 
 // waiting lists the accounts that have anything due, by one step in the index for each.
-func waiting(ctx context.Context, tx *sql.Tx, now time.Time) ([]string, error) {
+func waiting(ctx context.Context, tx *statements, now time.Time) ([]string, error) {
 	rows, err := tx.QueryContext(ctx, store.Waiting("?"), millis(now))
 	if err != nil {
 		return nil, err
@@ -568,7 +560,7 @@ func waiting(ctx context.Context, tx *sql.Tx, now time.Time) ([]string, error) {
 	return out, rows.Err()
 }
 
-func take(ctx context.Context, tx *sql.Tx, lane, kind string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
+func take(ctx context.Context, tx *statements, lane, kind string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
 	rows, err := tx.QueryContext(ctx, `
 UPDATE work SET owner = ?, lease = ?
 WHERE (kind, key) IN (
@@ -595,7 +587,7 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.write.tx(ctx, func(tx *statements) error {
 		for _, c := range claimed {
 			res, err := tx.ExecContext(ctx, `UPDATE work SET lease = ? WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
 			if err := affected(res, err); err != nil {
@@ -714,7 +706,7 @@ func (s *Store) Release(ctx context.Context, owner string) error {
 // Every queues work once for each name and slot.
 func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
 	mine := false
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.write.tx(ctx, func(tx *statements) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO periodic (name, slot) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, millis(slot))
 		if err != nil {
 			return err
@@ -756,7 +748,7 @@ func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, erro
 
 // Put writes documents and queues work.
 func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.write.tx(ctx, func(tx *statements) error {
 		for _, d := range docs {
 			if err := put(ctx, tx, d); err != nil {
 				return err
@@ -770,7 +762,7 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 	return err
 }
 
-func put(ctx context.Context, tx *sql.Tx, d store.Document) error {
+func put(ctx context.Context, tx *statements, d store.Document) error {
 	var res sql.Result
 	var err error
 	switch {
@@ -846,7 +838,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err := s.there(); err != nil {
 		return err
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.write.tx(ctx, func(tx *statements) error {
 		_, err := tx.ExecContext(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
 		return err
 	})

@@ -1,0 +1,144 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/relbot/relbot/internal/command"
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// movedDoc is where a repository went that was renamed or transferred.
+type movedDoc struct {
+	To coupling.Repo `json:"to"`
+}
+
+// moved notes that a repository has another name now, also for the names that it had before.
+func (r *Reconciler) moved(ctx context.Context, from, to coupling.Repo) error {
+	all, err := list[movedDoc](ctx, r, docMoved, "")
+	if err != nil {
+		return err
+	}
+	names := []string{strings.ToLower(string(from))}
+	for name, d := range all {
+		if d.To == from {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if _, err := update(ctx, r, docMoved, name, func(d *movedDoc) ([]store.Work, bool) {
+			d.To = to
+			return nil, true
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names finds the present names of repositories. What people wrote outlives a rename, and GitHub does not tell upper from lower case.
+type names struct {
+	r    *Reconciler
+	seen map[coupling.Repo]coupling.Repo
+}
+
+// names knows home by its present name.
+func (r *Reconciler) names(home coupling.Repo) names {
+	return names{r, map[coupling.Repo]coupling.Repo{home: home}}
+}
+
+func (n names) repo(ctx context.Context, repo coupling.Repo) (coupling.Repo, error) {
+	if name, ok := n.seen[repo]; ok {
+		return name, nil
+	}
+	name := repo
+	if d, err := n.r.Store.Get(ctx, docRepo, string(repo)); err != nil {
+		return repo, err
+	} else if d.Rev == 0 {
+		known, err := list[repoDoc](ctx, n.r, docRepo, "")
+		if err != nil {
+			return repo, err
+		}
+		var m movedDoc
+		if _, err := n.r.load(ctx, docMoved, strings.ToLower(string(repo)), &m); err != nil {
+			return repo, err
+		}
+		name = coupling.Repo(cmpOr(string(m.To), string(repo)))
+		for other := range known {
+			if repo.Same(coupling.Repo(other)) {
+				name = coupling.Repo(other)
+			}
+		}
+	}
+	n.seen[repo] = name
+	return name, nil
+}
+
+func (n names) pull(ctx context.Context, p *coupling.Pull) error {
+	if p.IsZero() {
+		return nil
+	}
+	var err error
+	p.Repo, err = n.repo(ctx, p.Repo)
+	return err
+}
+
+func (n names) members(ctx context.Context, ms []coupling.Member) ([]coupling.Member, error) {
+	out := slices.Clone(ms)
+	for i := range out {
+		if err := n.pull(ctx, &out[i].Pull); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// couplings gives couplings and effects with present names; what a parsed policy shares is left as it is.
+func (n names) couplings(ctx context.Context, cs []coupling.Coupling, es []coupling.Effect) ([]coupling.Coupling, []coupling.Effect, error) {
+	cs, es = slices.Clone(cs), slices.Clone(es)
+	var err error
+	for i := range cs {
+		if cs[i].Members, err = n.members(ctx, cs[i].Members); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i := range es {
+		if es[i].Members, err = n.members(ctx, es[i].Members); err != nil {
+			return nil, nil, err
+		}
+		for _, p := range []*coupling.Pull{&es[i].Pull, &es[i].With} {
+			if err := n.pull(ctx, p); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return cs, es, nil
+}
+
+// target gives a pull request that a person named, at home, its present name. What names none is left to who reads it.
+func (n names) target(ctx context.Context, home coupling.Repo, t command.Target) (command.Target, error) {
+	p, err := t.In(home)
+	if t.Pull == "" || err != nil {
+		return t, nil
+	}
+	err = n.pull(ctx, &p)
+	t.Pull = p.String()
+	return t, err
+}
+
+// trusts reports whether couplings at home may block pull requests of a repository; its policy may name home as it was called before.
+func (r *Reconciler) trusts(ctx context.Context, repo repoDoc, home coupling.Repo) (bool, error) {
+	pol := repo.rules()
+	if repo.Name.Same(home) || slices.ContainsFunc(pol.Trust, home.Same) {
+		return true, nil
+	}
+	n := r.names(repo.Name)
+	for _, trusted := range pol.Trust {
+		if name, err := n.repo(ctx, trusted); err != nil || name == home {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+)
+
+// statements keeps each statement compiled: compiling takes longer than most of them run. Its methods are those of
+// database/sql.
+type statements struct {
+	prepare func(ctx context.Context, text string) (*sql.Stmt, error)
+	mu      sync.Mutex
+	kept    map[string]*sql.Stmt
+}
+
+func newStatements(prepare func(ctx context.Context, text string) (*sql.Stmt, error)) *statements {
+	return &statements{prepare: prepare, kept: map[string]*sql.Stmt{}}
+}
+
+func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st, ok := s.kept[text]; ok {
+		return st, nil
+	}
+	st, err := s.prepare(ctx, text)
+	if err == nil {
+		s.kept[text] = st
+	}
+	return st, err
+}
+
+func (s *statements) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	st, err := s.get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
+}
+
+func (s *statements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, err := s.get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (s *statements) QueryRowContext(ctx context.Context, text string, args ...any) row {
+	rows, err := s.QueryContext(ctx, text, args...)
+	return row{rows, err}
+}
+
+// PrepareContext compiles a statement that the caller closes.
+func (s *statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	return s.prepare(ctx, text)
+}
+
+// row is the only row of a query.
+type row struct {
+	rows *sql.Rows
+	err  error
+}
+
+// Scan reads the row, or returns [sql.ErrNoRows].
+func (r row) Scan(into ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	err := sql.ErrNoRows
+	if r.rows.Next() {
+		err = r.rows.Scan(into...)
+	} else if broken := r.rows.Err(); broken != nil {
+		err = broken
+	}
+	return errors.Join(err, r.rows.Close())
+}
+
+func (s *statements) close() {
+	for _, st := range s.kept {
+		st.Close()
+	}
+}
+
+// reader is a pool of connections that only read.
+type reader struct {
+	*statements
+	db *sql.DB
+}
+
+func newReader(dsn string) (*reader, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	return &reader{newStatements(db.PrepareContext), db}, nil
+}
+
+// Conn reserves a connection.
+func (r *reader) Conn(ctx context.Context) (*sql.Conn, error) { return r.db.Conn(ctx) }
+
+func (r *reader) Close() {
+	r.close()
+	r.db.Close()
+}
+
+// writer is the one connection that writes. Transactions are begun by hand: those of database/sql compile every statement anew.
+type writer struct {
+	*statements
+	db   *sql.DB
+	conn *sql.Conn
+	turn sync.Mutex
+}
+
+func newWriter(dsn string) (*writer, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &writer{statements: newStatements(conn.PrepareContext), db: db, conn: conn}, nil
+}
+
+func (w *writer) Close() {
+	w.close()
+	w.conn.Close()
+	w.db.Close()
+}
+
+// ExecContext executes one statement outside a transaction.
+func (w *writer) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	return w.statements.ExecContext(ctx, text, args...)
+}
+
+// tx does something in one transaction.
+func (w *writer) tx(ctx context.Context, do func(*statements) error) (err error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	tx := w.statements
+	if _, err := tx.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	committed := false
+	defer func() { // also when do panics
+		if !committed {
+			_, back := tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, back)
+		}
+	}()
+	if err := do(tx); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "COMMIT")
+	committed = err == nil
+	return err
+}
