@@ -32,10 +32,11 @@ var directions = []row{
 	{"internal/rules", []string{"coupling", "versionscan"}, "judging looks at facts alone"},
 	{"internal/command", []string{"coupling", "nearest"}, "a command is text until it is run"},
 	{"internal/drift", []string{"coupling", "rules", "versionscan"}, "drift is computed from judgements"},
+	{"internal/flip", []string{"coupling", "rules", "versionscan"}, "what flipped is told from judgements and facts"},
 	{"internal/timeline", []string{"versionscan"}, "a drawing knows releases"},
 	{"internal/policy", []string{"coupling", "rules", "versionscan", "strict", "nearest"}, "the policy file turns into rules"},
 	{"internal/forge", []string{"coupling", "versionscan"}, "the border to GitHub has plain types"},
-	{"internal/note", []string{"coupling", "rules", "versionscan", "command", "drift", "forge"}, "words come after judgement"},
+	{"internal/note", []string{"coupling", "rules", "versionscan", "command", "drift", "flip", "forge"}, "words come after judgement"},
 	{"internal/store", []string{"coupling"}, "remembering knows no rules"},
 	{"internal/store/sqlite", []string{"store"}, "an engine keeps what the store says"},
 	{"internal/store/postgres", []string{"store"}, "an engine keeps what the store says"},
@@ -49,12 +50,13 @@ var directions = []row{
 	{"internal/webhook", []string{"store"}, "intake records and queues, and never judges"},
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"coupling", "forge", "note", "store"}, "effects come last"},
-	{"internal/reconcile", []string{"command", "coupling", "drift", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/reconcile", []string{"command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
 	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},
+	{"internal/dashboard", []string{"coupling", "drift", "flip", "forge", "note", "reconcile", "rules", "store", "timeline"}, "pages show what is remembered, and ask GitHub for nothing but permissions"},
 	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
-	{"internal/server", []string{"coupling", "job", "publish", "reconcile", "rules", "store", "telemetry", "webhook"}, "the program is put together here, without choosing engines or adapters"},
+	{"internal/server", []string{"coupling", "dashboard", "job", "publish", "reconcile", "rules", "store", "telemetry", "webhook"}, "the program is put together here, without choosing engines or adapters"},
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
 	{"internal/ghsim/ghspec", nil, "GitHub's descriptions, for tests"},
 	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
@@ -65,7 +67,7 @@ var directions = []row{
 }
 
 // pure packages compute; they have no context, no clock and no I/O.
-var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline"}
+var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline", "flip"}
 
 var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database/sql|math/rand.*)$`)
 
@@ -81,7 +83,7 @@ var owners = map[string]string{
 	"go.opentelemetry.io/":               "internal/telemetry",
 	"github.com/spf13/cobra":             "cmd/relbot",
 	"github.com/go-chi/chi/":             "internal/server internal/ghsim",
-	"github.com/hashicorp/golang-lru/v2": "internal/cache internal/reconcile",
+	"github.com/hashicorp/golang-lru/v2": "internal/cache internal/dashboard internal/reconcile",
 }
 
 // source is a parsed file of the module.

@@ -240,6 +240,18 @@ func trainSentence(v voice, j rules.Judgement) string {
 
 // next says the next action, and whose it is.
 func next(v voice, j rules.Judgement) string {
+	text, _ := action(v, j)
+	return text
+}
+
+// action is the next action, with the logins of those whose it is.
+func action(v voice, j rules.Judgement) (text string, by []string) {
+	login := func(m rules.MemberState) []string {
+		if m.Author == "" || v.hidden[m.Pull] {
+			return nil
+		}
+		return []string{m.Author}
+	}
 	who := func(m rules.MemberState) string {
 		if m.Author == "" || v.hidden[m.Pull] {
 			return ""
@@ -249,18 +261,18 @@ func next(v voice, j rules.Judgement) string {
 	open := func(m rules.MemberState) bool { return m.State == "open" || m.State == "draft" }
 	switch {
 	case j.State.Ended():
-		return ""
+		return "", nil
 	case j.Coupling.Hold != nil:
-		return fmt.Sprintf("%s holds it%s; %s lifts that.", v.code(j.Coupling.Hold.By), v.because(j.Coupling.Hold.Why), v.code("/relbot resume"))
+		return fmt.Sprintf("%s holds it%s; %s lifts that.", v.code(j.Coupling.Hold.By), v.because(j.Coupling.Hold.Why), v.code("/relbot resume")), []string{j.Coupling.Hold.By}
 	case len(j.Alarms) > 0:
 		r := j.Alarms[0].Reason
-		by := ""
-		for _, m := range slices.Concat(j.Members) {
-			if by == "" && open(m) || m.Pull == r.About && !slices.ContainsFunc(j.Members, open) {
-				by = who(m)
+		lead := ""
+		for _, m := range j.Members {
+			if lead == "" && open(m) || m.Pull == r.About && !slices.ContainsFunc(j.Members, open) {
+				lead, by = who(m), login(m)
 			}
 		}
-		return by + v.remedy(r)
+		return lead + v.remedy(r), by
 	}
 	for _, level := range []rules.Level{rules.Block, rules.Unknown} {
 		for _, m := range j.Members {
@@ -268,16 +280,16 @@ func next(v voice, j rules.Judgement) string {
 				speaker := v
 				speaker.self = m.Pull
 				if level == rules.Unknown {
-					return speaker.remedy(m.Verdict.Reasons[0])
+					return speaker.remedy(m.Verdict.Reasons[0]), nil
 				}
 				r := m.Verdict.Reasons[0]
 				if owner, ok := j.Member(gateOwner(j, r.Gate)); ok {
 					m = owner
 				}
-				if by := strings.TrimSuffix(who(m), ": "); by != "" {
-					return by + " (" + v.pull(m.Pull) + "): " + speaker.remedy(r)
+				if lead := strings.TrimSuffix(who(m), ": "); lead != "" {
+					return lead + " (" + v.pull(m.Pull) + "): " + speaker.remedy(r), login(m)
 				}
-				return speaker.remedy(r)
+				return speaker.remedy(r), nil
 			}
 		}
 	}
@@ -286,18 +298,21 @@ func next(v voice, j rules.Judgement) string {
 		switch {
 		case !open(m) || m.Verdict.Level != rules.Pass:
 		case m.State == "draft":
+			by = append(by, login(m)...)
 			acts = append(acts, who(m)+"make "+v.pull(m.Pull)+" ready for review")
 		default:
+			by = append(by, login(m)...)
 			acts = append(acts, who(m)+"merge "+v.pull(m.Pull))
 		}
 	}
 	switch {
 	case len(acts) > 0:
-		return strings.Join(acts[:min(len(acts), 10)], "; ") + "."
+		slices.Sort(by)
+		return strings.Join(acts[:min(len(acts), 10)], "; ") + ".", slices.Compact(by)
 	case j.State == coupling.Landed:
-		return "nobody has to act; the release is verified once its final tag exists."
+		return "nobody has to act; the release is verified once its final tag exists.", nil
 	}
-	return ""
+	return "", nil
 }
 
 // gateOwner is the open member that changes a gate; zero when there is none.
@@ -534,14 +549,22 @@ func mark(l rules.Level) string {
 // gateLink links a gate's value to its line. The link begins at the host's root, so that it is right on any GitHub.
 func gateLink(v voice, j rules.Judgement, g rules.GateState) string {
 	text := v.code(g.Value)
+	if link := gateHref(v, j, g); link != "" {
+		return "[" + text + "](" + link + ")"
+	}
+	return text
+}
+
+// gateHref is the address of a gate's line, from the host's root; "" where there is none that a reader may follow.
+func gateHref(v voice, j rules.Judgement, g rules.GateState) string {
 	home := j.Coupling.Home
 	for p := range v.hidden {
 		if p.Repo.Same(home) {
-			return text
+			return ""
 		}
 	}
 	if g.Path == "" || home == "" || strings.ContainsAny(g.Path, " ()<>[]\n") {
-		return text
+		return ""
 	}
 	ref := branch(j)
 	if !g.Owner.IsZero() {
@@ -552,7 +575,7 @@ func gateLink(v voice, j rules.Judgement, g rules.GateState) string {
 	if g.Line > 0 {
 		link += fmt.Sprintf("#L%d", g.Line)
 	}
-	return "[" + text + "](" + link + ")"
+	return link
 }
 
 func lately(changes []Change) string {

@@ -96,7 +96,7 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 		return err
 	}
 	for _, j := range rules.Evaluate(g.policy, s) {
-		if err := r.remember(ctx, j, g); err != nil {
+		if err := r.remember(ctx, j, g, s); err != nil {
 			return err
 		}
 	}
@@ -117,15 +117,19 @@ func homeOf(key string) coupling.Repo {
 }
 
 // remember keeps a judgement, says what changed since the last one, and queues what has to be shown.
-func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering) error {
+func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering, s rules.Snapshot) error {
 	now := r.Now()
 	key := j.Coupling.Key()
 	var former []coupling.Pull
 	gatesMoved := false
 	var turned []coupling.Pull // members of whom something else is said now
-	d, err := update(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Work, bool) {
+	d, err := updateWith(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Document, []store.Work, bool, error) {
 		before := *d
 		former, turned = nil, nil
+		beside, err := r.historyOf(ctx, before.Judgement, j, g, s, now)
+		if err != nil {
+			return nil, nil, false, err
+		}
 		for _, m := range j.Members {
 			if was, is := before.Member(m.Pull); !is || publish.Hash(was.Verdict) != publish.Hash(m.Verdict) {
 				turned = append(turned, m.Pull)
@@ -181,7 +185,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		for _, m := range j.Members {
 			work = append(work, showWork(m.Pull))
 		}
-		return work, changed
+		return beside, work, changed || len(beside) > 0, nil
 	})
 	if err != nil {
 		return err
@@ -288,7 +292,13 @@ func (r *Reconciler) forget(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	return r.Store.Put(ctx, []store.Document{{Kind: docJudgement, Key: key, Rev: rev}}, nil)
+	gone := []store.Document{{Kind: docJudgement, Key: key, Rev: rev}}
+	if h, err := r.Store.Get(ctx, docHistory, key); err != nil {
+		return err
+	} else if h.Rev > 0 {
+		gone = append(gone, store.Document{Kind: docHistory, Key: key, Rev: h.Rev})
+	}
+	return r.Store.Put(ctx, gone, nil)
 }
 
 // index notes whether a pull request is in a coupling, and shows it again when that changed.

@@ -22,6 +22,7 @@ const (
 	docRepo      = "repo"      // key: repository
 	docOverlay   = "overlay"   // key: home; what commands changed
 	docJudgement = "judgement" // key: coupling
+	docHistory   = "history"   // key: coupling; its flips and charts
 	docMember    = "member"    // key: pull request; the couplings it is in
 	docPull      = "pull"      // key: pull request; last known
 	docHead      = "head"      // key: repository "@" commit; the pull requests of which it is or was the head
@@ -160,11 +161,24 @@ type override struct {
 
 // reportDoc is the last report of a repository.
 type reportDoc struct {
-	Issue int         `json:"issue"`
-	Open  bool        `json:"open"`
-	Hash  string      `json:"hash"`
-	Rows  []drift.Row `json:"rows"`
+	Issue  int          `json:"issue"`
+	Open   bool         `json:"open"`
+	Hash   string       `json:"hash"`
+	Rows   []drift.Row  `json:"rows"`
+	Gates  []drift.Gate `json:"gates,omitempty"`
+	Nights []Night      `json:"nights,omitempty"` // oldest first, at most maxNights
 }
+
+// Night is how much had drifted when a report was made.
+type Night struct {
+	Date string             `json:"date"` // 2006-01-02
+	Rows int                `json:"rows"`
+	New  int                `json:"new"` // that had not stood in the report before
+	By   map[rules.Code]int `json:"by,omitempty"`
+}
+
+// maxNights bounds what is remembered of former reports.
+const maxNights = 60
 
 // watermark remembers up to when a list was read.
 type watermark struct {
@@ -198,20 +212,31 @@ func document(kind, key string, rev int64, v any) store.Document {
 // update reads a document, lets change alter it, and writes it with the work it calls for; it begins again when
 // somebody else wrote in between. change reports whether there is anything to write.
 func update[T any](ctx context.Context, r *Reconciler, kind, key string, change func(v *T) ([]store.Work, bool)) (T, error) {
+	return updateWith(ctx, r, kind, key, func(v *T) ([]store.Document, []store.Work, bool, error) {
+		work, write := change(v)
+		return nil, work, write, nil
+	})
+}
+
+// updateWith is [update] with further documents that are written in the same transaction.
+func updateWith[T any](ctx context.Context, r *Reconciler, kind, key string, change func(v *T) ([]store.Document, []store.Work, bool, error)) (T, error) {
 	for {
 		var v T
 		rev, err := r.load(ctx, kind, key, &v)
 		if err != nil {
 			return v, err
 		}
-		work, write := change(&v)
+		beside, work, write, err := change(&v)
+		if err != nil {
+			return v, err
+		}
 		if !write {
 			if len(work) > 0 {
 				err = r.Store.Enqueue(ctx, work...)
 			}
 			return v, err
 		}
-		err = r.Store.Put(ctx, []store.Document{document(kind, key, rev, v)}, work)
+		err = r.Store.Put(ctx, append(beside, document(kind, key, rev, v)), work)
 		if !errors.Is(err, store.ErrConflict) {
 			return v, err
 		}

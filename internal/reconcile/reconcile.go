@@ -84,10 +84,20 @@ type Reconciler struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	PublicURL string
+	// Pages says who may open the pages to which checks and notes link.
+	Pages Access
 	// Patience is how long a pass given before an outage of GitHub's reads is left standing.
 	Patience time.Duration
 	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.
 	Wrote func(ctx context.Context, before string, v rules.Verdict)
+
+	views views
+}
+
+// Access is how pages are opened.
+type Access struct {
+	SignIn bool // people sign in with GitHub
+	Public bool // pages of public repositories are for everybody
 }
 
 // DefaultPatience is the time after which an unknown verdict fails the check.

@@ -103,7 +103,7 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 			return err
 		}
 	}
-	for kind, sep := range map[string]string{docJudgement: ":", docMember: "#", docPull: "#", docOverride: "#", docComment: "#", docHead: "@", "note": "#", "check": "@"} {
+	for kind, sep := range map[string]string{docJudgement: ":", docHistory: ":", docMember: "#", docPull: "#", docOverride: "#", docComment: "#", docHead: "@", "note": "#", "check": "@"} {
 		all, err := r.Store.List(ctx, kind, string(from)+sep)
 		if err != nil {
 			return err

@@ -81,8 +81,19 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc, rep drift.Report, hash string) error {
 	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
 		before := publish.Hash(*d)
+		night := Night{Date: rep.At, Rows: len(rep.Drift), New: len(drift.New(d.Rows, rep.Drift)), By: map[rules.Code]int{}}
+		for _, row := range rep.Drift {
+			night.By[row.Code]++
+		}
+		nights := slices.DeleteFunc(slices.Clone(d.Nights), func(n Night) bool {
+			if n.Date == night.Date { // the same night's report once more
+				night.New += n.New
+			}
+			return n.Date == night.Date
+		})
+		nights = append(nights, night)
 		*d = last
-		d.Hash, d.Rows = hash, rep.Drift
+		d.Hash, d.Rows, d.Gates, d.Nights = hash, rep.Drift, rep.Gates, nights[max(0, len(nights)-maxNights):]
 		return nil, publish.Hash(*d) != before
 	})
 	return err

@@ -109,7 +109,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 			return err
 		}
 	}
-	page, err := r.page(ctx, p)
+	page, err := r.page(ctx, p, repo.Private)
 	if err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		return err
 	}
 	in := noteOf(p, repo, js)
-	if in.Page, err = r.page(ctx, p); err != nil {
+	if in.Page, err = r.page(ctx, p, repo.Private); err != nil {
 		return err
 	}
 	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: hint.Verify})

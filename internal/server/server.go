@@ -22,6 +22,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/dashboard"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/reconcile"
@@ -38,7 +39,9 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	PublicURL string
-	WebURL    string // of GitHub's own pages, to which the server's link
+	WebURL    string           // of GitHub's own pages, to which the server's link
+	SignIn    dashboard.GitHub // nil: nobody can sign in to the pages
+	Public    bool             // pages of public repositories are for everybody
 	// ReconcileInterval is how often everything is looked at; zero is [DefaultReconcileInterval].
 	ReconcileInterval time.Duration
 	// Owner names this process in leases; two processes on one database must differ.
@@ -90,6 +93,7 @@ func New(o Options) (*Server, error) {
 	s.recon = &reconcile.Reconciler{
 		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},
 		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
+		Pages: reconcile.Access{SignIn: o.SignIn != nil, Public: o.Public},
 	}
 	handlers := s.recon.Handlers()
 	s.runner = &job.Runner{
@@ -104,8 +108,14 @@ func New(o Options) (*Server, error) {
 	r.Method(http.MethodPost, "/webhook", measure.Intake(hook))
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	r.Get("/readyz", s.ready)
-	r.Get("/pulls/{owner}/{name}/{number}", s.page)
 	r.Get("/timeline/{owner}/{name}/{gate}.svg", s.timeline)
+	pages, err := dashboard.New(dashboard.Options{
+		Source: s.recon, Store: o.Store, GitHub: o.SignIn, Public: o.Public, PublicURL: o.PublicURL, WebURL: o.WebURL, Now: o.Now, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Handle("/*", pages)
 	s.handler = r
 	return s, nil
 }
@@ -118,7 +128,7 @@ func (s *Server) count(event, action, outcome string) {
 	}
 }
 
-// Handler serves the webhook and the probes.
+// Handler serves the webhook, the probes and the pages.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // ready says whether deliveries can be taken: the database answers and the program is not stopping.

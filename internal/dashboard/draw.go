@@ -1,0 +1,273 @@
+package dashboard
+
+import (
+	"fmt"
+	"html"
+	"html/template"
+	"slices"
+	"strings"
+
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/reconcile"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/timeline"
+)
+
+// Drawings are SVG without styles of their own: colours are classes of the style sheet, so that no inline style has to be allowed. What a
+// drawing shows is named in its label, and stands beside it in words.
+
+// canvas collects an SVG. All text goes through [canvas.text] or is a class name.
+type canvas struct{ strings.Builder }
+
+func (c *canvas) printf(format string, args ...any) { fmt.Fprintf(&c.Builder, format, args...) }
+
+func (c *canvas) text(class string, x, y int, anchor, s string) {
+	c.printf(`<text class="%s" x="%d" y="%d" text-anchor="%s">%s</text>`, class, x, y, anchor, html.EscapeString(s))
+}
+
+func (c *canvas) svg(width, height int, class, label string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<svg class="%s" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">%s</svg>`,
+		class, width, height, width, height, html.EscapeString(label), c.String()))
+}
+
+// clip shortens a text for a drawing.
+func clip(s string, limit int) string {
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit-1]) + "…"
+	}
+	return s
+}
+
+// glyphs tell verdicts apart without colours.
+var glyphs = map[string]string{"pass": "✓", "wait": "…", "block": "✕", "unknown": "?", "merged": "●", "gone": "–", "draft": "○"}
+
+// maxNodes bounds a graph; a larger one is in the list of edges alone.
+const maxNodes = 60
+
+// graph draws the merge order: members in columns, what merges first on the left.
+func graph(j rules.Judgement, reader note.Reader, worst levels) template.HTML {
+	c := j.Coupling
+	if len(c.Order) == 0 || len(j.Members) > maxNodes {
+		return ""
+	}
+	column := map[string]int{}
+	linked := map[string]bool{}
+	for range j.Members { // longest way; n nodes settle in n rounds, and a cycle ends with them
+		for _, e := range c.Order {
+			linked[e.Before], linked[e.After] = true, true
+			column[e.After] = min(max(column[e.After], column[e.Before]+1), len(j.Members)-1)
+		}
+	}
+	const boxW, boxH, gapX, gapY, pad = 208, 48, 64, 16, 4
+	rows := map[int]int{}
+	x, y := map[string]int{}, map[string]int{}
+	width, height := 0, 0
+	members := slices.Clone(j.Members)
+	slices.SortStableFunc(members, func(a, b rules.MemberState) int { // those without an edge last
+		is := func(m rules.MemberState) int {
+			if linked[m.Role] {
+				return 0
+			}
+			return 1
+		}
+		return is(a) - is(b)
+	})
+	for _, m := range members {
+		col := column[m.Role]
+		x[m.Role], y[m.Role] = pad+col*(boxW+gapX), pad+rows[col]*(boxH+gapY)
+		rows[col]++
+		width, height = max(width, x[m.Role]+boxW+pad), max(height, y[m.Role]+boxH+pad)
+	}
+	var b canvas
+	var said []string
+	for _, e := range c.Order {
+		if _, ok := x[e.Before]; !ok {
+			continue
+		}
+		if _, ok := x[e.After]; !ok {
+			continue
+		}
+		x1, y1, x2, y2 := x[e.Before]+boxW, y[e.Before]+boxH/2, x[e.After]-7, y[e.After]+boxH/2
+		class := "edge"
+		if e.Together {
+			class = "edge together"
+		}
+		bend := max(24, (x2-x1)/2)
+		b.printf(`<path class="%s" d="M%d %dC%d %d %d %d %d %d"/><path class="tip" d="M%d %dl-8 -5v10z"/>`, class, x1, y1, x1+bend, y1, x2-bend, y2, x2, y2, x2+7, y2)
+		said = append(said, fmt.Sprintf("%s %s %s", reader.Role(e.Before), e.Word(), reader.Role(e.After)))
+	}
+	for _, m := range members {
+		class, words := look(m, worst)
+		role, pull := reader.Role(m.Role), reader.Pull(m.Pull)
+		if reader.Hidden(m.Pull) {
+			role, pull = "private member", ""
+		}
+		nx, ny := x[m.Role], y[m.Role]
+		b.printf(`<rect class="node" x="%d" y="%d" width="%d" height="%d" rx="6"/><rect class="v-%s" x="%d" y="%d" width="4" height="%d" rx="2"/>`, nx, ny, boxW, boxH, class, nx+5, ny+8, boxH-16)
+		b.text("role", nx+18, ny+20, "start", clip(role, 22))
+		b.text("faint", nx+18, ny+37, "start", clip(strings.TrimSpace(pull+" "+words), 30))
+		b.printf(`<circle class="v-%s" cx="%d" cy="%d" r="9"/>`, class, nx+boxW-18, ny+boxH/2)
+		b.text("glyph", nx+boxW-18, ny+boxH/2+4, "middle", glyphs[class])
+	}
+	return b.svg(width, height, "graph", "Merge order: "+strings.Join(said, "; "))
+}
+
+// drawChart draws a lane for each member and gate over the releases. Filled is a release that has the change; a label on a gate's lane is its value, and a dashed one is what it must name.
+func drawChart(c chart) template.HTML {
+	const label, col, head, row = 176, 66, 44, 34
+	n := len(c.Releases)
+	columns := n
+	if c.Train != "" && (n == 0 || c.Releases[n-1].Version != c.Train) {
+		columns++
+	}
+	at := func(version string) (int, bool) {
+		for i, r := range c.Releases {
+			if r.Version == version {
+				return i, true
+			}
+		}
+		return columns - 1, version != "" && version == c.Train
+	}
+	middle := func(i int) int { return label + i*col + col/2 }
+	width, height := label+columns*col+8, head+len(c.Lanes)*row+6
+	var b canvas
+	if columns > n {
+		b.printf(`<rect class="train" x="%d" y="2" width="%d" height="%d" rx="6"/>`, label+n*col+2, col-4, height-4)
+		b.text("ver", middle(n), 18, "middle", clip(c.Train, 10))
+		b.text("faint", middle(n), 34, "middle", "next cut")
+	}
+	for i, r := range c.Releases {
+		b.text("ver", middle(i), 18, "middle", clip(r.Version, 10))
+		b.text("faint", middle(i), 34, "middle", short(r.Date))
+	}
+	var said []string
+	for k, l := range c.Lanes {
+		y := head + k*row + row/2
+		b.text(map[bool]string{true: "gate", false: "role"}[l.Gate], 2, y+4, "start", clip(l.Label, 25))
+		b.printf(`<path class="track" d="M%d %dH%d"/>`, middle(0), y, middle(columns-1))
+		for i := 0; i < n; i++ {
+			switch {
+			case l.Has[i] == timeline.Has && i+1 < n && l.Has[i+1] == timeline.Has:
+				b.printf(`<path class="run" d="M%d %dH%d"/>`, middle(i), y, middle(i+1))
+			case l.Has[i] == timeline.Has && i+1 == n && columns > n:
+				b.printf(`<path class="run" d="M%d %dH%d"/>`, middle(i), y, middle(n))
+			}
+		}
+		for i := 0; i < columns; i++ {
+			switch {
+			case i >= n && (n > 0 && l.Has[n-1] == timeline.Has):
+				b.printf(`<circle class="has" cx="%d" cy="%d" r="4"/>`, middle(i), y)
+			case i >= n && l.First == c.Train:
+				b.printf(`<circle class="will" cx="%d" cy="%d" r="6"/>`, middle(i), y)
+			case i >= n:
+				b.printf(`<circle class="not" cx="%d" cy="%d" r="4"/>`, middle(i), y)
+			case l.Has[i] == timeline.Has:
+				b.printf(`<circle class="has" cx="%d" cy="%d" r="6"/>`, middle(i), y)
+			case l.Has[i] == timeline.HasNot:
+				b.printf(`<circle class="not" cx="%d" cy="%d" r="4"/>`, middle(i), y)
+			default:
+				b.printf(`<circle class="unsure" cx="%d" cy="%d" r="7"/>`, middle(i), y)
+				b.text("faint", middle(i), y+4, "middle", "?")
+			}
+		}
+		text := l.Label
+		if l.First != "" {
+			text += " first ships in " + l.First
+		}
+		if l.Gate {
+			text = l.Label + " must name " + orUnknown(l.First)
+			want, known := at(l.First)
+			if known && !l.Right {
+				b.printf(`<rect class="want" x="%d" y="%d" width="60" height="22" rx="11"/>`, middle(want)-30, y-11)
+				b.text("wanted", middle(want), y+4, "middle", clip(l.First, 9))
+			}
+			if l.Value != "" {
+				i, shown := at(l.At)
+				value := l.Value
+				if !shown {
+					value = l.Value + "!"
+					if n > 0 && l.At < c.Releases[0].Version {
+						i, value = 0, "‹ "+l.Value
+					}
+				}
+				class := "wrong"
+				if l.Right {
+					class = "right"
+				}
+				b.printf(`<rect class="%s" x="%d" y="%d" width="60" height="22" rx="11"/>`, class, middle(i)-30, y-11)
+				b.text("value", middle(i), y+4, "middle", clip(value, 9))
+				text += ", says " + l.Value
+			}
+		}
+		said = append(said, text)
+	}
+	return b.svg(width, height, "chart", "Releases of "+c.Repo+": "+strings.Join(said, "; "))
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "an unknown release"
+	}
+	return s
+}
+
+// short is month and day of a date.
+func short(date string) string {
+	if len(date) == len("2006-01-02") {
+		return date[5:]
+	}
+	return date
+}
+
+// drawTimeline draws the timeline of one gate.
+func drawTimeline(t timeline.Timeline) template.HTML {
+	const most = 12
+	releases := t.Releases[max(0, len(t.Releases)-most):]
+	if len(releases) == 0 {
+		return ""
+	}
+	l := lane{Lane: timeline.Lane{Name: t.Subject, Gate: true, First: t.First, Value: t.Value, At: t.At, Right: t.Right}, Label: "gate " + t.Subject}
+	for _, r := range releases {
+		switch {
+		case r.Has == nil:
+			l.Has += string(timeline.NotKnown)
+		case *r.Has:
+			l.Has += string(timeline.Has)
+		default:
+			l.Has += string(timeline.HasNot)
+		}
+	}
+	return drawChart(chart{Repo: t.Subject, Releases: releases, Train: t.Train, Lanes: []lane{l}})
+}
+
+// drawTrend draws how much had drifted, a bar a report.
+func drawTrend(nights []reconcile.Night, size string) template.HTML {
+	bar, gap, height, most := 5, 2, 28, 30
+	if size == "large" {
+		bar, gap, height, most = 12, 4, 96, 60
+	}
+	nights = nights[max(0, len(nights)-most):]
+	if len(nights) == 0 {
+		return ""
+	}
+	top := 1
+	for _, n := range nights {
+		top = max(top, n.Rows)
+	}
+	var b canvas
+	for i, n := range nights {
+		x := i * (bar + gap)
+		h := n.Rows * (height - 4) / top
+		class := "bar"
+		if n.Rows == 0 {
+			h, class = 2, "bar none"
+		}
+		fresh := min(n.New, n.Rows) * (height - 4) / top
+		b.printf(`<rect class="%s" x="%d" y="%d" width="%d" height="%d"/>`, class, x, height-h, bar, h)
+		if fresh > 0 {
+			b.printf(`<rect class="bar fresh" x="%d" y="%d" width="%d" height="%d"/>`, x, height-h, bar, fresh)
+		}
+	}
+	first, last := nights[0], nights[len(nights)-1]
+	return b.svg(len(nights)*(bar+gap), height, "trend", fmt.Sprintf("Drift in %d reports: %d on %s, %d on %s, at most %d", len(nights), first.Rows, first.Date, last.Rows, last.Date, top))
+}

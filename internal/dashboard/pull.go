@@ -1,0 +1,98 @@
+package dashboard
+
+import (
+	"net/http"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/rules"
+)
+
+// pullPage is the page to which a check's Details link and a note lead.
+type pullPage struct {
+	Pull       coupling.Pull
+	Href       string // on GitHub
+	Open       bool
+	Class      string
+	Check      string // its title, in plain text
+	PullTitle  string
+	Reasons    []said
+	Proposals  []string
+	NearMisses []string
+	Preview    []string
+	Problems   []problem
+	Couplings  []couplingView
+	Unseen     int // couplings that the viewer may not see
+}
+
+type problem struct {
+	Place, Text string
+	Line        int
+}
+
+// pullOf is the pull request that an address names.
+func pullOf(r *http.Request) (coupling.Pull, bool) {
+	if r.PathValue("number") == "" {
+		return coupling.Pull{}, false
+	}
+	p, err := coupling.ParsePull(r.PathValue("owner")+"/"+r.PathValue("name")+"#"+r.PathValue("number"), "")
+	return p, err == nil
+}
+
+// pull shows one pull request.
+func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
+	p, ok := pullOf(r)
+	if !ok || !v.sees(p.Repo) {
+		return page{}, errNothing
+	}
+	seen, ok, err := d.o.Source.PullView(r.Context(), p)
+	if err != nil {
+		return page{}, err
+	}
+	if !ok {
+		return page{}, errNothing
+	}
+	out := pullPage{Pull: p, Href: d.onGitHub(p), Open: seen.Open, Class: string(seen.Verdict.Level), Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview}
+	var all, visible []rules.Judgement
+	for _, c := range seen.Couplings {
+		all = append(all, c.Judgement)
+		if !v.sees(c.Coupling.Home) {
+			out.Unseen++
+			continue
+		}
+		visible = append(visible, c.Judgement)
+		h, err := d.o.Source.History(r.Context(), c.Coupling.Key())
+		if err != nil {
+			return page{}, err
+		}
+		view, err := d.view(r, c, h, v)
+		if err != nil {
+			return page{}, err
+		}
+		view.Sub = true
+		out.Couplings = append(out.Couplings, view)
+		if m, ok := c.Member(p); ok && out.PullTitle == "" {
+			out.PullTitle = m.Title
+		}
+	}
+	reader := note.NewReader(p.Repo, v.sees, append(all, rules.Judgement{Warnings: append(seen.Verdict.Reasons, seen.Verdict.Warnings...)})...)
+	out.Check = reader.Title(p, seen.Verdict, visible)
+	if !seen.Open {
+		out.Class, out.Check = "gone", "This pull request is not open; no check is posted on it."
+	}
+	add := func(class string, rs []rules.Reason) {
+		for _, x := range rs {
+			s := said{Code: x.Code, Class: class}
+			s.Sentence, s.Remedy = reader.Say(coupling.Pull{}, x)
+			out.Reasons = append(out.Reasons, s)
+		}
+	}
+	if seen.Open {
+		add(out.Class, seen.Verdict.Reasons)
+		add("warn", seen.Verdict.Warnings)
+	}
+	for _, a := range seen.Annotations {
+		out.Problems = append(out.Problems, problem{a.Path, a.Message, a.Line})
+	}
+	return page{Template: "pull", Title: p.String(), Nav: "", Live: true, Data: out}, nil
+}
