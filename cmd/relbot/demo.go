@@ -18,6 +18,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/scenario"
+	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/scenarios"
 )
 
@@ -39,9 +40,12 @@ func demoCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&fast, "fast", false, "do not wait between the steps")
-	c.Flags().StringVar(&address, "serve", "", "serve the pages of the embedded GitHub at this address, and keep them open at the end")
+	c.Flags().StringVar(&address, "serve", "", "serve the pages of the embedded GitHub and the dashboard at this address, and keep them open at the end")
 	return c
 }
+
+// dashboardPath is where the demo shows the dashboard, beside the embedded GitHub.
+const dashboardPath = "/relbot"
 
 // demo plays the story, at the pace of one step a pause.
 func demo(ctx context.Context, out io.Writer, pause time.Duration, address string) error {
@@ -49,7 +53,21 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 	if len(problems) > 0 {
 		return fmt.Errorf("the story: %s", problems[0])
 	}
-	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: startSimulated})
+	start := startSimulated
+	var l net.Listener
+	if address != "" {
+		var err error
+		if l, err = net.Listen("tcp", address); err != nil {
+			return err
+		}
+		defer l.Close()
+		web := "http://" + l.Addr().String()
+		s.URL = web + dashboardPath
+		start = func(ctx context.Context, o scenario.StartOptions) (scenario.Server, error) {
+			return simulated(ctx, o, server.Options{Public: true, WebURL: web})
+		}
+	}
+	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: start})
 	if err != nil {
 		return unsure(err)
 	}
@@ -58,17 +76,16 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 	var served error
 	done := make(chan struct{})
 	if address != "" {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return err
-		}
-		srv := &http.Server{Handler: w.GitHub.Pages(), ReadHeaderTimeout: 5 * time.Second}
+		mux := http.NewServeMux()
+		mux.Handle("/", w.GitHub.Pages())
+		mux.Handle(dashboardPath+"/", http.StripPrefix(dashboardPath, w.Server().Handler()))
+		srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 		go func() {
 			defer close(done)
 			served = srv.Serve(l)
 		}()
 		defer srv.Close()
-		fmt.Fprintf(out, "The embedded GitHub's pages: http://%s/\n", l.Addr())
+		fmt.Fprintf(out, "The embedded GitHub's pages: http://%s/\nrelbot's dashboard:          %s/\n", l.Addr(), s.URL)
 	}
 	fmt.Fprintf(out, "%s\n%d steps on %s, through the same code as the server.\n", t.p.Paint("bold", s.Title), len(s.Steps), s.Repo)
 	for i, step := range s.Steps {
@@ -81,7 +98,7 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 	}
 	t.summary()
 	if address != "" {
-		fmt.Fprintf(out, "\nThe pages stay open at http://%s/ until you press Ctrl-C.\n", address)
+		fmt.Fprintf(out, "\nThe pages stay open at http://%s/, the dashboard at %s/, until you press Ctrl-C.\n", l.Addr(), s.URL)
 		select {
 		case <-ctx.Done():
 		case <-done:

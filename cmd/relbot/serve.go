@@ -130,10 +130,17 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	s, err := server.New(server.Options{
-		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
+	options := server.Options{
+		Public: set.Public,
+		Store:  st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
 		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce, Telemetry: measure,
-	})
+	}
+	if set.ClientID != "" {
+		if options.SignIn, err = ghapp.NewSignIn(ghapp.Settings{APIURL: set.GitHubAPIURL}, set.ClientID, set.ClientSecret); err != nil {
+			return err
+		}
+	}
+	s, err := server.New(options)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,11 @@ import (
 
 // startSimulated makes the same server as `relbot serve`, with a clock that a scenario moves.
 func startSimulated(ctx context.Context, o scenario.StartOptions) (scenario.Server, error) {
+	return simulated(ctx, o, server.Options{})
+}
+
+// simulated is [startSimulated] with some options set.
+func simulated(ctx context.Context, o scenario.StartOptions, options server.Options) (scenario.Server, error) {
 	st, err := engine.Open(ctx, o.DatabaseURL)
 	if err != nil {
 		return nil, err
@@ -29,7 +34,7 @@ func startSimulated(ctx context.Context, o scenario.StartOptions) (scenario.Serv
 	if err != nil {
 		return nil, err
 	}
-	options := server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte(o.Secret)}, Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Owner: uuid.NewString()}
+	options.Store, options.GitHub, options.Secrets, options.Now, options.Log, options.PublicURL, options.Owner = st, app, [][]byte{[]byte(o.Secret)}, o.Now, o.Log, o.PublicURL, uuid.NewString()
 	for name, text := range o.Settings {
 		switch name {
 		case "reconcile_interval":

@@ -279,31 +279,23 @@ func (d *Dashboard) gate(j rules.Judgement, g rules.GateState, reader note.Reade
 	return out
 }
 
-// events groups flips by what caused them, newest first.
+// events groups flips by the time at which they were found, newest first, with what caused them.
 func events(flips []flip.Flip, reader note.Reader, v viewer) []event {
 	var out []event
-	last := ""
 	for _, f := range flips {
-		var causes []string
-		for _, c := range f.Causes {
-			if text := reader.Cause(c, v.sees); !slices.Contains(causes, text) {
-				causes = append(causes, text)
-			}
-		}
 		who := reader.Role(f.Role) + " " + reader.Pull(f.Pull)
 		if !v.sees(f.Pull.Repo) {
 			who = "a member in a private repository"
 		}
-		key := f.At.String() + strings.Join(causes, "\n")
-		if len(f.Causes) == 1 && f.Causes[0].Kind == flip.Joined {
-			causes = []string{"became members"}
-			key = f.At.String()
+		if len(out) == 0 || !out[len(out)-1].At.Equal(f.At) {
+			out = append(out, event{At: f.At})
 		}
-		if key != last {
-			out = append(out, event{At: f.At, Causes: causes})
-		}
-		last = key
 		e := &out[len(out)-1]
+		for _, c := range f.Causes {
+			if text := reader.Cause(c, v.sees); !slices.Contains(e.Causes, text) {
+				e.Causes = append(e.Causes, text)
+			}
+		}
 		e.Flips = append(e.Flips, flipped{who, markOf(f.From), markOf(f.To)})
 	}
 	return out

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"html/template"
@@ -92,8 +93,21 @@ func graph(j rules.Judgement, reader note.Reader, worst levels) template.HTML {
 		if e.Together {
 			class = "edge together"
 		}
-		bend := max(24, (x2-x1)/2)
-		b.printf(`<path class="%s" d="M%d %dC%d %d %d %d %d %d"/><path class="tip" d="M%d %dl-8 -5v10z"/>`, class, x1, y1, x1+bend, y1, x2-bend, y2, x2, y2, x2+7, y2)
+		if column[e.After]-column[e.Before] > 1 { // below the boxes between them
+			low := y1 + boxH/2 + gapY/2 + 2
+			for _, m := range members {
+				if column[m.Role] > column[e.Before] && column[m.Role] < column[e.After] {
+					low = max(low, y[m.Role]+boxH+gapY/2+2)
+				}
+			}
+			height = max(height, low+pad)
+			b.printf(`<path class="%s" d="M%d %dC%d %d %d %d %d %dH%dC%d %d %d %d %d %d"/>`, class, x1, y1, x1+gapX/2, y1, x1+gapX/4, low, x1+gapX/2, low, x2-gapX/2, x2-gapX/4, low, x2-gapX/2, y2+6, x2, y2+6)
+			y2 += 6
+		} else {
+			bend := max(24, (x2-x1)/2)
+			b.printf(`<path class="%s" d="M%d %dC%d %d %d %d %d %d"/>`, class, x1, y1, x1+bend, y1, x2-bend, y2, x2, y2)
+		}
+		b.printf(`<path class="tip" d="M%d %dl-8 -5v10z"/>`, x2+7, y2)
 		said = append(said, fmt.Sprintf("%s %s %s", reader.Role(e.Before), e.Word(), reader.Role(e.After)))
 	}
 	for _, m := range members {
@@ -183,12 +197,9 @@ func drawChart(c chart) template.HTML {
 			}
 			if l.Value != "" {
 				i, shown := at(l.At)
-				value := l.Value
-				if !shown {
-					value = l.Value + "!"
-					if n > 0 && l.At < c.Releases[0].Version {
-						i, value = 0, "‹ "+l.Value
-					}
+				value := cmp.Or(l.At, l.Value)
+				if !shown { // it was before those that are drawn, or never was: the table beside says what it is
+					i, value = 0, "‹ "+value
 				}
 				class := "wrong"
 				if l.Right {

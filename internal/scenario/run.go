@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
@@ -76,7 +77,7 @@ type World struct {
 	Scenario *Scenario
 
 	o        Options
-	now      time.Time
+	now      atomic.Int64 // Unix milliseconds; pages that are open read it too
 	server   Server
 	key      []byte
 	database string
@@ -89,7 +90,10 @@ type World struct {
 }
 
 // Now is the simulated time.
-func (w *World) Now() time.Time { return w.now }
+func (w *World) Now() time.Time { return time.UnixMilli(w.now.Load()).UTC() }
+
+// Server is the program under test, which a restart replaces.
+func (w *World) Server() Server { return w.server }
 
 // NewWorld sets a scenario up: its repositories, with relbot installed on all of them.
 func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
@@ -100,9 +104,10 @@ func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Scenario: s, o: o, now: s.Clock, comments: map[string]int64{}}
+	w := &World{Scenario: s, o: o, comments: map[string]int64{}}
+	w.now.Store(s.Clock.UnixMilli())
 	w.key = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	w.GitHub = ghsim.New(ghsim.Options{Clock: func() time.Time { return w.now }, AppID: 1, Key: &key.PublicKey, Secret: secret, Inspect: o.Inspect})
+	w.GitHub = ghsim.New(ghsim.Options{Clock: w.Now, AppID: 1, Key: &key.PublicKey, Secret: secret, Inspect: o.Inspect})
 	if err := w.begin(ctx); err != nil {
 		w.Close()
 		return nil, err
@@ -182,7 +187,7 @@ func (w *World) newDatabase() error {
 func (w *World) boot(ctx context.Context) error {
 	s, err := w.o.Start(ctx, StartOptions{
 		APIURL: "http://api.github.test", HTTP: direct{w.GitHub.Handler()}, AppID: 1, Key: w.key, Secret: secret, DatabaseURL: w.database, PublicURL: w.Scenario.URL,
-		Settings: w.Scenario.Settings, Now: func() time.Time { return w.now }, Log: w.o.Log,
+		Settings: w.Scenario.Settings, Now: w.Now, Log: w.o.Log,
 	})
 	if err != nil {
 		return err
@@ -248,10 +253,10 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 	if err := w.settle(ctx); err != nil {
 		return err
 	}
-	target, quiet, leap := w.now.Add(d), 0, time.Duration(0)
+	target, quiet, leap := w.Now().Add(d), 0, time.Duration(0)
 	_, written := w.GitHub.Counts()
-	for w.now.Before(target) {
-		from := w.now
+	for w.Now().Before(target) {
+		from := w.Now()
 		next, ok := w.server.Wake(ctx)
 		if !ok || next.After(target) {
 			next = target
@@ -265,7 +270,7 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 		if !next.After(from) { // due already, but not done: it fails and comes back later
 			next = from.Add(time.Second)
 		}
-		w.now = next
+		w.now.Store(next.UnixMilli())
 		if err := w.server.Tick(ctx, from, next); err != nil {
 			return err
 		}
