@@ -309,6 +309,8 @@ func markOf(m flip.Mark) mark {
 		return mark{string(m.Level), levelWords[m.Level], m.Codes}
 	case m.State == "merged":
 		return mark{Class: "merged", Words: "merged"}
+	case m.State == "unreadable":
+		return mark{Class: "unknown", Words: m.State}
 	}
 	return mark{Class: "gone", Words: m.State}
 }

@@ -278,7 +278,7 @@ var (
 	signInFirst = message{http.StatusUnauthorized, "Sign in to see this page", "Pages are private here: you see what GitHub lets you read.", nil, true}
 	ended       = message{http.StatusUnauthorized, "You are signed out", "Your session has ended, or GitHub no longer takes it.", []string{"Sign in again: you come back to this page."}, true}
 	signedOut   = message{http.StatusOK, "You are signed out", "The session was forgotten here, and its token was ended at GitHub.", nil, true}
-	closed      = message{http.StatusUnauthorized, "Nobody can sign in here yet", "This relbot shows its pages to nobody, but for those to which a check or a note links.",
+	closed      = message{http.StatusNotFound, "Nobody can sign in here yet", "This relbot shows its pages to nobody, but for those to which a check or a note links.",
 		[]string{"Looking for a pull request? Follow the link in its check or its coordination note.", "Running this relbot? Set github_client_id and github_client_secret so that people can sign in with GitHub, or public: true for public repositories."}, false}
 	nothing = message{http.StatusNotFound, "There is nothing here that you may see", "No such page exists, or it belongs to a repository that GitHub does not let you read.",
 		[]string{"Check the address; a coupling or pull request may have been renamed or ended.", "If you should be able to read the repository, ask for access on GitHub and load this page again in some minutes."}, true}

@@ -366,6 +366,8 @@ func look(m rules.MemberState, worst levels) (class, words string) {
 		return string(worst.of(m)), levelWords[worst.of(m)]
 	case m.State == "merged":
 		return "merged", "merged"
+	case m.State == "unreadable":
+		return "unknown", m.State
 	}
 	return "gone", m.State
 }

@@ -54,6 +54,8 @@ const (
 	Reopened  Kind = "reopened"  //
 	Draft     Kind = "draft"     //
 	Ready     Kind = "ready"     // for review
+	Readable  Kind = "readable"  // it could not be read before
+	Gone      Kind = "gone"      // it cannot be read any more
 	Retarget  Kind = "retarget"  // Name is the new base
 	Tagged    Kind = "tagged"    // Name is the tag
 	Untagged  Kind = "untagged"  // Name is the tag
@@ -188,6 +190,13 @@ func causes(before, after Basis) []Cause {
 	for _, p := range slices.SortedFunc(maps.Keys(after.Pulls), order) {
 		if was, ok := before.Pulls[p]; ok {
 			out = append(out, moved(p, was, after.Pulls[p])...)
+		} else if len(before.Repos) > 0 {
+			out = append(out, Cause{Kind: Readable, Pull: p})
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(before.Pulls), order) {
+		if _, ok := after.Pulls[p]; !ok {
+			out = append(out, Cause{Kind: Gone, Pull: p})
 		}
 	}
 	for _, repo := range slices.Sorted(maps.Keys(after.Repos)) {

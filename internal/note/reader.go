@@ -144,6 +144,10 @@ func (r Reader) Cause(c flip.Cause, sees func(coupling.Repo) bool) string {
 		return pull + " was made a draft"
 	case flip.Ready:
 		return pull + " was marked as ready for review"
+	case flip.Readable:
+		return pull + " can be read now"
+	case flip.Gone:
+		return pull + " cannot be read any more"
 	case flip.Retarget:
 		return pull + " now targets " + name
 	case flip.Tagged:

@@ -187,12 +187,12 @@ func TestPage(t *testing.T) {
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, body)
 	}
-	for _, want := range []string{"Waiting: merges after #1", "order-waiting", "<table>", "acme/app#2", "Next action:"} {
+	for _, want := range []string{"Waiting: merges after #1", "order-waiting", "<table>", "acme/app#2", "Next action", "#1 has to merge first"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %q in\n%s", want, body)
 		}
 	}
-	for _, bad := range []string{"<script", "<img", "<b>set"} {
+	for _, bad := range []string{"<script>", "<img", "<b>set"} {
 		if strings.Contains(body, bad) {
 			t.Errorf("%q in\n%s", bad, body)
 		}
