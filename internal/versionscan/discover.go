@@ -23,8 +23,7 @@ func Discover(path string, content []byte, scheme Scheme) []Finding {
 	hints := slices.DeleteFunc(hints(content), func(h [2]int) bool {
 		from := max(0, h[0]-hintReach)
 		near := string(content[from:min(len(content), h[1]+maxValue)])
-		s := &source{path: path, text: near, code: near, bare: near}
-		_, ok := s.gate(h[0]-from, h[1]-from, scheme)
+		_, ok := newSource(path, near).gate(h[0]-from, h[1]-from, scheme)
 		return !ok
 	})
 	if len(hints) == 0 || bytes.IndexByte(content, 0) >= 0 || !utf8.Valid(content) {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"path"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +74,7 @@ func FindAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) []
 func (f Finder) Concerns(text string) bool {
 	switch {
 	case f.Symbol != "":
-		re, err := regexp.Compile(f.Symbol)
+		re, err := unanchored(f.Symbol)
 		return err != nil || re.MatchString(text)
 	case f.Selector.IsZero():
 		return strings.Contains(text, "relbot:gate")
@@ -83,6 +83,26 @@ func (f Finder) Concerns(text string) bool {
 		return err != nil || re.MatchString(text)
 	}
 	return true
+}
+
+// unanchored compiles a pattern on names so that it matches where they stand in a text.
+func unanchored(pattern string) (*regexp.Regexp, error) {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	var loosen func(*syntax.Regexp)
+	loosen = func(re *syntax.Regexp) {
+		switch re.Op {
+		case syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine:
+			re.Op = syntax.OpEmptyMatch
+		}
+		for _, sub := range re.Sub {
+			loosen(sub)
+		}
+	}
+	loosen(tree)
+	return regexp.Compile(tree.String())
 }
 
 const (
@@ -170,7 +190,7 @@ func findIn(f Finder, id string, scheme Scheme, p, text string, texts map[string
 				out = append(out, resolve(v, scheme, p, texts)...)
 				continue
 			}
-			out = append(out, finish(Finding{Path: p, Line: v.Line, Column: v.Column, Raw: v.Raw, Form: f.Selector.Form()}, v.Raw, scheme))
+			out = append(out, selected(Finding{Path: p, Line: v.Line, Column: v.Column, Raw: v.Raw, Form: f.Selector.Form()}, scheme))
 		}
 		return out, nil
 	default:
@@ -202,6 +222,28 @@ func finish(f Finding, text string, scheme Scheme) Finding {
 		return f
 	}
 	f.Mismatch = disagreement(f.Name, f.Value)
+	return f
+}
+
+// selected finishes what a selector gave: a version, else a range of versions.
+func selected(f Finding, scheme Scheme) Finding {
+	if done := finish(f, f.Raw, scheme); !done.Value.IsZero() || done.Placeholder {
+		return done
+	}
+	if r, ok := readRange(f.Raw); ok {
+		return f.of(r, scheme)
+	}
+	return f
+}
+
+// of completes a finding with what was read of its value.
+func (f Finding) of(v value, scheme Scheme) Finding {
+	f.Bound, f.Upper = v.bound, v.upper
+	f = finish(f, v.text, scheme)
+	if v.upper != "" {
+		f.UpperValue, _ = valueOf(v.upper, scheme)
+	}
+	f.Mismatch = cmp.Or(f.Mismatch, v.mismatch)
 	return f
 }
 
@@ -242,7 +284,7 @@ func identifiersOf(text string) iter.Seq2[int, int] {
 func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
 	var out, calls []Finding
 	for from, to := range identifiersOf(s.bare) {
-		if !wanted(s.bare[from:to]) {
+		if !wanted(s.name(from, to)) {
 			continue
 		}
 		if d, ok := s.definition(from, to, scheme); ok {
@@ -254,6 +296,17 @@ func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
 			break
 		}
 	}
+	if s.ext == ".php" {
+		for _, m := range phpDefine.FindAllStringSubmatchIndex(s.code, maxFindings) {
+			if f := (Finding{Path: s.path, Name: s.code[m[2]:m[3]]}); s.bare[m[0]] != ' ' && wanted(f.Name) {
+				v := readValue(strings.TrimSpace(s.code[m[1]:s.valueEnd(m[1])]), f.Name, scheme)
+				out = append(out, s.found(f, m[2], v, scheme))
+			}
+		}
+	}
+	if meta := s.inData(out); len(meta) > 0 {
+		out = meta
+	}
 	if len(out) == 0 {
 		out = calls
 	}
@@ -263,17 +316,55 @@ func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
 	return joinParts(out, s.path, scheme)
 }
 
+// inData are the findings in the data of a Markdown page, its front matter and the YAML in its comments, as opposed to its prose.
+func (s *source) inData(found []Finding) []Finding {
+	if s.ext != ".md" || len(found) == 0 {
+		return nil
+	}
+	var spans [][2]int
+	if m := matter.FindStringIndex(s.text); m != nil {
+		spans = append(spans, [2]int{m[0], m[1]})
+	}
+	for _, m := range htmlComment.FindAllStringIndex(s.text, -1) {
+		spans = append(spans, [2]int{m[0], m[1]})
+	}
+	var out []Finding
+	for _, f := range found {
+		from, _, _ := s.lineSpan(f.Line)
+		offset := from + f.Column - 1
+		if slices.ContainsFunc(spans, func(span [2]int) bool { return span[0] <= offset && offset < span[1] }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+var (
+	matter      = regexp.MustCompile(`(?s)\A(?:\x{feff})?(?:---|\+\+\+)\r?\n.*?\n(?:---|\+\+\+)\r?(?:\n|\z)`)
+	htmlComment = regexp.MustCompile(`(?s)<!--.*?-->`)
+)
+
 var (
 	typed    = regexp.MustCompile(`^\s*:\s*[^=;{}\n]*?(?:\n[^=;{}\n]*?)?=([^=>])`) // const X: T =
 	goTyped  = regexp.MustCompile(`^[ \t]+[\w.\[\]*]+[ \t]*=([^=])`)               // X T =
 	assigned = regexp.MustCompile(`^\s*(?::=|=)([^=>~])`)                          // X =, X :=
 	keyed    = regexp.MustCompile(`^["']?\s*:([^:=])`)                             // X: …
-	called   = regexp.MustCompile(`^\s*\(`)                                        // X(…
+	braced   = regexp.MustCompile(`^\s*\{\s*\d+\s*,\s*\d+`)                        // X{1, 2}
+	arrow    = regexp.MustCompile(`^["']?\s*=>`)
+	called   = regexp.MustCompile(`^\s*\(`) // X(…
 )
+
+// name is the identifier at [from, to); the $ of PHP's variables is none of it.
+func (s *source) name(from, to int) string {
+	if s.ext == ".php" {
+		return strings.TrimLeft(s.bare[from:to], "$")
+	}
+	return s.bare[from:to]
+}
 
 // definition reads the constant whose name stands at [from, to) of the source, when it is defined there.
 func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
-	f := Finding{Path: s.path, Name: s.bare[from:to]}
+	f := Finding{Path: s.path, Name: s.name(from, to)}
 	if keywords[f.Name] {
 		return f, false
 	}
@@ -281,6 +372,14 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	before := strings.TrimRight(s.bare[lineStart(s.bare, from):from], " \t")
 	start := -1 // of the value
 	switch {
+	case strings.HasSuffix(before, ".") && s.ext == ".go" && keyedBlock.MatchString(rest): // another package's constant as the key of a table
+		start = to + strings.IndexByte(rest, '{')
+	case s.ext == ".proto" && strings.HasPrefix(rest, ")"): // (package.option) = …
+		if m := assigned.FindStringSubmatchIndex(rest[1:]); m != nil {
+			start = to + 1 + m[2]
+		}
+	case (s.ext == ".rb" || s.ext == ".php") && arrow.MatchString(rest): // :name => …, 'name' => …
+		start = to + strings.Index(rest, "=>") + 2
 	case strings.HasSuffix(before, "."), strings.HasSuffix(before, ":"), strings.HasSuffix(before, "->"):
 		return f, false // a member of something or a type: a use
 	case defineWord.MatchString(before):
@@ -303,7 +402,7 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 				break
 			}
 		}
-		if start < 0 && called.MatchString(rest) && enumEntry(s.bare, from, to) {
+		if start < 0 && (called.MatchString(rest) && enumEntry(s.bare, from, to) || braced.MatchString(rest)) {
 			start = to
 		}
 	}
@@ -312,9 +411,28 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	}
 	end := s.valueEnd(start)
 	raw := strings.TrimSpace(s.code[start:end])
+	if s.docker && strings.Contains(raw, "/") && digit(raw[0]) {
+		return f, false // the port of a registry
+	}
 	v := readValue(raw, f.Name, scheme)
-	if !v.ok && looksLikeExpression(raw) {
+	if !v.ok && looksLikeExpression(raw) && !reference.MatchString(raw) {
 		return f, false
+	}
+	if v.lone && computed(raw) {
+		v = value{raw: raw, text: raw, form: "const", ok: true}
+	}
+	if name := reference.FindStringSubmatch(raw); name != nil && !(v.ok && (slices.Contains(dataForms, prefixes[s.ext]) || placeholders[strings.ToUpper(v.text)])) {
+		switch target, ok := s.target(name[1], f.Name, scheme); {
+		case ok:
+			v = value{raw: raw, text: target.Value.String(), form: "const", ok: true}
+			if target.Placeholder {
+				v.text = target.Raw
+			}
+		case !strings.ContainsAny(raw, "0123456789"):
+			return f, false
+		default:
+			v = value{raw: raw, form: "const"}
+		}
 	}
 	if start == to && v.mismatch == "" {
 		v.mismatch = s.enumOrder(f.Name, raw, from)
@@ -322,17 +440,53 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 	return s.found(f, from, v, scheme), true
 }
 
+// reference is a value that is another constant.
+var reference = regexp.MustCompile(`^&?(?:[A-Za-z_]\w*(?:::|\.))*([A-Za-z_]\w*)$`)
+
+// target follows a constant that is defined as another one of the same file.
+func (s *source) target(name, from string, scheme Scheme) (Finding, bool) {
+	if name == from || keywords[name] || s.following > maxAliases {
+		return Finding{}, false
+	}
+	s.following++
+	defer func() { s.following-- }()
+	all := definitions(s, scheme, func(n string) bool { return n == name })
+	if len(all) == 0 {
+		return Finding{}, false
+	}
+	for _, o := range all {
+		if o.Value.Compare(all[0].Value) != 0 {
+			return Finding{}, false
+		}
+	}
+	return all[0], all[0].Placeholder || !all[0].Value.IsZero()
+}
+
+// maxAliases bounds how many constants stand between a constant and its value.
+const maxAliases = 4
+
+var (
+	lonely   = regexp.MustCompile(`\d[\w.']*`)
+	computes = regexp.MustCompile(`[*+%/]|<<`)
+)
+
+// computed reports whether a source text without a dotted number takes more than one number, or an operator, to tell its value.
+func computed(raw string) bool {
+	return len(lonely.FindAllString(raw, 2)) > 1 || computes.MatchString(raw)
+}
+
 // found completes a finding whose name stands at an offset.
 func (s *source) found(f Finding, offset int, v value, scheme Scheme) Finding {
 	f.Line, f.Column = s.position(offset)
-	f.Raw, f.Form, f.Bound, f.Upper = v.raw, s.form(v.form), v.bound, v.upper
-	f = finish(f, v.text, scheme)
-	if v.upper != "" {
-		f.UpperValue, _ = valueOf(v.upper, scheme)
-	}
-	f.Mismatch = cmp.Or(f.Mismatch, v.mismatch)
-	return f
+	f.Raw, f.Form = v.raw, s.form(v.form)
+	return f.of(v, scheme)
 }
+
+// phpDefine is define('NAME', …).
+var phpDefine = regexp.MustCompile(`\bdefine\s*\(\s*["']([A-Za-z_]\w*)["']\s*,`)
+
+// keyedBlock is a table's entry.
+var keyedBlock = regexp.MustCompile(`^\s*:\s*\{`)
 
 var (
 	parenthesis = regexp.MustCompile(`^\s*\(`)
@@ -342,7 +496,7 @@ var (
 // call reads the version that is handed to a call by the name at [from, to): milestone '18.6', trigger_deprecation('x', '8.1'), a platform
 // of an availability list, or a number in the name itself (willBeRemovedInGradle10()).
 func (s *source) call(from, to int, scheme Scheme) (Finding, bool) {
-	f := Finding{Path: s.path, Name: s.bare[from:to]}
+	f := Finding{Path: s.path, Name: s.name(from, to)}
 	rest := s.bare[to:min(len(s.bare), to+maxValue)]
 	end := 0
 	switch {
@@ -570,20 +724,28 @@ func continues(bare string, newline int) bool {
 	return strings.HasPrefix(strings.TrimLeft(bare[newline:], " \t\n\r"), ".")
 }
 
+// prefixes begin the names of forms, by the suffix of a file.
+var prefixes = map[string]string{
+	".rs": "rust", ".go": "go", ".py": "py", ".pyi": "py", ".js": "js", ".jsx": "js", ".ts": "js", ".tsx": "js", ".mjs": "js",
+	".java": "java", ".kt": "java", ".kts": "java", ".c": "c", ".h": "c", ".cc": "c", ".cpp": "c", ".hpp": "c", ".rb": "ruby",
+	".php": "php", ".swift": "swift", ".cs": "cs", ".sh": "sh", ".proto": "proto", ".ini": "ini", ".sql": "sql", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".properties": "properties", ".md": "md",
+}
+
+// dataForms are the prefixes of languages that know no constants, so that a bare word is a value.
+var dataForms = []string{"", "yaml", "toml", "json", "properties", "md", "ini", "sh"}
+
 // form names a form by the language it stands in.
 func (s *source) form(kind string) string {
-	prefix := map[string]string{
-		".rs": "rust", ".go": "go", ".py": "py", ".pyi": "py", ".js": "js", ".jsx": "js", ".ts": "js", ".tsx": "js", ".mjs": "js",
-		".java": "java", ".kt": "java", ".kts": "java", ".c": "c", ".h": "c", ".cc": "c", ".cpp": "c", ".hpp": "c", ".rb": "ruby",
-		".php": "php", ".swift": "swift", ".sql": "sql", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".properties": "properties", ".md": "md",
-	}[strings.ToLower(path.Ext(s.path))]
+	prefix := prefixes[s.ext]
 	switch {
 	case prefix == "":
-		if strings.HasPrefix(path.Base(s.path), "Dockerfile") {
+		if s.docker {
 			return "dockerfile"
 		}
 		return kind
-	case slices.Contains([]string{"yaml", "toml", "json", "properties", "md"}, prefix):
+	case kind == "range" && prefix == "yaml":
+		return kind
+	case prefix != "sh" && slices.Contains(dataForms, prefix):
 		return prefix
 	case prefix == "rust" && kind == "call":
 		return "rust-const"
@@ -605,17 +767,19 @@ type value struct {
 	bound    string
 	upper    string // the upper bound of a range that has both
 	mismatch string
+	lone     bool // a number among other things, without a dot
 	ok       bool
 }
 
 var (
 	fieldPattern = regexp.MustCompile(`(?i)\b(major|minor|patch|micro|internal)\b\s*[:=]\s*(\d+)`)
 	prePattern   = regexp.MustCompile(`(?i)\bpre(?:release)?\s*[:=]\s*[^"'\n]*["']([^"']*)["']`)
-	tuplePattern = regexp.MustCompile(`\(\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(?:[A-Za-z_:!]*\(?)?\s*["']([^"']*)["'](?:\s*,\s*(\d+))?[^)]*)?,?\s*\)`)
+	tuplePattern = regexp.MustCompile(`[({\[]\s*(\d+)\s*,\s*(\d+)(?:\s*,\s*(\d+))?(?:\s*,\s*(\d+))?\s*(?:,\s*(?:[A-Za-z_:!]*\(?)?\s*["']([^"']*)["'](?:\s*,\s*(\d+))?)?`)
 	stringFirst  = regexp.MustCompile("[\"'`]([^\"'`\\n]*)[\"'`]")
-	numberFirst  = regexp.MustCompile(`(?:^|[^0-9A-Za-z_.])([vV]?(?:0[xX][0-9A-Fa-f]+|\d+(?:\.\d+)*(?:[-.][0-9A-Za-z.-]+)?))[uUlL]*\b`)
+	numberFirst  = regexp.MustCompile(`(?:^|[^0-9A-Za-z_.]|\bgo)(\d+(?:[_']\d+)+|[vV]?(?:0[xX][0-9A-Fa-f]+|\d+(?:\.\d+)*(?:[-.][0-9A-Za-z.-]+)?))[uUlL]*\b`)
 	rangePattern = regexp.MustCompile(`(>=|>|<=|<|\^|~)\s*v?(\d[^\s,|]*)`)
 	specPattern  = regexp.MustCompile(`\bVersion\s*:\s*[\w.]*\(?\s*("[^"\n]*")`)
+	imageTag     = regexp.MustCompile(`^["']?(?:[\w.-]+(?::\d+)?/)+[\w.-]+:([\w.-]+)(?:@sha256:\w+)?["']?(?:\s|$)`)
 	versionText  = regexp.MustCompile(`^[vV]?\d+(?:[._]\d+)*(?:[-.+][0-9A-Za-z][0-9A-Za-z.+-]*)?$`)
 )
 
@@ -640,22 +804,21 @@ func readValue(raw, name string, scheme Scheme) value {
 		}
 		return value{raw: raw, text: text, form: "struct", ok: parts["major"] != ""}
 	}
-	if m := tuplePattern.FindStringSubmatch(raw); m != nil {
-		text := m[1] + "." + m[2]
-		if m[3] != "" {
-			text += "." + m[3]
-		}
-		switch stage := strings.ToLower(m[4]); stage {
+	if at := tuplePattern.FindStringSubmatchIndex(raw); at != nil && !hasVersion(raw[:at[0]]) {
+		m := tuplePattern.FindStringSubmatch(raw)
+		numbers := slices.DeleteFunc(m[1:5], func(n string) bool { return n == "" })
+		text := strings.Join(numbers, ".")
+		switch stage := strings.ToLower(m[5]); stage {
 		case "", "final":
 		case "alpha", "beta", "rc", "dev":
-			text += "-" + stage + "." + cmp.Or(m[5], "0")
+			text += "-" + stage + "." + cmp.Or(m[6], "0")
 		default:
-			if scheme.Valid() && versionText.MatchString("0-"+m[4]) {
-				text += "-" + m[4]
+			if versionText.MatchString("0-" + m[5]) {
+				text += "-" + m[5]
 			}
 		}
 		form := "tuple"
-		if i := strings.IndexByte(raw, '('); i > 0 && isIdentByte(raw[i-1]) {
+		if i := at[0]; i > 0 && isIdentByte(raw[i-1]) {
 			form = "call"
 		}
 		return value{raw: raw, text: text, form: form, ok: true}
@@ -664,7 +827,14 @@ func readValue(raw, name string, scheme Scheme) value {
 		last := specs[len(specs)-1][1]
 		return value{raw: last, text: strings.Trim(last, `"`), form: "call", ok: true}
 	}
-	for _, m := range stringFirst.FindAllStringSubmatch(raw, -1) {
+	all := stringFirst.FindAllStringSubmatch(raw, -1)
+	if dependent(raw, all) {
+		return value{raw: clip(raw), text: raw, form: "string", ok: true}
+	}
+	if m := imageTag.FindStringSubmatch(raw); m != nil && versionText.MatchString(m[1]) {
+		return value{raw: m[1], text: m[1], form: "const", ok: true}
+	}
+	for _, m := range all {
 		text := strings.TrimSpace(m[1])
 		form := "string"
 		if i := strings.Index(raw, m[0]); i > 0 && strings.Contains(raw[:i], "(") {
@@ -688,14 +858,40 @@ func readValue(raw, name string, scheme Scheme) value {
 		return value{raw: m[0], text: m[1], form: "string", ok: true}
 	}
 	if m := numberFirst.FindStringSubmatch(raw); m != nil {
-		text := m[1]
+		text := strings.NewReplacer("_", "", "'", "").Replace(m[1])
 		form := "const"
 		if encoded, ok := decodeInteger(text, scheme); ok {
 			text, form = encoded, "int"
 		}
-		return value{raw: m[1], text: text, form: form, ok: true}
+		return value{raw: m[1], text: text, form: form, lone: !strings.Contains(m[1], "."), ok: true}
 	}
 	return value{raw: clip(raw), text: raw, form: "const"}
+}
+
+var (
+	choice = regexp.MustCompile(`\?|\bif\b|\|\|`)
+	stump  = regexp.MustCompile(`^\d+(?:\.\d+)*\.$`)
+)
+
+// dependent reports whether a value is put together from strings, or chosen among several versions.
+func dependent(raw string, strs [][]string) bool {
+	versions := map[string]bool{}
+	for _, m := range strs {
+		if stump.MatchString(m[1]) {
+			return true
+		}
+		if versionText.MatchString(m[1]) {
+			versions[m[1]] = true
+		}
+	}
+	return len(versions) > 1 && choice.MatchString(stringFirst.ReplaceAllString(raw, ""))
+}
+
+// hasVersion reports whether some string in a source text is a version.
+func hasVersion(raw string) bool {
+	return slices.ContainsFunc(stringFirst.FindAllStringSubmatch(raw, -1), func(m []string) bool {
+		return strings.Contains(m[1], ".") && versionText.MatchString(m[1])
+	})
 }
 
 // readRange reads a range of versions: its lower bound, where something was introduced, and its upper one, where it was removed. A trailing -0
@@ -770,11 +966,15 @@ func decodeInteger(text string, scheme Scheme) (string, bool) {
 		return "", false
 	}
 	if hex, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
-		if len(hex) != 8 { // OpenSSL: MNN00PP0L
+		n, err := strconv.ParseUint(hex, 16, 32)
+		if len(hex) != 8 || err != nil {
 			return "", false
 		}
-		digits := func(s string) string { return cmp.Or(strings.TrimLeft(s, "0"), "0") }
-		return digits(hex[:1]) + "." + digits(hex[1:3]) + "." + digits(hex[3:7]), isNumber(hex)
+		patch := n >> 12 & 0xff // OpenSSL: MNNFFPPS up to 1.1.1, whose patches are letters
+		if n>>28 >= 3 {         // MNN00PP0 from 3 on
+			patch = n >> 4 & 0xff
+		}
+		return fmt.Sprintf("%d.%d.%d", n>>28, n>>20&0xff, patch), true
 	}
 	if !isNumber(text) || len(text) < 5 || len(text) > 6 {
 		return "", false
@@ -890,14 +1090,20 @@ func marked(s *source, id string, scheme Scheme) []Finding {
 			continue
 		}
 		here, isHere := s.onLine(m.Line, m, scheme)
-		below, isBelow := s.onLine(m.Line+1, m, scheme)
-		switch comment, ok := s.inComment(m, scheme); {
+		next := s.nextCode(m.Line + 1)
+		below, isBelow := s.onLine(next, m, scheme)
+		comment, isComment := s.inComment(m, scheme)
+		inside, isInside := s.inside(m.Line, next, m, scheme)
+		told := isBelow && below.telling(scheme)
+		switch {
 		case isHere && here.telling(scheme):
 			out = append(out, here)
-		case isBelow && below.telling(scheme):
+		case told && (next == m.Line+1 || !isComment):
 			out = append(out, below)
-		case ok:
+		case isComment:
 			out = append(out, comment)
+		case isInside:
+			out = append(out, inside)
 		case isHere:
 			out = append(out, here)
 		case isBelow:
@@ -906,6 +1112,48 @@ func marked(s *source, id string, scheme Scheme) []Finding {
 	}
 	return joinParts(s.withParts(out, scheme), s.path, scheme)
 }
+
+// nextCode is the first line from line n on that is code, behind comments and attributes that follow each other without a gap.
+func (s *source) nextCode(n int) int {
+	for k := n; k < n+maxProse; k++ {
+		from, to, ok := s.lineSpan(k)
+		if !ok || strings.TrimSpace(s.text[from:to]) == "" {
+			break
+		}
+		if code := s.code[from:to]; strings.TrimSpace(code) != "" && (k == n && numberFirst.MatchString(code) || !attribute.MatchString(code)) {
+			return k
+		}
+	}
+	return n
+}
+
+// attribute is a line that says something of the definition below it.
+var attribute = regexp.MustCompile(`^\s*(?:#!?\[.*\]|@[\w.]+(?:\(.*\))?|\[[A-Z]\w*.*\])\s*$`)
+
+// inside reads the first version within the brackets that a marker's line or the code below it opens: an argument of a call, a field of a
+// literal. The body of a function or a class is none of these.
+func (s *source) inside(here, below int, m MarkerAt, scheme Scheme) (Finding, bool) {
+	for _, n := range []int{here, below} {
+		from, to, ok := s.lineSpan(n)
+		if !ok {
+			continue
+		}
+		line := strings.TrimRight(s.bare[from:to], " \t\r")
+		if !opensValue.MatchString(line) {
+			continue
+		}
+		last, _ := s.position(closing(s.bare, from+len(line)-1) - 1)
+		for k := n + 1; k <= min(last, n+maxProse); k++ {
+			if f, ok := s.onLine(k, m, scheme); ok && f.telling(scheme) {
+				return f, true
+			}
+		}
+	}
+	return Finding{}, false
+}
+
+// opensValue is a line that ends in the bracket of a call, a list or a literal.
+var opensValue = regexp.MustCompile(`[(\[]$|^[\s&({\[]*[\w.:]*\s*\{$`)
 
 // telling reports whether a finding is more than a number that happens to stand there.
 func (f Finding) telling(scheme Scheme) bool {
@@ -985,10 +1233,9 @@ func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 	if !v.ok {
 		return Finding{}, false
 	}
-	f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form(v.form), Bound: v.bound, Upper: v.upper}
-	f.UpperValue, _ = valueOf(v.upper, scheme)
+	f := Finding{Path: s.path, Line: n, Raw: v.raw, Form: s.form(v.form)}
 	f.Column = from - start + max(1, strings.Index(code, v.raw)+1)
-	return finish(f, v.text, scheme), true
+	return f.of(v, scheme), true
 }
 
 // maxLine bounds how much of a line is read, in bytes.

@@ -10,13 +10,14 @@ import (
 
 var (
 	nameNumbers = regexp.MustCompile(`(?i)(?:^|_|[a-z])v?(\d+(?:_\d+)*)(?:_?(dev|rc|alpha|beta|pre|iv)_?(\d*))?(?:_?plus|_?start)?(?:[A-Z_]\w*)?$`)
-	versionName = regexp.MustCompile(`^[A-Z]*_?V?\d+(?:_\d+)+|^V\d+|_V_?\d+|(?i)_version_\d+|In[A-Z][a-z]+\d+|[a-z]\d+Warning|Gradle\d+`)
+	versionName = regexp.MustCompile(`^[A-Z]*_?V?\d+(?:_\d+)+|^v\d+(?:_\d+)+|^V\d+|_V_?\d+|(?i)_version_\d+|(?i:^version_?\d+$)|In[A-Z][a-z]+\d+|[a-z]\d+Warning|Gradle\d+`)
 )
 
 // named is what a constant's name says of a version.
 type named struct {
 	parts []string
 	pre   string // "dev", "rc", …; "" when the name says none
+	count string // the number behind pre
 }
 
 // readName reads the version in a constant's name: V26_28_0, V140_DEV0, IBP_4_1_IV0. It reports false for names
@@ -29,12 +30,12 @@ func readName(name string) (named, bool) {
 	if m == nil {
 		return named{}, false
 	}
-	n := named{parts: strings.Split(m[1], "_"), pre: strings.ToLower(m[2])}
+	n := named{parts: strings.Split(m[1], "_"), pre: strings.ToLower(m[2]), count: m[3]}
 	for i, p := range n.parts {
 		n.parts[i] = cmp.Or(strings.TrimLeft(p, "0"), "0")
 	}
 	if n.pre == "iv" { // Kafka's own counter
-		n.pre = ""
+		n.pre, n.count = "", ""
 	}
 	return n, true
 }
@@ -48,13 +49,23 @@ func disagreement(name string, v Version) string {
 		return ""
 	}
 	said := strings.Join(n.parts, ".")
-	if n.pre != "" && v.Pre() == "" {
-		return fmt.Sprintf("the name %s says %s-%s, the value is %s", name, said, n.pre, v)
+	if n.pre != "" && !n.prereleaseOf(v) {
+		return fmt.Sprintf("the name %s says %s-%s, the value is %s", name, said, n.pre+n.count, v)
 	}
 	if !agrees(n.parts, v) {
 		return fmt.Sprintf("the name %s says %s, the value is %s", name, said, v)
 	}
 	return ""
+}
+
+// prereleaseOf reports whether a version is the prerelease that a name tells of.
+func (n named) prereleaseOf(v Version) bool {
+	words := tokens(v.Pre())
+	i := slices.IndexFunc(words, func(w string) bool { return w == n.pre || v.scheme == PEP440 && strings.HasPrefix(n.pre, w) })
+	if i < 0 {
+		return false
+	}
+	return n.count == "" || i+1 >= len(words) || number(words[i+1]) == number(n.count)
 }
 
 func agrees(parts []string, v Version) bool {
@@ -71,7 +82,12 @@ func agrees(parts []string, v Version) bool {
 		return true
 	}
 	// Digits glued together: RemovedInDjango61Warning is 6.1.
-	return len(parts) == 1 && strings.Join(numbers[:2], "") == parts[0]
+	for n := 2; len(parts) == 1 && n <= len(v.parts()); n++ {
+		if strings.Join(numbers[:n], "") == parts[0] {
+			return true
+		}
+	}
+	return false
 }
 
 // nameVersion reads the version of a constant that has it in its name alone.

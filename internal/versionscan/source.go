@@ -2,6 +2,7 @@ package versionscan
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -9,23 +10,34 @@ import (
 // language says how a file's comments and strings are told from its code. A lexer that knows each language in full
 // was measured first; it reads a few megabytes a second, and all that is needed here is which bytes are code.
 type language struct {
-	line   []string    // beginnings of line comments
-	block  [][2]string // block comments
-	quotes string      // characters that quote strings
-	triple bool        // Python's """ and '''
-	char   bool        // ' quotes one character only, and may be something else (a Rust lifetime)
-	nested bool        // block comments nest
-	raw    bool        // r"…" and r#"…"#
+	line    []string    // beginnings of line comments
+	block   [][2]string // block comments
+	quotes  string      // characters that quote strings
+	triple  bool        // """ and ''' quote over lines
+	char    bool        // ' quotes one character only, and may be something else (a Rust lifetime)
+	nested  bool        // block comments nest
+	raw     bool        // Rust's r"…" and r#"…"#
+	cRaw    bool        // C++'s R"x(…)x"
+	heredoc string      // what a string begins with that ends at a line of its own: << in shells and Ruby, <<< in PHP
+	regexp  bool        // /…/ may be a pattern
+	pod     bool        // =begin and =end on lines of their own enclose a comment
 }
 
 var (
 	cLike    = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`"}
-	nesting  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", nested: true}
+	cppLike  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'", cRaw: true}
+	jsLike   = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", regexp: true}
+	javaLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", triple: true}
+	nesting  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", nested: true, triple: true}
 	rustLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", char: true, nested: true, raw: true}
 	hashLike = language{line: []string{"#"}, quotes: "\"'"}
+	shLike   = language{line: []string{"#"}, quotes: "\"'", heredoc: "<<"}
+	rubyLike = language{line: []string{"#"}, quotes: "\"'", heredoc: "<<", pod: true}
 	pyLike   = language{line: []string{"#"}, quotes: "\"'", triple: true}
-	phpLike  = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'"}
+	phpLike  = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'", heredoc: "<<<"}
+	tfLike   = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", heredoc: "<<"}
 	sqlLike  = language{line: []string{"--"}, block: [][2]string{{"/*", "*/"}}, quotes: "'\""}
+	luaLike  = language{line: []string{"--"}, block: [][2]string{{"--[[", "]]"}, {"{-", "-}"}}, quotes: "'\""}
 	xmlLike  = language{block: [][2]string{{"<!--", "-->"}}}
 	tmplLike = language{line: []string{"#"}, block: [][2]string{{"{{/*", "*/}}"}, {"{#", "#}"}}, quotes: "\"'"}
 	iniLike  = language{line: []string{"#", ";"}}
@@ -33,14 +45,15 @@ var (
 )
 
 var languages = map[string]language{
-	".rs": rustLike, ".go": cLike, ".js": cLike, ".jsx": cLike, ".ts": cLike, ".tsx": cLike, ".mjs": cLike, ".cjs": cLike,
-	".java": cLike, ".kt": nesting, ".kts": nesting, ".scala": nesting, ".groovy": cLike, ".gradle": cLike, ".swift": nesting, ".cs": cLike,
-	".c": cLike, ".h": cLike, ".cc": cLike, ".cpp": cLike, ".cxx": cLike, ".hpp": cLike, ".hh": cLike, ".m": cLike, ".mm": cLike,
-	".proto": cLike, ".zig": cLike, ".dart": cLike, ".json": cLike, ".json5": cLike, ".css": cLike, ".scss": cLike,
-	".py": pyLike, ".pyi": pyLike, ".rb": hashLike, ".sh": hashLike, ".bash": hashLike, ".pl": hashLike, ".ex": hashLike, ".exs": hashLike,
-	".yaml": hashLike, ".yml": hashLike, ".toml": hashLike, ".tf": phpLike, ".php": phpLike, ".cmake": hashLike, ".r": hashLike,
-	".sql": sqlLike, ".lua": sqlLike, ".hs": sqlLike, ".xml": xmlLike, ".html": xmlLike, ".tpl": tmplLike,
+	".rs": rustLike, ".go": cLike, ".js": jsLike, ".jsx": jsLike, ".ts": jsLike, ".tsx": jsLike, ".mjs": jsLike, ".cjs": jsLike,
+	".java": javaLike, ".kt": nesting, ".kts": nesting, ".scala": nesting, ".groovy": javaLike, ".gradle": javaLike, ".swift": nesting, ".cs": javaLike,
+	".c": cLike, ".h": cppLike, ".cc": cppLike, ".cpp": cppLike, ".cxx": cppLike, ".hpp": cppLike, ".hh": cppLike, ".m": cLike, ".mm": cppLike,
+	".proto": cLike, ".zig": cLike, ".dart": javaLike, ".json": cLike, ".json5": cLike, ".css": cLike, ".scss": cLike,
+	".py": pyLike, ".pyi": pyLike, ".rb": rubyLike, ".sh": shLike, ".bash": shLike, ".pl": hashLike, ".ex": pyLike, ".exs": pyLike,
+	".yaml": hashLike, ".yml": hashLike, ".toml": pyLike, ".tf": tfLike, ".php": phpLike, ".cmake": hashLike, ".r": hashLike,
+	".sql": sqlLike, ".lua": luaLike, ".hs": luaLike, ".xml": xmlLike, ".html": xmlLike, ".tpl": tmplLike,
 	".ini": iniLike, ".cfg": iniLike, ".conf": iniLike, ".properties": {line: []string{"#", "!"}}, ".env": hashLike, ".mk": hashLike,
+	".dockerfile": hashLike, ".containerfile": hashLike, ".idl": hashLike, ".gemspec": rubyLike, ".rake": rubyLike,
 }
 
 // languageOf tells a file's language by its name.
@@ -50,26 +63,46 @@ func languageOf(p string) language {
 		return l
 	}
 	switch {
-	case strings.HasPrefix(base, "Dockerfile"), strings.HasPrefix(base, "Makefile"), base == "Gemfile", base == "CMakeLists.txt":
+	case isDockerfile(p), strings.HasPrefix(base, "Makefile"), base == "CMakeLists.txt":
 		return hashLike
+	case base == "Gemfile", base == "Rakefile":
+		return rubyLike
 	}
 	return plain
+}
+
+func isDockerfile(p string) bool {
+	base := path.Base(p)
+	for _, name := range []string{"Dockerfile", "Containerfile"} {
+		if strings.HasPrefix(base, name) || strings.EqualFold(path.Ext(base), "."+name) {
+			return true
+		}
+	}
+	return false
 }
 
 // source is a text taken apart: code has comments blanked, bare has comments and strings blanked. Both keep every
 // offset and line break.
 type source struct {
-	path string
-	text string
-	code string
-	bare string
+	path   string
+	ext    string // of path, in lower case
+	docker bool   // it is a Dockerfile
+	text   string
+	code   string
+	bare   string
 	// comments are the spans of comments, in order.
 	comments [][2]int
 	newlines []int // offsets of line breaks
+
+	following int // how many constants were followed to get here
+}
+
+func newSource(p, text string) *source {
+	return &source{path: p, ext: strings.ToLower(path.Ext(p)), docker: isDockerfile(p), text: text, code: text, bare: text}
 }
 
 func parseSource(p, text string) *source {
-	s := &source{path: p, text: text}
+	s := newSource(p, text)
 	for i := 0; ; i++ {
 		n := strings.IndexByte(text[i:], '\n')
 		if n < 0 {
@@ -117,7 +150,6 @@ func parseSource(p, text string) *source {
 		}
 		i = end
 	}
-	s.code, s.bare = text, text
 	if code != nil {
 		s.code, s.bare = string(code), string(bare)
 	}
@@ -136,11 +168,27 @@ func (l language) starts() *[256]bool {
 	for i := range len(l.quotes) {
 		out[l.quotes[i]] = true
 	}
+	more := ""
 	if l.char {
-		out['\''] = true
+		more += "'"
 	}
 	if l.raw {
-		out['r'] = true
+		more += "r"
+	}
+	if l.cRaw {
+		more += "R"
+	}
+	if l.heredoc != "" {
+		more += "<"
+	}
+	if l.regexp {
+		more += "/"
+	}
+	if l.pod {
+		more += "="
+	}
+	for i := range len(more) {
+		out[more[i]] = true
 	}
 	return &out
 }
@@ -151,7 +199,7 @@ func isKey(text string, from, to int) bool {
 	for k < len(text) && (text[k] == ' ' || text[k] == '\t') {
 		k++
 	}
-	if k+1 >= len(text) || text[k] != ':' || text[k+1] == ':' || text[k+1] == '=' {
+	if k+1 >= len(text) || (text[k] != ':' || text[k+1] == ':' || text[k+1] == '=') && text[k:k+2] != "=>" {
 		return false
 	}
 	for _, c := range []byte(text[from+1 : to-1]) {
@@ -164,8 +212,14 @@ func isKey(text string, from, to int) bool {
 
 // comment returns the end of a comment that starts at i, or i.
 func (l language) comment(text string, i int) int {
+	if end := l.blockEnd(text, i); end > i {
+		return end
+	}
 	for _, start := range l.line {
 		if strings.HasPrefix(text[i:], start) {
+			if l.heredoc == "<<<" && strings.HasPrefix(text[i:], "#[") {
+				continue // an attribute of PHP
+			}
 			if start == "#" && i > 0 && !strings.ContainsRune(" \t\n;(){}", rune(text[i-1])) {
 				continue // a#b is no comment
 			}
@@ -177,6 +231,17 @@ func (l language) comment(text string, i int) int {
 			}
 			return len(text)
 		}
+	}
+	return i
+}
+
+// blockEnd returns the end of a block comment that starts at i, or i.
+func (l language) blockEnd(text string, i int) int {
+	if l.pod && strings.HasPrefix(text[i:], "=begin") && lineStart(text, i) == i {
+		if end := strings.Index(text[i:], "\n=end"); end >= 0 {
+			return i + end + len("\n=end")
+		}
+		return len(text)
 	}
 	for _, b := range l.block {
 		if strings.HasPrefix(text[i:], b[0]) {
@@ -215,26 +280,37 @@ func nestedEnd(text string, i int, b [2]string) int {
 // hostile text is not searched again and again.
 func (l language) str(text string, i int) int {
 	c := text[i]
-	if l.raw && c == 'r' {
+	switch {
+	case l.raw && c == 'r':
 		hashes := len(text[i+1:]) - len(strings.TrimLeft(text[i+1:], "#"))
-		if i > 0 && isIdentByte(text[i-1]) || !strings.HasPrefix(text[i+1+hashes:], `"`) {
+		if !strings.HasPrefix(text[i+1+hashes:], `"`) || !opensRaw(text, i) {
 			return i
 		}
 		if end := strings.Index(text[i+2+hashes:], `"`+strings.Repeat("#", hashes)); end >= 0 {
 			return i + 2 + hashes + end + 1 + hashes
 		}
 		return len(text)
-	}
-	if l.char && c == '\'' {
-		if i+2 < len(text) && text[i+1] != '\\' && text[i+2] == '\'' {
-			return i + 3
+	case l.cRaw && c == 'R':
+		m := cRawStart.FindStringSubmatch(text[i:min(len(text), i+20)])
+		if m == nil {
+			return i
+		}
+		if end := strings.Index(text[i:], ")"+m[1]+`"`); end >= 0 {
+			return i + end + len(m[1]) + 2
+		}
+		return len(text)
+	case l.char && c == '\'':
+		if m := charLiteral.FindString(text[i:min(len(text), i+12)]); m != "" {
+			return i + len(m)
 		}
 		return i
-	}
-	if strings.IndexByte(l.quotes, c) < 0 {
+	case l.heredoc != "" && c == '<':
+		return l.heredocEnd(text, i)
+	case l.regexp && c == '/':
+		return patternEnd(text, i)
+	case strings.IndexByte(l.quotes, c) < 0:
 		return i
-	}
-	if l.triple && i+3 <= len(text) && text[i+1] == c && text[i+2] == c {
+	case l.triple && c != '`' && i+3 <= len(text) && text[i+1] == c && text[i+2] == c:
 		if end := strings.Index(text[i+3:], text[i:i+3]); end >= 0 {
 			return i + 3 + end + 3
 		}
@@ -243,7 +319,7 @@ func (l language) str(text string, i int) int {
 	multiline := c == '`' || l.char // Go's raw strings, JavaScript's templates, Rust
 	for k := i + 1; k < len(text); k++ {
 		switch {
-		case text[k] == '\\' && c != '`':
+		case text[k] == '\\' && (c != '`' || l.regexp):
 			k++
 		case text[k] == c:
 			return k + 1
@@ -252,6 +328,68 @@ func (l language) str(text string, i int) int {
 		}
 	}
 	return -len(text)
+}
+
+var (
+	cRawStart   = regexp.MustCompile(`^R"([^()\\\s]{0,16})\(`)
+	charLiteral = regexp.MustCompile(`^'(?:[^'\\\n]|\\(?:u\{\w*\}|x\w\w|.))'`)
+	heredocWord = regexp.MustCompile(`^<<<?[-~]?[ \t]*(?:(["'])(\w+)["']|([A-Z_]\w*))`)
+)
+
+// opensRaw reports whether the r of Rust's raw string at i ends no longer identifier: r"…", br"…", cr"…".
+func opensRaw(text string, i int) bool {
+	if i > 0 && (text[i-1] == 'b' || text[i-1] == 'c') {
+		i--
+	}
+	return i == 0 || !isIdentByte(text[i-1])
+}
+
+// heredocEnd is the end of a text that ends at a line with the word that opens it, which looks like an operator where no such line follows.
+func (l language) heredocEnd(text string, i int) int {
+	m := heredocWord.FindStringSubmatch(text[i:min(len(text), i+100)])
+	if m == nil || strings.HasPrefix(m[0], "<<<") != (l.heredoc == "<<<") {
+		return i
+	}
+	word := m[2] + m[3]
+	for k := i; ; {
+		n := strings.Index(text[k:], word)
+		if n < 0 {
+			return -len(text)
+		}
+		k += n + len(word)
+		start := lineStart(text, k)
+		alone := start > i && strings.TrimSpace(text[start:k-len(word)]) == ""
+		if alone && (k == len(text) || !isIdentByte(text[k])) {
+			return k
+		}
+	}
+}
+
+// patternEnd is the end of a regular expression that starts at i. A slash behind a value divides.
+func patternEnd(text string, i int) int {
+	k := i - 1
+	for k >= 0 && (text[k] == ' ' || text[k] == '\t') {
+		k--
+	}
+	if k >= 0 && strings.IndexByte("(,=:[!&|?{};\n", text[k]) < 0 && !strings.HasSuffix(text[max(0, k-5):k+1], "return") {
+		return i
+	}
+	class := false
+	for k = i + 1; k < len(text) && k < i+maxValue; k++ {
+		switch c := text[k]; {
+		case c == '\\':
+			k++
+		case c == '\n':
+			return i
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case c == '/' && !class:
+			return k + 1
+		}
+	}
+	return i
 }
 
 // position locates an offset.
