@@ -163,7 +163,7 @@ func (h *historian) merged(ctx context.Context, pr int) (history.Change, error) 
 	if !ok {
 		return c, unsure(fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name", h.base, pr))
 	}
-	c.Merge, c.MergedAt = m.SHA, m.Date
+	c.Merge, c.MergedAt, c.Title = m.SHA, m.Date, history.Title(m)
 	return c, nil
 }
 
@@ -276,7 +276,7 @@ func (h *historian) subjectOf(ctx context.Context, pr int, q *rules.Question, ca
 	if q.Train.Known() {
 		train = versionscan.Know(q.Train.Value.Core)
 	}
-	tags, lines := h.ask.Carriers(ctx, change, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
+	tags, lines := h.ask.Carriers(ctx, change, h.policy.Releases, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
 	*carriers = tags
 	q.Ship = q.History.FirstShip(tags, lines, train)
 	if train.Known() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/forge"
@@ -31,7 +30,7 @@ type Revert struct {
 // Carriers say which tags (by name) and release lines (by branch) have a change, and by which method that was found: ancestry, else an
 // equivalent pick told by its trailer, its number or its patch. What was taken back before a tag is not in the tag, however much its
 // commit is.
-func (a *Asker) Carriers(ctx context.Context, c Change, tags []versionscan.Tag, lines map[string]string) (byTag, byLine map[string]versionscan.Fact[string]) {
+func (a *Asker) Carriers(ctx context.Context, c Change, rel *versionscan.Releases, tags []versionscan.Tag, lines map[string]string) (byTag, byLine map[string]versionscan.Fact[string]) {
 	revs := []string{c.Tip}
 	for _, t := range tags {
 		revs = append(revs, t.Commit)
@@ -44,8 +43,13 @@ func (a *Asker) Carriers(ctx context.Context, c Change, tags []versionscan.Tag, 
 	taken := a.takenBack(ctx, c, in, tags, lines)
 	origin := a.origin(ctx, c, in)
 	byTag, byLine = map[string]versionscan.Fact[string]{}, map[string]versionscan.Fact[string]{}
+	near := a.nearest(ctx, c, rel, tags, in, taken)
 	for _, t := range tags {
-		byTag[t.Name] = a.carries(ctx, c, t.Commit, t.Date, in(t.Commit), taken, origin)
+		back := taken
+		if f, ok := near[t.Commit]; ok {
+			back = func(string) versionscan.Fact[bool] { return f }
+		}
+		byTag[t.Name] = a.carries(ctx, c, t.Commit, t.Date, in(t.Commit), back, origin)
 	}
 	for branch, commit := range lines {
 		byLine[branch] = a.carries(ctx, c, commit, time.Time{}, in(commit), taken, origin)
@@ -97,101 +101,58 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 	if !ahead.Known() {
 		return versionscan.NotKnown[string](ahead.Why)
 	}
-	return a.picked(ctx, c, ahead.Value.Commits)
-}
-
-// The methods by which an equivalent pick is found.
-const (
-	byTrailer = "cherry-pick trailer"
-	byNumber  = "pull request number"
-	byPatch   = "patch-id"
-)
-
-// picked looks for a pick of a change among commits, oldest first, and whether a later one takes it back.
-func (a *Asker) picked(ctx context.Context, c Change, commits []forge.Commit) versionscan.Fact[string] {
-	method, sha := "", ""
-	for _, o := range commits {
+	commits := ahead.Value.Commits
+	if ahead.Value.Ahead > len(commits) { // too many to compare: those that are as new as the change
+		log := a.logOf(ctx, rev, c.MergedAt)
 		switch {
-		case method != "" && takesBack(o, sha, 0, ""):
-			method, sha = "", ""
-		case picks(o, c.Merge):
-			method, sha = byTrailer, o.SHA
-		case !strings.HasPrefix(o.Message, "Revert ") && c.Number != 0 && strings.Contains(subject(o), fmt.Sprintf("(#%d)", c.Number)):
-			method, sha = byNumber, o.SHA
+		case !log.Known():
+			return versionscan.NotKnown[string](log.Why)
+		case len(log.Value) >= maxLog:
+			return versionscan.NotKnown[string](fmt.Sprintf("it has more than %d commits that the change has not", len(commits)))
 		}
+		commits = oldestFirst(log.Value)
 	}
-	if method != "" {
-		return versionscan.Know(method)
-	}
-	return a.samePatch(ctx, c, commits)
+	return a.picked(ctx, c, commits)
 }
 
-func subject(c forge.Commit) string {
-	s, _, _ := strings.Cut(c.Message, "\n")
-	return strings.TrimSpace(s)
-}
-
-var trailer = regexp.MustCompile(`\(cherry picked from commit ([0-9a-f]{7,40})\)`)
-
-// picks reports whether a commit says that it is a pick of another.
-func picks(c forge.Commit, sha string) bool {
-	for _, m := range trailer.FindAllStringSubmatch(c.Message, -1) {
-		if strings.HasPrefix(sha, m[1]) {
-			return true
+// nearest says of the tags in which a change may have shipped first whether it was taken back before them. These are the tags of all
+// releases up to the lowest whose tag has it, and of these all commits are looked at: a candidate may have a revert of its own beside all
+// branches. Those are too many to look at for every tag.
+func (a *Asker) nearest(ctx context.Context, c Change, rel *versionscan.Releases, tags []versionscan.Tag, in, taken func(string) versionscan.Fact[bool]) map[string]versionscan.Fact[bool] {
+	near := map[string]versionscan.Fact[bool]{}
+	if rel == nil {
+		return near
+	}
+	for _, r := range rel.History(tags, nil).Releases() {
+		for _, b := range r.Builds {
+			if f := in(b.Commit); f.Known() && f.Value {
+				near[b.Commit] = a.takenBackBefore(ctx, c, b.Commit, taken(b.Commit))
+			}
 		}
-	}
-	return false
-}
-
-// samePatch looks for a pick without any trace in its message: a commit that was written at the same moment or has the same subject, both of
-// which a pick keeps, and changes the same lines.
-func (a *Asker) samePatch(ctx context.Context, c Change, commits []forge.Commit) versionscan.Fact[string] {
-	none := versionscan.None[string]("no pick of it")
-	if len(commits) == 0 {
-		return none
-	}
-	own, err := a.Source.Log(ctx, a.Repo, c.Merge, time.Unix(0, 0), 1)
-	a.failed(err)
-	if !own.Known() || len(own.Value) == 0 {
-		return versionscan.NotKnown[string](cmp.Or(own.Why, "its own commit was not read"))
-	}
-	self := own.Value[0]
-	titles := []string{bare(subject(self)), bare(c.Title)}
-	for _, o := range commits {
-		alike := !self.Authored.IsZero() && o.Authored.Equal(self.Authored) && o.Author == self.Author || slices.Contains(titles, bare(subject(o)))
-		if !alike || o.SHA == self.SHA {
+		if r.Speaks == nil {
 			continue
 		}
-		mine, theirs := a.patch(ctx, c.Merge), a.patch(ctx, o.SHA)
-		switch {
-		case !mine.Known():
-			return versionscan.NotKnown[string](mine.Why)
-		case !theirs.Known():
-			return versionscan.NotKnown[string](theirs.Why)
-		case mine.Value != "" && mine.Value == theirs.Value:
-			for _, later := range commits[slices.IndexFunc(commits, func(x forge.Commit) bool { return x.SHA == o.SHA }):] {
-				if takesBack(later, o.SHA, 0, "") {
-					return versionscan.None[string]("its pick was taken back")
-				}
-			}
-			return versionscan.Know(byPatch)
+		if f, ok := near[r.Speaks.Commit]; ok && (f.Unknown() || !f.Value) {
+			break
 		}
 	}
-	return none
+	return near
 }
 
-var numberSuffix = regexp.MustCompile(`\s*\(#\d+\)$`)
-
-// bare is a subject without the number that a squash puts behind it.
-func bare(subject string) string { return numberSuffix.ReplaceAllString(subject, "") }
-
-func (a *Asker) patch(ctx context.Context, commit string) versionscan.Fact[string] {
-	d, err := a.Source.Diff(ctx, a.Repo, commit)
-	a.failed(err)
-	if !d.Known() {
-		return versionscan.NotKnown[string](d.Why)
+// takenBackBefore looks at all commits between a change and a revision, unless the branches show already that it was taken back.
+func (a *Asker) takenBackBefore(ctx context.Context, c Change, rev string, known versionscan.Fact[bool]) versionscan.Fact[bool] {
+	if known.Known() && known.Value {
+		return known
 	}
-	return versionscan.Know(patchID(d.Value))
+	between, err := a.Source.Compare(ctx, a.Repo, c.Merge, rev)
+	a.failed(err)
+	switch {
+	case !between.Known():
+		return versionscan.NotKnown[bool](between.Why)
+	case between.Value.Ahead > len(between.Value.Commits):
+		return known
+	}
+	return versionscan.Know(len(c.turns(between.Value.Commits))%2 == 1)
 }
 
 // origin says of a revision whether it has the commit of which a change itself is a pick, as when a fix was made on a release line first.
@@ -241,26 +202,36 @@ func (a *Asker) logOf(ctx context.Context, tip string, since time.Time) versions
 // maxLog bounds how far back a revert is looked for.
 const maxLog = 2000
 
-// turn is a commit that takes a change back or, every second one, brings it in again.
+// turn is a commit that takes a change back or, every second one, brings it in again: by a revert of the revert, or by picking it anew.
 type turn struct {
 	forge.Commit
 	number int
 }
 
-// turns follows a change through reverts and reverts of reverts among commits, newest first.
-func turns(c Change, commits []forge.Commit) []turn {
+// turns follows a change through reverts and reverts of reverts among commits, oldest first.
+func (c Change) turns(commits []forge.Commit) []turn {
 	var out []turn
-	sha, number, title := c.Merge, c.Number, c.Title
-	for _, o := range slices.Backward(commits) {
-		if o.SHA == c.Merge || !takesBack(o, sha, number, title) {
-			continue
+	now := c.identity()
+	for _, o := range commits {
+		switch {
+		case o.SHA == c.Merge:
+		case now.takenBackBy(o):
+			out = append(out, turn{o, PullOf(o)})
+			now = identityOf(o)
+		case len(out)%2 == 1 && c.toldBy(o).Known():
+			out = append(out, turn{o, PullOf(o)})
+			now = c.identity().and(identityOf(o))
+		case now.pickedBy(o):
+			now = now.and(identityOf(o))
 		}
-		t := turn{o, PullOf(o)}
-		out = append(out, t)
-		sha, number = o.SHA, t.number
-		title = strings.TrimSpace(strings.TrimSuffix(subject(o), fmt.Sprintf("(#%d)", number)))
 	}
 	return out
+}
+
+func oldestFirst(commits []forge.Commit) []forge.Commit {
+	commits = slices.Clone(commits)
+	slices.Reverse(commits)
+	return commits
 }
 
 // Reverted finds the commit that took a change back on its branch, unless it was brought in again.
@@ -269,7 +240,7 @@ func (a *Asker) Reverted(ctx context.Context, c Change) versionscan.Fact[Revert]
 	if !log.Known() {
 		return versionscan.NotKnown[Revert](log.Why)
 	}
-	switch all := turns(c, log.Value); {
+	switch all := c.turns(oldestFirst(log.Value)); {
 	case len(all) == 0:
 		return versionscan.None[Revert]("no commit takes it back")
 	case len(all)%2 == 0:
@@ -311,7 +282,7 @@ func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) version
 			continue
 		}
 		contained := map[string]int{}
-		for _, t := range turns(c, log.Value) {
+		for _, t := range c.turns(oldestFirst(log.Value)) {
 			has := a.contains(ctx, t.SHA, revs)
 			for _, rev := range revs {
 				switch f := has(rev); {
@@ -334,33 +305,6 @@ func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) version
 		}
 		return versionscan.Know(back[rev])
 	}
-}
-
-var revertsPull = regexp.MustCompile(`(?im)^reverts? (?:[\w.-]+/[\w.-]+)?#(\d+)\b`)
-
-// takesBack reports whether a commit takes back another: by git's own words, by naming the pull request, or by quoting
-// its subject.
-func takesBack(c forge.Commit, sha string, number int, title string) bool {
-	if sha != "" && strings.Contains(c.Message, "This reverts commit "+sha) {
-		return true
-	}
-	if number == 0 {
-		return false
-	}
-	if quoted, ok := strings.CutPrefix(subject(c), `Revert "`); ok {
-		if i := strings.LastIndexByte(quoted, '"'); i >= 0 {
-			quoted = quoted[:i]
-		}
-		if strings.HasSuffix(quoted, fmt.Sprintf("(#%d)", number)) || title != "" && quoted == title {
-			return true
-		}
-	}
-	for _, m := range revertsPull.FindAllStringSubmatch(c.Message, -1) {
-		if m[1] == fmt.Sprint(number) {
-			return true
-		}
-	}
-	return false
 }
 
 var subjectPull = regexp.MustCompile(`\(#(\d+)\)$|^Merge pull request #(\d+) `)
@@ -386,7 +330,7 @@ var namesIt = regexp.MustCompile(`(?i)\b(?:pull request|pull-request|PR|closes|p
 // Named finds a commit of a branch that says that it is a pull request's change, from some time before that was closed.
 func (a *Asker) Named(ctx context.Context, tip string, number int, closed time.Time) (forge.Commit, bool) {
 	for _, c := range a.logOf(ctx, tip, closed.Add(-before)).Value {
-		if strings.HasPrefix(c.Message, "Revert ") {
+		if isRevert(c) {
 			continue
 		}
 		if PullOf(c) == number {
@@ -401,12 +345,20 @@ func (a *Asker) Named(ctx context.Context, tip string, number int, closed time.T
 	return forge.Commit{}, false
 }
 
+// Title is a commit's subject without the number of its pull request.
+func Title(c forge.Commit) string { return bare(subject(c)) }
+
 // Merged finds the commit by which a pull request came into a log, newest first, by the number in its subject.
 func Merged(commits []forge.Commit, number int) (forge.Commit, bool) {
+	var found forge.Commit
 	for _, c := range commits {
-		if PullOf(c) == number && !strings.HasPrefix(c.Message, "Revert ") {
+		switch {
+		case PullOf(c) != number:
+		case !isRevert(c):
 			return c, true
+		case found.SHA == "": // a pull request may well be a revert
+			found = c
 		}
 	}
-	return forge.Commit{}, false
+	return found, found.SHA != ""
 }

@@ -259,7 +259,7 @@ func TestWhereAChangeIs(t *testing.T) {
 	for which, source := range w.both() {
 		for what, c := range changes {
 			ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
-			byTag, byLine := ask.Carriers(t.Context(), c, history.Releases(&releases, tags), history.Lines(&releases, branches, "main"))
+			byTag, byLine := ask.Carriers(t.Context(), c, &releases, history.Releases(&releases, tags), history.Lines(&releases, branches, "main"))
 			got := map[string]string{}
 			for _, facts := range []map[string]versionscan.Fact[string]{byTag, byLine} {
 				for rev, f := range facts {
@@ -411,7 +411,7 @@ func TestBlobless(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask := &history.Asker{Source: made, Repo: name, Failed: func(err error) { t.Error(err) }}
-	byTag, _ := ask.Carriers(t.Context(), changes["merged"], history.Releases(&releases, tags), history.Lines(&releases, branches, "main"))
+	byTag, _ := ask.Carriers(t.Context(), changes["merged"], &releases, history.Releases(&releases, tags), history.Lines(&releases, branches, "main"))
 	for tag, f := range byTag {
 		if f.Value != want["merged"][tag] {
 			t.Errorf("%s: %+v, want %q", tag, f, want["merged"][tag])
@@ -448,7 +448,7 @@ func TestUnreadable(t *testing.T) {
 	cancel()
 	failed := 0
 	ask := &history.Asker{Source: clone, Repo: name, Failed: func(error) { failed++ }}
-	byTag, _ := ask.Carriers(ctx, history.Change{Merge: change, Tip: change}, []versionscan.Tag{{Name: "v1", Commit: strings.Repeat("2", 40)}}, nil)
+	byTag, _ := ask.Carriers(ctx, history.Change{Merge: change, Tip: change}, &releases, []versionscan.Tag{{Name: "v1", Commit: strings.Repeat("2", 40)}}, nil)
 	if !byTag["v1"].Unknown() || failed == 0 {
 		t.Errorf("what could not be read: %+v, %d failures told", byTag, failed)
 	}

@@ -1,0 +1,311 @@
+package history_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/relbot/relbot/internal/gitrepo"
+	"github.com/relbot/relbot/internal/history"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// The change of these tests writes the text of fixed to a file, so that the file at a tag says whether the tag has it, whatever anybody
+// wrote into messages.
+const (
+	fixFile = "fix.txt"
+	fixed   = "fixed\n"
+)
+
+// begin makes a repository with the release 1.1.0 and a line for it.
+func begin(t *testing.T) *work {
+	w := newWork(t)
+	w.write("notes.txt", "none\n")
+	w.change("VERSION", "1.2.0-dev.0\n", "begin")
+	w.git("tag", "v1.1.0")
+	w.git("branch", "release-1.1")
+	return w
+}
+
+func (w *work) head() string { return w.git("rev-parse", "HEAD") }
+
+func (w *work) run(args ...string) string {
+	w.Helper()
+	w.git(args...)
+	return w.head()
+}
+
+// fix lands the change on main.
+func (w *work) fix() string { w.Helper(); return w.change(fixFile, fixed, "fix a crash (#8)") }
+
+func (w *work) remove(message string) string {
+	w.Helper()
+	w.git("rm", "-q", fixFile)
+	return w.commit(message)
+}
+
+// whatGitHolds tells by the file which tags have the change, and asks both sources the same.
+func whatGitHolds(t *testing.T, w *work, rel versionscan.Releases, merge string) {
+	t.Helper()
+	clone, err := gitrepo.Open(t.Context(), w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, err := clone.Tags(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	branches, err := clone.Branches(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := history.Change{Merge: merge, Number: 8, Title: "fix a crash", MergedAt: w.moment(w.git("show", "-s", "--format=%ct", merge)), Tip: branches["main"]}
+	var first versionscan.Version
+	h := rel.History(tags, nil)
+	for _, r := range h.Releases() {
+		if first.IsZero() && r.Speaks != nil && w.holds(r.Speaks.Name) {
+			first = r.Core
+		}
+	}
+	for which, source := range w.both() {
+		ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
+		byTag, byLine := ask.Carriers(t.Context(), c, &rel, tags, history.Lines(&rel, branches, "main"))
+		for _, facts := range []map[string]versionscan.Fact[string]{byTag, byLine} {
+			for rev, f := range facts {
+				v, _ := rel.ParseTag(rev)
+				above := !first.IsZero() && v.Core().Compare(first) > 0 // there a revert beside all branches decides nothing
+				if f.Unknown() || f.Known() != w.holds(rev) && !above {
+					t.Errorf("%s: %s: got %+v, the file is there: %v\n%s", which, rev, f, w.holds(rev), w.git("log", "--graph", "--all", "--format=%h %d %B"))
+				}
+			}
+		}
+		ship := h.FirstShip(byTag, nil, versionscan.Fact[versionscan.Version]{})
+		if got := ship.Value.Core; got.Compare(first) != 0 {
+			t.Errorf("%s: first ship %s (%s), want %s", which, got, ship.Why, first)
+		}
+	}
+}
+
+func (w *work) holds(rev string) bool {
+	w.Helper()
+	return strings.Contains(w.git("ls-tree", "--name-only", rev), fixFile)
+}
+
+// TestPicksAndReverts holds what relbot says of picks and reverts of every kind against the files.
+func TestPicksAndReverts(t *testing.T) {
+	for what, do := range map[string]func(w *work) (merge string){
+		"a revert on a candidate beside main": func(w *work) string {
+			m := w.fix()
+			w.git("checkout", "-q", "--detach")
+			w.git("revert", "--no-edit", m)
+			w.git("tag", "v1.2.0-rc.1")
+			w.change("VERSION", "1.2.0\n", "release")
+			w.git("tag", "v1.2.0")
+			w.git("checkout", "-q", "main")
+			w.change("VERSION", "1.3.0-dev.0\n", "bump")
+			w.git("tag", "v1.3.0")
+			return m
+		},
+		"a pick taken back by a pull request": func(w *work) string {
+			m := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			w.change(fixFile, fixed, "fix a crash (#8) (#12)")
+			w.git("tag", "v1.1.1")
+			w.remove("Revert \"fix a crash (#8)\" (#13)\n\nReverts acme/app#12")
+			w.git("tag", "v1.1.2")
+			w.change(fixFile, fixed, "Reapply \"fix a crash (#8)\" (#14)\n\nReverts acme/app#13")
+			w.git("tag", "v1.1.3")
+			return m
+		},
+		"a revert of a revert on the line": func(w *work) string {
+			m := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			back := w.run("revert", "--no-edit", w.run("cherry-pick", "-x", m))
+			w.git("tag", "v1.1.1")
+			w.git("revert", "--no-edit", back)
+			w.git("tag", "v1.1.2")
+			return m
+		},
+		"a revert, picked": func(w *work) string {
+			m := w.fix()
+			back := w.run("revert", "--no-edit", m)
+			again := w.run("revert", "--no-edit", back)
+			w.git("checkout", "-q", "release-1.1")
+			w.git("cherry-pick", "-x", m)
+			w.git("tag", "v1.1.1")
+			w.git("cherry-pick", "-x", back)
+			w.git("tag", "v1.1.2")
+			w.git("cherry-pick", "-x", again)
+			w.git("tag", "v1.1.3")
+			return m
+		},
+		"a revert and its revert, picked to a line that has the change": func(w *work) string {
+			m := w.fix()
+			w.git("branch", "release-1.2")
+			back := w.run("revert", "--no-edit", m)
+			again := w.run("revert", "--no-edit", back)
+			w.change("VERSION", "1.3.0-dev.0\n", "bump")
+			w.git("checkout", "-q", "release-1.2")
+			w.git("cherry-pick", "-x", back)
+			w.git("tag", "v1.2.0")
+			w.git("cherry-pick", "-x", again)
+			w.git("tag", "v1.2.1")
+			return m
+		},
+		"all commits of a merge picked": func(w *work) string {
+			w.git("checkout", "-q", "-b", "topic")
+			one := w.change("fix_test.txt", "x\n", "a test")
+			two := w.change(fixFile, fixed, "the fix")
+			w.git("checkout", "-q", "main")
+			m := w.run("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from ann/topic", "topic")
+			w.git("checkout", "-q", "release-1.1")
+			w.git("cherry-pick", "-x", one, two)
+			w.git("tag", "v1.1.1")
+			return m
+		},
+		"the commit of a merge picked without a trace": func(w *work) string {
+			w.git("checkout", "-q", "-b", "topic")
+			one := w.change(fixFile, fixed, "the fix")
+			w.git("checkout", "-q", "main")
+			m := w.run("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from ann/topic", "topic")
+			w.git("checkout", "-q", "release-1.1")
+			w.git("cherry-pick", one)
+			w.git("tag", "v1.1.1")
+			return m
+		},
+		"a merge picked, and taken back": func(w *work) string {
+			w.git("checkout", "-q", "-b", "topic")
+			w.change(fixFile, fixed, "the fix")
+			w.git("checkout", "-q", "main")
+			m := w.run("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from ann/topic", "topic")
+			w.git("checkout", "-q", "release-1.1")
+			pick := w.run("cherry-pick", "-x", "-m", "1", m)
+			w.git("tag", "v1.1.1")
+			w.git("revert", "--no-edit", pick)
+			w.git("tag", "v1.1.2")
+			return m
+		},
+		"a backport by another name": func(w *work) string {
+			m := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			w.change("notes.txt", "other work\n", "other work (#19)")
+			w.change(fixFile, fixed, "[1.1] do not crash (#20)\n\nBackport of #8")
+			w.git("tag", "v1.1.1")
+			return m
+		},
+		"a revert in other words": func(w *work) string {
+			m := w.fix()
+			w.remove("revert: fix a crash (#9)\n\nThis reverts commit " + m[:12] + ".")
+			w.git("tag", "v1.2.0")
+			return m
+		},
+		"taken back between the candidate and the release": func(w *work) string {
+			m := w.fix()
+			w.git("branch", "release-1.2")
+			w.change("VERSION", "1.3.0-dev.0\n", "bump")
+			w.git("checkout", "-q", "release-1.2")
+			w.git("tag", "v1.2.0-rc.1")
+			w.git("revert", "--no-edit", m)
+			w.git("tag", "v1.2.0")
+			return m
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := begin(t)
+			merge := do(w)
+			w.git("checkout", "-q", "main")
+			whatGitHolds(t, w, releases, merge)
+		})
+	}
+}
+
+// TestPartOfAMerge picks one commit of two: nobody can say that the change is there, nor that it is not.
+func TestPartOfAMerge(t *testing.T) {
+	w := begin(t)
+	w.git("checkout", "-q", "-b", "topic")
+	one := w.change("a.txt", "1\n", "one")
+	w.change("b.txt", "1\n", "two")
+	w.git("checkout", "-q", "main")
+	c := history.Change{Number: 8, Merge: w.run("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from ann/topic", "topic"), MergedAt: w.clock}
+	c.Tip = c.Merge
+	w.git("checkout", "-q", "release-1.1")
+	tag := versionscan.Tag{Name: "v1.1.1", Commit: w.run("cherry-pick", "-x", one)}
+	for which, source := range w.both() {
+		ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
+		byTag, _ := ask.Carriers(t.Context(), c, &releases, []versionscan.Tag{tag}, nil)
+		if f := byTag["v1.1.1"]; !f.Unknown() || f.Why != "1 of its 2 commits were picked" {
+			t.Errorf("%s: %+v", which, f)
+		}
+	}
+}
+
+// TestWalksOfAChange lets a change go where chance leads it, over main, two lines and candidates beside them.
+func TestWalksOfAChange(t *testing.T) {
+	walks := 24
+	if testing.Short() {
+		walks = 6
+	}
+	for seed := range walks {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			walk(t, rand.New(rand.NewPCG(uint64(seed), 7)))
+		})
+	}
+}
+
+func walk(t *testing.T, r *rand.Rand) {
+	w := begin(t)
+	if r.IntN(2) == 0 {
+		w.git("branch", "release-1.2")
+	}
+	merge := w.fix()
+	last := map[string]string{"main": merge} // the commit that brought the change, or took it back
+	if r.IntN(2) == 0 && !strings.Contains(w.git("branch"), "release-1.2") {
+		w.git("branch", "release-1.2")
+		last["release-1.2"] = merge
+	}
+	branches := []string{"main", "release-1.1"}
+	if strings.Contains(w.git("branch"), "release-1.2") {
+		branches = append(branches, "release-1.2")
+	}
+	minor, patch := 2, map[string]int{}
+	for step := range 10 {
+		branch := branches[r.IntN(len(branches))]
+		w.git("checkout", "-q", branch)
+		has := w.holds("HEAD")
+		switch r.IntN(5) {
+		case 0:
+			w.change("notes.txt", fmt.Sprint(step), fmt.Sprintf("other work (#%d)", 100+step))
+		case 1, 2:
+			switch {
+			case has:
+				last[branch] = w.run("revert", "--no-edit", last[branch])
+			case last[branch] != "" && r.IntN(2) == 0: // a revert of the revert
+				last[branch] = w.run("revert", "--no-edit", last[branch])
+			case branch != "main" && r.IntN(3) == 0:
+				last[branch] = w.run("cherry-pick", merge)
+			case branch != "main":
+				last[branch] = w.run("cherry-pick", "-x", merge)
+			}
+		default:
+			detached := r.IntN(3) == 0
+			if detached {
+				w.git("checkout", "-q", "--detach")
+				if has && r.IntN(2) == 0 {
+					w.git("revert", "--no-edit", last[branch])
+				}
+				w.change("VERSION", fmt.Sprint(step), "prepare")
+			}
+			if branch == "main" {
+				w.git("tag", fmt.Sprintf("v1.%d.0", minor))
+				minor++
+				continue
+			}
+			patch[branch]++
+			w.git("tag", fmt.Sprintf("v%s.%d", strings.TrimPrefix(branch, "release-"), 10+patch[branch]))
+		}
+	}
+	w.git("checkout", "-q", "main")
+	whatGitHolds(t, w, releases, merge)
+}
