@@ -88,6 +88,7 @@ func historyCommand() *cobra.Command {
 type historian struct {
 	repo     *gitrepo.Repo
 	policy   rules.Policy
+	all      []versionscan.Tag
 	tags     []versionscan.Tag // those that name releases
 	branches map[string]string
 	base     string // branch
@@ -141,11 +142,10 @@ func (h *historian) open(ctx context.Context, dir string) error {
 		return fmt.Errorf("%s declares no releases", policy.Path)
 	}
 	h.policy = *p
-	all, err := h.repo.Tags(ctx)
-	if err != nil {
+	if h.all, err = h.repo.Tags(ctx); err != nil {
 		return unsure(err)
 	}
-	h.tags = history.Releases(p.Releases, all)
+	h.tags = history.Releases(p.Releases, h.all)
 	if h.branches, err = h.repo.Branches(ctx); err != nil {
 		return unsure(err)
 	}
@@ -163,7 +163,7 @@ func (h *historian) merged(ctx context.Context, pr int) (history.Change, error) 
 	if !ok {
 		return c, unsure(fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name", h.base, pr))
 	}
-	c.Merge, c.MergedAt, c.Title = m.SHA, m.Date, history.Title(m)
+	c.Merge, c.Begun, c.MergedAt, c.Title = m.SHA, m.Authored, m.Date, history.Title(m)
 	return c, nil
 }
 
@@ -197,7 +197,7 @@ func (h *historian) snapshot(ctx context.Context, gate rules.Gate) rules.Snapsho
 		base.Gates[gate.ID] = facts
 	}
 	return rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{placeholder: {
-		Name: placeholder, Default: h.base, Releases: h.policy.Releases, Tags: versionscan.Know(h.tags),
+		Name: placeholder, Default: h.base, Releases: h.policy.Releases, Tags: versionscan.Know(h.all),
 		Branches: versionscan.Know(slices.Sorted(maps.Keys(h.branches))), Bases: map[string]rules.Base{h.base: base},
 	}}}
 }
@@ -246,6 +246,7 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 		out.timeline.Train = q.Train.Value.Core.String()
 	}
 	if id == "" {
+		out.unknown(q, q.Ship.Why)
 		return out, nil
 	}
 	a := gate.Hold(facts.Base, q)
@@ -260,10 +261,26 @@ func (h *historian) answer(ctx context.Context, id string, pr int) (*historyAnsw
 	}
 	out.Verdict = a.Level()
 	out.timeline.Right = out.Verdict == rules.Pass
-	for _, r := range append(a.Reasons, a.Warnings...) {
+	out.unknown(q, a.Unknown)
+	warnings := a.Warnings
+	if q.Train.Known() {
+		warnings = append(warnings, rules.Standing(s, placeholder)...)
+	}
+	for _, r := range append(a.Reasons, warnings...) {
 		out.Reasons = append(out.Reasons, anomaly{string(r.Code), note.Plain(r, placeholder)})
 	}
 	return out, nil
+}
+
+// unknown says why nothing can be told.
+func (a *historyAnswer) unknown(q rules.Question, why string) {
+	switch {
+	case a.Verdict != rules.Unknown:
+	case !q.Train.Known():
+		a.Reasons = append(a.Reasons, anomaly{string(rules.TrainUnknown), cmp.Or(why, q.Train.Why)})
+	default:
+		a.Reasons = append(a.Reasons, anomaly{string(rules.MemberUnreadable), why})
+	}
 }
 
 // subjectOf makes a merged pull request the subject of a question.

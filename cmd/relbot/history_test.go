@@ -239,3 +239,120 @@ func TestScanSince(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }
+
+// told is a repository whose Dockerfile, at each tag in turn, has the base image that stands behind the tag's name.
+type told struct {
+	releases, gate, value, dev string // of the policy; of the gate; the gate's value; the VERSION file
+	tags                       []string
+	then                       string // the base image after the last tag
+}
+
+func (c told) clone(t *testing.T) tree {
+	t.Helper()
+	r := newTree(t)
+	releases := c.releases
+	if releases == "" {
+		releases = `tags: "v{version}"`
+	}
+	if !strings.Contains(releases, "dev_version") {
+		releases = `dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], ` + releases
+	}
+	r.write(".github/relbot.yml", "version: 1\nreleases: {"+releases+"}\ngates:\n  image: {find: {path: gate.py, symbol: GATE}, evidence: {path: Dockerfile, pattern: \"(?m)^FROM distroless$\"}"+c.gate+"}\n")
+	r.write("VERSION", c.dev+"\n")
+	r.write("gate.py", "GATE = \""+c.value+"\"\n")
+	for _, line := range c.tags {
+		tag, base, _ := strings.Cut(line, " ")
+		r.write("Dockerfile", "FROM "+base+"\n")
+		r.git("add", "-A")
+		r.git("commit", "-q", "--allow-empty", "-m", "release "+tag)
+		r.git("tag", tag)
+	}
+	if c.then != "" {
+		r.write("Dockerfile", "FROM "+c.then+"\n")
+	}
+	r.git("add", "-A")
+	r.git("commit", "-q", "--allow-empty", "-m", "work")
+	return r
+}
+
+func TestHistoryVerdicts(t *testing.T) {
+	for what, c := range map[string]struct {
+		told
+		exit             int
+		ship, up, reason string // first ship, the interval's upper end, the first reason
+	}{
+		"right":                          {told{tags: []string{"v26.17.0 debian", "v26.18.0 distroless", "v26.19.0 distroless"}, value: "26.18.0", dev: "26.20.0-dev.0"}, 0, "26.18.0", "26.18.0", ""},
+		"off by one":                     {told{tags: []string{"v26.17.0 debian", "v26.18.0 distroless", "v26.19.0 distroless"}, value: "26.19.0", dev: "26.20.0-dev.0"}, 1, "26.18.0", "26.18.0", "gate-shipped-earlier"},
+		"cut without":                    {told{tags: []string{"v26.17.0 debian", "v26.18.0-rc.1 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 1, "26.19.0", "26.19.0-dev.0", "gate-cut-without"},
+		"the coming one":                 {told{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 0, "26.18.0", "26.18.0-dev.0", ""},
+		"ahead":                          {told{tags: []string{"v26.17.0 debian"}, value: "26.19.0", dev: "26.18.0-dev.0"}, 1, "26.18.0", "26.18.0-dev.0", "gate-ahead"},
+		"at least":                       {told{tags: []string{"v26.17.0 debian", "v26.18.0 distroless"}, value: "26.19.0", dev: "26.20.0-dev.0", gate: ", relation: at-least"}, 0, "26.18.0", "26.18.0", ""},
+		"at least, too low":              {told{tags: []string{"v26.17.0 debian", "v26.18.0 distroless"}, value: "26.17.0", dev: "26.19.0-dev.0", gate: ", relation: at-least"}, 1, "26.18.0", "26.18.0", "gate-cut-without"},
+		"removed":                        {told{tags: []string{"v26.17.0 distroless", "v26.18.0 debian"}, value: "26.18.0", dev: "26.19.0-dev.0", gate: ", relation: removed-in"}, 0, "26.18.0", "26.18.0", ""},
+		"removed earlier than it says":   {told{tags: []string{"v26.17.0 distroless", "v26.18.0 debian"}, value: "26.19.0", dev: "26.19.0-dev.0", gate: ", relation: removed-in"}, 1, "26.18.0", "26.18.0", "gate-shipped-earlier"},
+		"to be removed":                  {told{tags: []string{"v26.17.0 distroless"}, then: "distroless", value: "26.19.0", dev: "26.18.0-dev.0", gate: ", relation: removed-in"}, 0, "26.18.0", "26.18.0-dev.0", ""},
+		"removal due":                    {told{tags: []string{"v26.17.0 distroless"}, then: "distroless", value: "26.18.0", dev: "26.18.0-dev.0", gate: ", relation: removed-in"}, 0, "26.18.0", "26.18.0-dev.0", "removal-due"},
+		"exact, the second candidate":    {told{tags: []string{"v26.37.0 debian", "v26.38.0-rc.1 debian", "v26.38.0-rc.2 distroless"}, value: "26.38.0-rc.2", dev: "26.39.0-dev.0", gate: ", precision: exact"}, 0, "26.38.0", "26.38.0-rc.2", ""},
+		"exact, main's own version":      {told{tags: []string{"v26.37.0 debian", "v26.38.0-rc.1 debian", "v26.38.0-rc.2 distroless"}, value: "26.39.0-dev.0", dev: "26.39.0-dev.0", gate: ", precision: exact"}, 1, "26.38.0", "26.38.0-rc.2", "gate-shipped-earlier"},
+		"exact, without dev builds":      {told{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0", gate: ", precision: exact"}, 0, "26.18.0", "26.18.0-dev.0", "dev-builds-excluded"},
+		"month":                          {told{releases: `tags: "{version}", scheme: calver, next: month`, tags: []string{"2026.11 debian", "2026.12 debian"}, value: "2027.1", dev: "2026.12-dev"}, 0, "2027.1", "2027.1-dev.0", "train-lagging"},
+		"python":                         {told{releases: `tags: "{version}", scheme: pep440`, tags: []string{"2026.3.0 debian", "2026.4.0b0 distroless", "2026.4.0 distroless"}, value: "2026.4", dev: "2026.5.0.dev0"}, 0, "2026.4.0", "2026.4.0b0", ""},
+		"maven":                          {told{releases: `tags: "v{version}", scheme: maven`, tags: []string{"v4.1.0.Final debian", "v4.2.0.RC1 debian"}, value: "4.2.0", dev: "4.2.0-SNAPSHOT"}, 1, "4.3.0", "4.3.0-SNAPSHOT", "gate-cut-without"},
+		"four parts":                     {told{releases: `tags: "v{version}", scheme: dotted`, tags: []string{"v24.7.3.1-stable debian", "v24.8.1.1-lts distroless", "v24.8.9.1-lts distroless"}, value: "24.8", dev: "24.9.1.1"}, 0, "24.8.1.1", "24.8.1.1", ""},
+		"integers":                       {told{releases: `tags: "r{version}", scheme: integer`, tags: []string{"r152 debian", "r153 debian"}, value: "154", dev: "153"}, 0, "154", "154", "train-lagging"},
+		"a list":                         {told{releases: `tags: "v{version}", next: ["2.18", "9.0"]`, tags: []string{"v2.18.0 debian"}, value: "9.0", dev: "9.0.0-dev.0"}, 0, "9.0.0", "9.0.0-dev.0", ""},
+		"a list that ends":               {told{releases: `tags: "v{version}", next: ["2.18", "9.0"]`, tags: []string{"v9.0.0 debian"}, value: "9.1", dev: "9.0.0-dev.0"}, 3, "", "", "train-unknown"},
+		"only finals cut":                {told{releases: `tags: "v{version}", cut_on: final`, tags: []string{"v26.17.0 debian", "v26.18.0-rc.1 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 0, "26.18.0", "26.18.0-rc.2", ""},
+		"own start words":                {told{releases: `tags: "v{version}", start_words: [rc]`, tags: []string{"v26.17.0 debian", "v26.18.0-alpha.1 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 1, "26.19.0", "26.19.0-dev.0", "gate-cut-without"},
+		"bumped at the release":          {told{releases: `tags: "v{version}", bumped: at_release`, tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.17.0"}, 0, "26.18.0", "26.18.0-dev.0", ""},
+		"versions in tags alone":         {told{releases: `dev_version: [{tags: true}], tags: "v{version}"`, tags: []string{"v26.17.0 debian", "v26.18.0-rc.1 debian"}, value: "26.19.0"}, 0, "26.19.0", "26.19.0-dev.0", ""},
+		"versions in tags, none yet":     {told{releases: `dev_version: [{tags: true}], tags: "v{version}"`, then: "debian", value: "26.19.0"}, 3, "", "", "train-unknown"},
+		"readers differ":                 {told{releases: `dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}, {path: gate.py, pattern: '"(?P<version>[^"]+)"'}], tags: "v{version}"`, tags: []string{"v26.17.0 debian"}, value: "26.18.1", dev: "26.18.0-dev.0"}, 0, "26.18.0", "26.18.0-dev.0", "readers-disagree"},
+		"no reader reads":                {told{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "\xff\xfe2"}, 3, "", "", "train-unknown"},
+		"an accidental tag":              {told{releases: `tags: "v{version}", ignore: [v17.0.0]`, tags: []string{"v16.4.0 debian", "v17.0.0 distroless", "v16.5.0 distroless"}, value: "16.5.0", dev: "16.6.0-dev.0"}, 0, "16.5.0", "16.5.0", ""},
+		"a tag that nobody can read":     {told{tags: []string{"v26.17.0 debian", "v26.18.0rc1 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 3, "", "", "train-unknown"},
+		"unreadable tags of the past":    {told{tags: []string{"v26.2.0_x debian", "vnext debian", "v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 0, "26.18.0", "26.18.0-dev.0", ""},
+		"an unreadable tag, passed over": {told{releases: `tags: "v{version}", ignore: [v26.18.0rc1]`, tags: []string{"v26.17.0 debian", "v26.18.0rc1 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}, 0, "26.18.0", "26.18.0-dev.0", ""},
+		"evidence that is no text":       {told{tags: []string{"v26.17.0 debian", "v26.18.0 \xff\xfe"}, value: "26.19.0", dev: "26.19.0-dev.0"}, 3, "", "", "member-unreadable"},
+		"evidence that comes and goes":   {told{tags: []string{"v26.17.0 distroless", "v26.18.0 debian", "v26.19.0 distroless"}, value: "26.19.0", dev: "26.20.0-dev.0"}, 1, "26.17.0", "26.17.0", "gate-no-threshold"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			out, errs, code := relbot(t, "history", c.clone(t).dir, "--gate", "image", "--format", "json")
+			var a historyAnswer
+			if err := json.Unmarshal([]byte(out), &a); err != nil {
+				t.Fatalf("%v: %s %s", err, out, errs)
+			}
+			text := func(s *string) string {
+				if s == nil {
+					return ""
+				}
+				return *s
+			}
+			reason := ""
+			if len(a.Reasons) > 0 {
+				reason = a.Reasons[0].Code
+			}
+			if code != c.exit || text(a.First) != c.ship || reason != c.reason || text(a.Interval.UpTo) != c.up {
+				t.Errorf("exit %d: %s\nwant exit %d, %q up to %q, %q", code, out, c.exit, c.ship, c.up, c.reason)
+			}
+		})
+	}
+}
+
+// TestHistoryOfALink has an evidence file that became a symbolic link: what it leads to was not read.
+func TestHistoryOfALink(t *testing.T) {
+	r := told{tags: []string{"v26.17.0 debian"}, value: "26.19.0", dev: "26.19.0-dev.0"}.clone(t)
+	r.write("images/Dockerfile", "FROM distroless\n")
+	if err := os.Remove(filepath.Join(r.dir, "Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("images/Dockerfile", filepath.Join(r.dir, "Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	r.commit("move")
+	r.git("tag", "v26.18.0")
+	if out, errs, code := relbot(t, "history", r.dir, "--gate", "image"); code != exitUnknown || !strings.Contains(out, "Dockerfile is a symbolic link to images/Dockerfile") {
+		t.Errorf("exit %d: %s %s", code, out, errs)
+	}
+}

@@ -103,6 +103,7 @@ type Pull struct {
 	Private   bool
 	URL       string
 	Merge     string // merge commit when merged
+	CreatedAt time.Time
 	MergedAt  time.Time
 	MergedBy  string
 	ClosedAt  time.Time

@@ -590,7 +590,7 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 func pullFields(v *variables, watched []string) string {
 	files := fileFields(v, watched)
 	return `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository
-mergeCommit { oid } mergedAt mergedBy { login } closedAt updatedAt
+mergeCommit { oid } mergedAt mergedBy { login } createdAt closedAt updatedAt
 potentialMergeCommit { oid parents(first: 2) { nodes { oid } }` + files + ` } commits(last: 1) { nodes { commit { oid tree { oid }` + files + ` } } }`
 }
 
@@ -619,6 +619,7 @@ type pullNode struct {
 		Login string `json:"login"`
 	} `json:"mergedBy"`
 	ClosedAt             *time.Time `json:"closedAt"`
+	CreatedAt            time.Time  `json:"createdAt"`
 	UpdatedAt            time.Time  `json:"updatedAt"`
 	PotentialMergeCommit *headNode  `json:"potentialMergeCommit"`
 	Commits              struct {
@@ -660,7 +661,7 @@ func (a *App) pull(n pullNode, repo coupling.Repo, private bool, watched []strin
 	p := forge.Pull{
 		ID: n.DatabaseID, NodeID: n.ID, Pull: coupling.Pull{Repo: repo, Number: n.Number}, Title: n.Title, Body: n.Body, URL: n.URL,
 		State: strings.ToLower(n.State), Draft: n.IsDraft, Base: n.BaseRefName, Head: n.HeadRefOID, HeadRef: n.HeadRefName,
-		Fork: n.IsCrossRepository, Private: private, UpdatedAt: n.UpdatedAt,
+		Fork: n.IsCrossRepository, Private: private, CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}
 	if n.Author != nil {
 		p.Author, p.AuthorBot = n.Author.Login, n.Author.Typename == "Bot"

@@ -17,8 +17,16 @@ type Change struct {
 	Merge    string // commit
 	Number   int
 	Title    string
+	Begun    time.Time // when it was first seen, before which nobody can have picked it; zero is MergedAt
 	MergedAt time.Time
 	Tip      string // of the branch it was merged into
+}
+
+func (c Change) begun() time.Time {
+	if c.Begun.IsZero() || c.Begun.After(c.MergedAt) {
+		return c.MergedAt
+	}
+	return c.Begun
 }
 
 // Revert is a change taken back.
@@ -93,7 +101,7 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 		return versionscan.NotKnown[string](o.Why)
 	case o.Value:
 		return versionscan.Know(byTrailer)
-	case !date.IsZero() && date.Add(24*time.Hour).Before(c.MergedAt):
+	case !date.IsZero() && date.Add(24*time.Hour).Before(c.begun()):
 		return versionscan.None[string]("older than the change") // no pick is older than what it picks
 	}
 	ahead, err := a.Source.Compare(ctx, a.Repo, c.Merge, rev)
@@ -103,7 +111,7 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 	}
 	commits := ahead.Value.Commits
 	if ahead.Value.Ahead > len(commits) { // too many to compare: those that are as new as the change
-		log := a.logOf(ctx, rev, c.MergedAt)
+		log := a.logOf(ctx, rev, c.begun())
 		switch {
 		case !log.Known():
 			return versionscan.NotKnown[string](log.Why)

@@ -526,7 +526,7 @@ func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, 
 		out.Revert = versionscan.NotKnown[rules.Revert](why)
 		return
 	}
-	ask, change := g.ask(p.Repo), history.Change{Merge: f.Merge, Number: p.Number, Title: f.Title, MergedAt: f.MergedAt, Tip: tip}
+	ask, change := g.ask(p.Repo), history.Change{Merge: f.Merge, Number: p.Number, Title: f.Title, Begun: f.CreatedAt, MergedAt: f.MergedAt, Tip: tip}
 	out.Carriers, out.Lines = ask.Carriers(ctx, change, rel, history.Releases(rel, s.Tags.Value), history.Lines(rel, s.Branches.Value, f.Base))
 	out.OnBase = ask.OnBase(ctx, change)
 	switch revert := ask.Reverted(ctx, change); {

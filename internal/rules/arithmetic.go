@@ -88,6 +88,9 @@ func (a *arithmetic) computeTrain(repo coupling.Repo, branch string) versionscan
 		return versionscan.NotKnown[versionscan.Train]("the release lines could not be listed: " + r.Branches.Why)
 	}
 	if core, ok := h.LineTrain(branch); ok {
+		if odd := h.Unreadable(core); odd != "" {
+			return versionscan.NotKnown[versionscan.Train](odd)
+		}
 		return versionscan.Know(versionscan.Train{Core: core, Dev: core})
 	}
 	dev := a.dev(repo, branch)
@@ -97,6 +100,9 @@ func (a *arithmetic) computeTrain(repo coupling.Repo, branch string) versionscan
 	t, ok := h.Train(dev.Value.Version)
 	if !ok {
 		return versionscan.NotKnown[versionscan.Train]("the list of versions ends before the next release")
+	}
+	if odd := h.Unreadable(t.Core); odd != "" {
+		return versionscan.NotKnown[versionscan.Train](odd)
 	}
 	return versionscan.Know(t)
 }

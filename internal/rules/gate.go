@@ -333,15 +333,16 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 		return q
 	}
 	t := q.History.Threshold(facts.Shows, train)
-	if g.Window {
-		opened, closed := q.History.Window(facts.Shows, train)
-		if t = opened; g.Relation == RemovedIn {
-			return a.closing(q, facts, closed, train)
-		}
+	opened, closed := q.History.Window(facts.Shows, train)
+	switch {
+	case g.Evidence != nil && g.Relation == RemovedIn:
+		return a.closing(q, facts, closed, train)
+	case g.Window:
+		t = opened
 	}
 	switch {
-	case g.Evidence == nil || g.Relation == RemovedIn:
-		// What is to be removed is held against the train alone.
+	case g.Evidence == nil:
+		// Without evidence the train is all there is.
 		if q.Train.Known() {
 			q.Ship = versionscan.Know(versionscan.Ship{Core: q.Train.Value.Core, Method: "train"})
 		}
@@ -356,8 +357,8 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 	return q
 }
 
-// closing is the question of a gate that closes a window: which release was the first without the thing again. While the thing is still
-// there the gate is a deadline like any other.
+// closing is the question of a gate that names a removal: which release was the first without the thing again. While the thing is still
+// there the gate is a deadline.
 func (a *arithmetic) closing(q Question, facts GateFacts, closed versionscan.Fact[versionscan.Threshold], train versionscan.Fact[versionscan.Version]) Question {
 	switch {
 	case closed.Known():

@@ -1247,6 +1247,7 @@ func (e Evidence) Holds(files map[string]Fact[File]) Fact[bool] { return e.Compi
 // Predicate is an evidence that is asked of many releases: it looks at each text once.
 type Predicate struct {
 	pattern *regexp.Regexp
+	literal bool // one file is named
 	err     error
 	seen    map[string]bool // by text; releases share most of their files
 }
@@ -1254,12 +1255,14 @@ type Predicate struct {
 // Compile readies an evidence. A pattern that cannot be compiled leaves every answer unknown.
 func (e Evidence) Compile() *Predicate {
 	p := &Predicate{seen: map[string]bool{}}
+	_, p.literal = GlobBase(e.Path)
 	p.pattern, p.err = regexp.Compile(e.Pattern)
 	return p
 }
 
 // Holds reports whether any of the files has the evidence. No file at all, or only absent ones, is a plain no; a file
-// that could not be read leaves it unknown, unless another has it.
+// that could not be read leaves it unknown, unless another has it. So does the one file that is named when it is no text: a glob may well
+// cover pictures and links.
 func (p *Predicate) Holds(files map[string]Fact[File]) Fact[bool] {
 	if p.err != nil {
 		return NotKnown[bool](p.err.Error())
@@ -1269,6 +1272,10 @@ func (p *Predicate) Holds(files map[string]Fact[File]) Fact[bool] {
 		switch f := files[path]; {
 		case f.Unknown():
 			out = NotKnown[bool](fmt.Sprintf("%s: %s", path, cmp.Or(f.Why, "it was not read")))
+		case f.Known() && p.literal && f.Value.Binary:
+			out = NotKnown[bool](path + " is no text in UTF-8")
+		case f.Known() && p.literal && f.Value.Link:
+			out = NotKnown[bool](fmt.Sprintf("%s is a symbolic link to %s", path, f.Value.Text))
 		case f.Known() && !f.Value.Binary && !f.Value.Link && p.matches(f.Value.Text):
 			return Know(true)
 		}

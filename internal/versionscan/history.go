@@ -2,6 +2,7 @@ package versionscan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +14,8 @@ type History struct {
 	builds   []Build
 	releases []Release
 	lines    []line
-	pad      bool // months are written with a leading zero
+	odd      []Build // tags that begin like a release and are no version; Version is what they begin with
+	pad      bool    // months are written with a leading zero
 }
 
 // History orders tags and branches into releases. Tags and branches that name no release of this component are passed
@@ -21,13 +23,18 @@ type History struct {
 func (r Releases) History(tags []Tag, branches []string) *History {
 	h := &History{rules: r, builds: make([]Build, 0, len(tags))}
 	for _, t := range tags {
-		if v, ok := r.ParseTag(t.Name); ok {
+		v, whole, ok := r.parseTag(t.Name)
+		switch {
+		case ok && !whole:
+			h.odd = append(h.odd, Build{t, v})
+		case ok:
 			h.builds = append(h.builds, Build{t, v})
 			_, month, _ := strings.Cut(v.core, ".")
 			h.pad = h.pad || strings.HasPrefix(month, "0") && len(month) > 1 && digit(month[1])
 		}
 	}
 	slices.SortFunc(h.builds, compareBuilds)
+	slices.SortFunc(h.odd, compareBuilds)
 	for from := 0; from < len(h.builds); {
 		to := from + 1
 		for to < len(h.builds) && h.builds[to].Version.sameCore(h.builds[from].Version) {
@@ -112,6 +119,16 @@ func (r Releases) Between(a, b Version, h *History) (int, bool) {
 		}
 	}
 	return to - from, from >= 0 && to >= 0
+}
+
+// Unreadable says which tag may have cut a core and is no version of the scheme, so that nobody can tell; "" when none may.
+func (h *History) Unreadable(core Version) string {
+	for _, b := range h.odd {
+		if b.Version.sameLine(core, h.rules.stepParts()) {
+			return fmt.Sprintf("the tag %s may have cut %s, and is no %s version: name its scheme, or list it in releases.ignore", b.Name, core, cmp.Or(h.rules.Scheme, Semver))
+		}
+	}
+	return ""
 }
 
 // Rules are those by which the history was made.

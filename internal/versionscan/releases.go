@@ -13,28 +13,48 @@ var DefaultStartWords = []string{"alpha", "dev", "pre", "new", "nightly", "snaps
 // ParseTag reads a tag by the tag pattern, and reports whether it names a version of this component: "mz-v26.1.0" does
 // not match "v{version}".
 func (r Releases) ParseTag(name string) (Version, bool) {
+	v, whole, ok := r.parseTag(name)
+	if !whole {
+		v = Version{}
+	}
+	return v, ok && whole
+}
+
+// parseTag also tells of tags that fit the pattern and only begin like a version: v26.18.0rc1 is no semver. Then the version is what it
+// begins with, and not the whole.
+func (r Releases) parseTag(name string) (v Version, whole, ok bool) {
 	if slices.Contains(r.Ignore, name) {
-		return Version{}, false
+		return Version{}, false, false
 	}
 	if r.Tags == "" && len(name) > 1 && name[0] == 'v' && digit(name[1]) {
 		name = name[1:]
 	}
-	v, _, ok := r.fill(cmp.Or(r.Tags, "{version}"), name)
-	return v, ok
+	text, ok := fill(cmp.Or(r.Tags, "{version}"), name)
+	if !ok {
+		return Version{}, false, false
+	}
+	if v, err := r.Scheme.Parse(text); err == nil {
+		return v, true, true
+	}
+	core := text[:numbers(text)]
+	if parts := strings.Split(core, "."); len(parts) > 3 {
+		core = strings.Join(parts[:3], ".")
+	}
+	v, err := r.Scheme.Parse(core)
+	return v, false, err == nil && strings.Contains(core, ".")
 }
 
 // slots are the placeholders of tag and branch patterns, in the order in which they make up a version.
 var slots = []string{"{version}", "{major}", "{minor}", "{patch}"}
 
-// fill matches a name against a pattern and makes a version of what stands at the placeholders; n is how many numbers
-// were given.
-func (r Releases) fill(pattern, name string) (v Version, n int, ok bool) {
+// fill matches a name against a pattern and makes the text of a version of what stands at the placeholders.
+func fill(pattern, name string) (text string, ok bool) {
 	var given [4]string
 	for pattern != "" {
 		i := slices.IndexFunc(slots, func(p string) bool { return strings.HasPrefix(pattern, p) })
 		if i < 0 {
 			if name == "" || name[0] != pattern[0] {
-				return Version{}, 0, false
+				return "", false
 			}
 			pattern, name = pattern[1:], name[1:]
 			continue
@@ -50,14 +70,14 @@ func (r Releases) fill(pattern, name string) (v Version, n int, ok bool) {
 			}
 		}
 		if size <= 0 || given[i] != "" {
-			return Version{}, 0, false
+			return "", false
 		}
 		given[i], name = name[:size], name[size:]
 	}
 	if name != "" {
-		return Version{}, 0, false
+		return "", false
 	}
-	text := given[0]
+	text = given[0]
 	for _, part := range given[1:] {
 		if part == "" {
 			continue
@@ -67,11 +87,7 @@ func (r Releases) fill(pattern, name string) (v Version, n int, ok bool) {
 		}
 		text += part
 	}
-	v, err := r.Scheme.Parse(text)
-	if err != nil {
-		return Version{}, 0, false
-	}
-	return v, 1 + strings.Count(v.core, "."), true
+	return text, true
 }
 
 // line is a release line.
@@ -85,8 +101,15 @@ func (r Releases) line(branch string) (line, bool) {
 	if r.Branches == "" {
 		return line{}, false
 	}
-	v, n, ok := r.fill(r.Branches, branch)
-	return line{branch: branch, core: v.Core(), parts: n}, ok
+	text, ok := fill(r.Branches, branch)
+	if !ok {
+		return line{}, false
+	}
+	v, err := r.Scheme.Parse(text)
+	if err != nil {
+		return line{}, false
+	}
+	return line{branch: branch, core: v.Core(), parts: 1 + strings.Count(v.core, ".")}, true
 }
 
 // LineOf reports whether a branch is a release line, and the lowest core of that line: 26.38.0 for release-26.38.
