@@ -32,10 +32,11 @@ bench: ## run the benchmarks
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
 
-lint: ## gofmt, vet and staticcheck
+lint: ## gofmt, vet, staticcheck, and actionlint for the action and its example workflows
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo 'gofmt would change these files'; exit 1; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+	.ci/actionlint
 
 generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run TestGenerated -update

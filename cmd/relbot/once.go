@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -183,109 +182,110 @@ func answerOf(a reconcile.Answer) checkAnswer {
 	return out
 }
 
-var pullRef = regexp.MustCompile(`^refs/pull/(\d+)/`)
-
 func checkCommand() *cobra.Command {
 	const formats = "text|json"
 	var f onceFlags
 	var pr string
+	var strict bool
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Judge couplings from a CI job, with its token; exits 1 when blocked, 3 when it cannot tell",
-		Long:  "Judge the couplings of a pull request (or with no --pr all of the repository) from a CI job, with its token.\nNothing is written to GitHub. In GitHub Actions the job's summary and annotations are written as well.",
-		Args:  cobra.NoArgs,
+		Long: "Judge the couplings of a pull request or of a merge group, or with neither all of the repository, from a CI job, with its token.\n" +
+			"Nothing is written to GitHub. In GitHub Actions the job's summary, annotations and outputs are written as well.\n" +
+			"It exits 1 when the pull request is blocked, and 3 when it cannot tell; one that has to wait is told as such, and exits 0 unless --fail-on-wait\nis given: a job that gates merges needs it.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			event, err := readEvent(os.Getenv)
+			if err != nil {
+				return err
+			}
 			r, repo, done, err := f.open(cmd.Context(), formats)
 			if err != nil {
 				return err
 			}
 			defer done()
 			var only coupling.Pull
-			if m := pullRef.FindStringSubmatch(os.Getenv("GITHUB_REF")); pr == "" && m != nil {
-				pr = m[1]
-			}
-			if pr != "" {
+			switch {
+			case pr != "":
 				if only, err = coupling.ParsePull(pr, repo); err != nil {
 					return fmt.Errorf("--pr: %w", err)
 				}
+			case event.pull != 0:
+				only = coupling.Pull{Repo: repo, Number: event.pull}
 			}
-			a, err := r.Judge(cmd.Context(), repo, only)
+			var a reconcile.Answer
+			switch {
+			case !only.IsZero():
+				a, err = r.JudgePull(cmd.Context(), only)
+			case event.group != nil:
+				strict = true // a group lands or it does not
+				a, err = r.JudgeGroup(cmd.Context(), repo, *event.group)
+			default:
+				a, err = r.Judge(cmd.Context(), repo, only)
+			}
 			if err != nil {
 				return unsure(err)
 			}
-			return tellCheck(cmd.OutOrStdout(), a, only, f.format)
+			failed := a.Verdict.Level == rules.Block || strict && a.Verdict.Level == rules.Wait
+			if err := tellCheck(cmd.OutOrStdout(), cmd.ErrOrStderr(), a, f.format, failed); err != nil {
+				return unsure(err)
+			}
+			switch {
+			case failed:
+				return blocked
+			case a.Verdict.Level == rules.Unknown:
+				return exit{code: exitUnknown}
+			}
+			return nil
 		},
 	}
 	f.register(c, formats)
 	c.Flags().StringVar(&pr, "pr", "", "the pull request; in GitHub Actions that of the workflow")
+	c.Flags().BoolVar(&strict, "fail-on-wait", false, "exit 1 also for what has to wait: a CI job cannot stay in progress until it may go on")
 	return c
 }
 
-// tellCheck prints an answer, and turns it into an exit code: of one pull request's verdict, or of the worst.
-func tellCheck(out io.Writer, a reconcile.Answer, only coupling.Pull, format string) error {
+// tellCheck prints an answer, and in GitHub Actions tells the job of it.
+func tellCheck(out, errs io.Writer, a reconcile.Answer, format string, failed bool) error {
 	answer := answerOf(a)
-	if format == "json" {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(answer); err != nil {
-			return unsure(err)
-		}
-	}
-	var text, annotations strings.Builder
-	var verdicts []rules.Verdict
-	for i, c := range answer.Couplings {
-		fmt.Fprintf(&text, "%s (%s): %s\n", c.Title, c.Name, c.State)
-		for k, m := range c.Members {
-			fmt.Fprintf(&text, "  %s %s: %s\n", m.Role, m.PR, m.Verdict)
-			for _, r := range m.Reasons {
-				fmt.Fprintf(&text, "    %s: %s %s\n", r.Code, r.Message, r.Remedy)
-			}
-			for _, r := range m.Warnings {
-				fmt.Fprintf(&text, "    warning %s: %s\n", r.Code, r.Message)
-			}
-			row := a.Judgements[i].Members[k]
-			if !only.IsZero() && row.Pull != only {
-				continue
-			}
-			verdicts = append(verdicts, row.Verdict)
-			for n, r := range row.Verdict.Reasons {
-				if row.Verdict.Level != rules.Pass {
-					fmt.Fprintf(&annotations, "::error file=%s,line=%d,title=%s::%s\n", r.Path, max(r.Line, 1), r.Code, strings.ReplaceAll(m.Reasons[n].Message, "\n", " "))
-				}
-			}
-		}
-	}
-	if len(answer.Couplings) == 0 {
-		text.WriteString("in no coupling\n")
-	}
-	if format == "text" {
-		fmt.Fprint(out, text.String())
-	}
-	if os.Getenv("GITHUB_ACTIONS") == "true" && format == "text" {
-		fmt.Fprint(out, annotations.String())
-	}
-	if path := os.Getenv("GITHUB_STEP_SUMMARY"); path != "" {
-		if err := appendFile(path, "```text\n"+text.String()+"```\n"); err != nil {
-			return unsure(err)
-		}
-	}
-	switch rules.Combine(only, verdicts...).Level {
-	case rules.Block:
-		return blocked
-	case rules.Unknown:
-		return exit{code: exitUnknown}
-	}
-	return nil
-}
-
-func appendFile(path, text string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	var text strings.Builder
+	encoded, err := json.MarshalIndent(answer, "", "  ")
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(text); err != nil {
-		f.Close()
+	if format == "json" {
+		fmt.Fprintf(&text, "%s\n", encoded)
+	} else {
+		checkText(&text, a, answer)
+	}
+	job := actionsJob{getenv: os.Getenv, commands: out}
+	if format == "json" {
+		job.commands = errs // data alone goes to stdout
+	}
+	if _, err := io.WriteString(out, job.shield(text.String())); err != nil {
 		return err
 	}
-	return f.Close()
+	return job.tell(a.Check, a.Verdict.Level, encoded, failed)
+}
+
+func checkText(w io.Writer, a reconcile.Answer, answer checkAnswer) {
+	fmt.Fprintln(w, a.Check.Title)
+	for _, c := range answer.Couplings {
+		fmt.Fprintf(w, "%s (%s): %s\n", c.Title, c.Name, c.State)
+		for _, m := range c.Members {
+			fmt.Fprintf(w, "  %s %s: %s\n", m.Role, m.PR, m.Verdict)
+			for _, r := range m.Reasons {
+				fmt.Fprintf(w, "    %s: %s %s\n", r.Code, r.Message, r.Remedy)
+			}
+			for _, r := range m.Warnings {
+				fmt.Fprintf(w, "    warning %s: %s\n", r.Code, r.Message)
+			}
+		}
+	}
+	// What the couplings do not say: a changed policy, a gate that is not the pull request's business.
+	for _, r := range a.Verdict.Reasons {
+		if r.Coupling == "" {
+			fmt.Fprintf(w, "%s: %s %s\n", r.Code, note.Plain(r, a.Repo), note.PlainRemedy(r, a.Repo))
+		}
+	}
 }

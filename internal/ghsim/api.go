@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -423,6 +424,24 @@ func (g *GitHub) mint(in *installation, permissions map[string]string, repos []i
 	t := &token{install: in, permissions: permissions, repos: repos, expires: time.Now().Add(tokenLife)} // by the wall clock: libraries renew tokens by it
 	g.tokens[secret] = t
 	return secret, t
+}
+
+// JobToken is a token as a workflow's job gets it in GITHUB_TOKEN: for one repository, with the permissions that the workflow names and
+// that of metadata.
+func (g *GitHub) JobToken(name coupling.Repo, permissions map[string]string) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.repo(name)
+	if err != nil {
+		return "", err
+	}
+	if r.install == nil {
+		return "", fmt.Errorf("%s: GitHub Actions is not installed", name)
+	}
+	granted := maps.Clone(permissions)
+	granted["metadata"] = "read"
+	secret, _ := g.mint(r.install, granted, []int64{r.id})
+	return secret, nil
 }
 
 // query is a parameter of the request.

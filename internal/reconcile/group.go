@@ -38,21 +38,33 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || rev == 0 || d.Gone {
 		return err
 	}
-	base := strings.TrimPrefix(hint.BaseRef, "refs/heads/")
-	cmp, err := r.GitHub.Compare(ctx, repo, hint.BaseSHA, hint.Head)
-	if err != nil {
-		return r.groupTrouble(ctx, c, d, hint, err)
-	}
-	pulls, ok := groupPulls(repo, cmp, hint)
-	if !ok {
-		v := rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmpOr(cmp.Why, "a commit of it names none, as after a rebase")}}}
-		return r.showGroup(ctx, d, hint.Head, nil, v, nil)
-	}
-	verdict, js, err := r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: repo, Base: base, Pulls: pulls}, Head: hint.Head})
+	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
 	if err != nil {
 		return r.groupTrouble(ctx, c, d, hint, err)
 	}
 	return r.showGroup(ctx, d, hint.Head, pulls, verdict, js)
+}
+
+// groupVerdict judges a group: the pull requests in it, in merge order, and what is to be said of them together.
+func (r *Reconciler) groupVerdict(ctx context.Context, d repoDoc, hint groupHint) ([]coupling.Pull, rules.Verdict, []judgementDoc, error) {
+	cmp, err := r.GitHub.Compare(ctx, d.Name, hint.BaseSHA, hint.Head)
+	if err != nil {
+		return nil, rules.Verdict{}, nil, err
+	}
+	pulls, ok := groupPulls(d.Name, cmp, hint)
+	if !ok {
+		return nil, rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: "which pull requests are in the group could not be told: " + cmpOr(cmp.Why, "a commit of it names none, as after a rebase")}}}, nil, nil
+	}
+	base := strings.TrimPrefix(hint.BaseRef, "refs/heads/")
+	verdict, js, err := r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: d.Name, Base: base, Pulls: pulls}, Head: hint.Head})
+	return pulls, verdict, js, err
+}
+
+// groupCheck is how a verdict on a group is shown.
+func groupCheck(d repoDoc, head string, pulls []coupling.Pull, v rules.Verdict, js []judgementDoc) forge.CheckRun {
+	return note.Check(note.CheckInput{
+		Pull: coupling.Pull{Repo: d.Name}, Name: d.rules().Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
+	})
 }
 
 // groupTrouble fails the group's check after a few tries, so that the queue is not kept waiting for its timeout.
@@ -69,9 +81,7 @@ func (r *Reconciler) groupTrouble(ctx context.Context, c store.Claimed, d repoDo
 
 func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pulls []coupling.Pull, v rules.Verdict, js []judgementDoc) error {
 	pol := d.rules()
-	run := note.Check(note.CheckInput{
-		Pull: coupling.Pull{Repo: d.Name}, Name: pol.Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
-	})
+	run := groupCheck(d, head, pulls, v, js)
 	posted, err := r.Publish.Posted(ctx, d.Name, head)
 	if err != nil {
 		return err

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 )
@@ -72,6 +74,111 @@ type Answer struct {
 	Base       string
 	Train      string // "" unknown
 	Judgements []rules.Judgement
+	// Verdict is that of the pull request or of the merge group that was asked about, else the worst of all; Check is how it would be shown.
+	Verdict rules.Verdict
+	Check   forge.CheckRun
+}
+
+// JudgePull judges one pull request: its couplings at home in its own repository, what its description proposes, and what it changes of the
+// policy and of registered gates. Nothing is written to GitHub.
+func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, error) {
+	var repo repoDoc
+	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+		return Answer{}, err
+	}
+	read, err := r.lookingAt(ctx, p, repo)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !read.Known() {
+		return Answer{}, fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
+	}
+	hint := hintOf(read.Value)
+	seen := pullDoc{Head: hint.Head, Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private}
+	if hint.State == "open" {
+		if err := r.body(ctx, p, repo, hint, &seen); err != nil {
+			return Answer{}, err
+		}
+		if seen.look, err = r.look(ctx, p, repo, hint, read.Value); err != nil {
+			return Answer{}, err
+		}
+	}
+	a, err := r.Judge(ctx, p.Repo, p)
+	if err != nil {
+		return Answer{}, err
+	}
+	js := make([]judgementDoc, len(a.Judgements))
+	for i, j := range a.Judgements {
+		js[i].Judgement = j
+	}
+	a.Verdict = verdictOf(p, seen, js)
+	a.Check = note.Check(note.CheckInput{
+		Pull: p, Name: repo.rules().Check.Name, Head: seen.Head, Verdict: a.Verdict, Judgements: a.Judgements,
+		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes, Private: repo.Private,
+	})
+	return a, nil
+}
+
+// MergeGroup is a group of a merge queue, as the event tells of it.
+type MergeGroup struct {
+	Head    string `json:"head_sha"`
+	HeadRef string `json:"head_ref"`
+	BaseSHA string `json:"base_sha"`
+	BaseRef string `json:"base_ref"`
+}
+
+// JudgeGroup judges a merge group. Nothing is written to GitHub.
+func (r *Reconciler) JudgeGroup(ctx context.Context, repo coupling.Repo, group MergeGroup) (Answer, error) {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+		return Answer{}, err
+	}
+	hint := groupHint{Head: group.Head, HeadRef: group.HeadRef, BaseSHA: group.BaseSHA, BaseRef: group.BaseRef}
+	if err := r.learnGroup(ctx, d, hint); err != nil {
+		return Answer{}, err
+	}
+	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{
+		Repo: repo, Base: strings.TrimPrefix(group.BaseRef, "refs/heads/"), Judgements: judgements(js), Verdict: verdict,
+		Check: groupCheck(d, group.Head, pulls, verdict, js),
+	}, nil
+}
+
+// learnGroup takes up the descriptions of a group's pull requests, and notes who is in which coupling.
+func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, hint groupHint) error {
+	cmp, err := r.GitHub.Compare(ctx, d.Name, hint.BaseSHA, hint.Head)
+	if err != nil {
+		return err
+	}
+	pulls, _ := groupPulls(d.Name, cmp, hint) // where they cannot be told, the verdict says so
+	for _, p := range pulls {
+		read, err := r.lookingAt(ctx, p, d)
+		if err != nil {
+			return err
+		}
+		if !read.Known() {
+			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
+		}
+		var seen pullDoc
+		if err := r.body(ctx, p, d, hintOf(read.Value), &seen); err != nil {
+			return err
+		}
+	}
+	all, err := r.assembled(ctx, d.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		for _, m := range c.Members {
+			if err := r.index(ctx, m.Pull, c.Key(), true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Judge judges the couplings at home in a repository; with a pull request only those that it is in. Nothing is written to
@@ -95,5 +202,15 @@ func (r *Reconciler) Judge(ctx context.Context, repo coupling.Repo, only couplin
 	if t := s.Train(repo, out.Base); t.Known() {
 		out.Train = t.Value.Core.String()
 	}
+	var verdicts []rules.Verdict
+	for _, j := range out.Judgements {
+		for _, m := range j.Members {
+			verdicts = append(verdicts, m.Verdict)
+		}
+	}
+	out.Verdict = rules.Combine(coupling.Pull{Repo: repo}, verdicts...)
+	out.Check = note.Check(note.CheckInput{
+		Pull: coupling.Pull{Repo: repo}, Name: g.policy.Check.Name, Verdict: out.Verdict, Judgements: out.Judgements, Private: s.Repos[repo].Private,
+	})
 	return out, nil
 }
