@@ -132,7 +132,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 	}
 	options := server.Options{
 		Public: set.Public,
-		Store:  st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
+		Store:  st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, Seed: set.PrivateKey, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
 		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce, Telemetry: measure,
 	}
 	if set.ClientID != "" {

@@ -34,7 +34,7 @@ func simulated(ctx context.Context, o scenario.StartOptions, options server.Opti
 	if err != nil {
 		return nil, err
 	}
-	options.Store, options.GitHub, options.Secrets, options.Now, options.Log, options.PublicURL, options.Owner = st, app, [][]byte{[]byte(o.Secret)}, o.Now, o.Log, o.PublicURL, uuid.NewString()
+	options.Store, options.GitHub, options.Secrets, options.Now, options.Log, options.PublicURL, options.Seed, options.Owner = st, app, [][]byte{[]byte(o.Secret)}, o.Now, o.Log, o.PublicURL, o.Key, uuid.NewString()
 	for name, text := range o.Settings {
 		switch name {
 		case "reconcile_interval":

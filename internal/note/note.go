@@ -58,7 +58,7 @@ func Note(in NoteInput) string {
 		section(&b, v, j)
 	}
 	if lines := lately(in.Lately); lines != "" {
-		b.WriteString("\n### What changed lately\n\n" + lines)
+		b.WriteString("\n" + latelyHead + lines)
 	}
 	b.WriteString("\n" + help())
 	if n := len(in.Judgements); n > 1 {
@@ -578,12 +578,35 @@ func gateHref(v voice, j rules.Judgement, g rules.GateState) string {
 	return link
 }
 
+const (
+	latelyHead = "### What changed lately\n\n"
+	latelyTime = "2006-01-02 15:04 UTC"
+)
+
 func lately(changes []Change) string {
 	var b strings.Builder
 	for _, c := range changes[:min(len(changes), maxLately)] {
-		fmt.Fprintf(&b, "- %s: %s\n", c.At.UTC().Format("2006-01-02 15:04 UTC"), c.Text)
+		fmt.Fprintf(&b, "- %s: %s\n", c.At.UTC().Format(latelyTime), c.Text)
 	}
 	return b.String()
+}
+
+// LatelyOf reads what a note says of what changed lately, for a relbot that has lost its memory. People can edit a note: lines that
+// mention somebody, link or hide anything are passed over.
+func LatelyOf(body string) []Change {
+	_, rest, _ := strings.Cut(body, "\n"+latelyHead)
+	var out []Change
+	for line := range strings.Lines(rest) {
+		at, text, ok := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "- "), " UTC: ")
+		t, err := time.Parse(latelyTime, at+" UTC")
+		if !ok || err != nil || len(out) == maxLately {
+			break
+		}
+		if !strings.ContainsAny(text, "@<") && !strings.Contains(text, "](") && !strings.Contains(text, "://") {
+			out = append(out, Change{At: t, Text: text})
+		}
+	}
+	return out
 }
 
 // help is the folded list of commands, the same in every note.

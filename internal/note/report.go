@@ -3,6 +3,7 @@ package note
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -77,6 +78,36 @@ func Report(in drift.Report) string {
 	return head + fold(b.String(), maxNote-len(head), "_This report was shortened; `relbot report` prints all of it._\n")
 }
 
+// since is a date between two cells.
+var since = regexp.MustCompile(` \| (\d{4}-\d{2}-\d{2}) \| `)
+
+// Recall reads from the text of an earlier report, for a relbot that has lost its memory, which rows of a new one stood there already, with
+// their dates, and since when each coupling is open, by name.
+func Recall(text string, in drift.Report) (rows []drift.Row, open map[string]string) {
+	v := reportVoice(in)
+	open = map[string]string{}
+	for line := range strings.Lines(text) {
+		for _, at := range since.FindAllStringSubmatch(line, -1) {
+			for _, r := range in.Drift {
+				if r.Since = at[1]; driftRow(v, r) == line {
+					rows = append(rows, r)
+				}
+			}
+			for _, c := range in.Couplings {
+				if strings.HasPrefix(line, couplingHead(v, c)) {
+					open[c.Judgement.Coupling.Name] = at[1]
+				}
+			}
+		}
+	}
+	return rows, open
+}
+
+// couplingHead begins a coupling's row.
+func couplingHead(v voice, c drift.Coupling) string {
+	return fmt.Sprintf("| %s %s | **", v.code(c.Judgement.Coupling.Name), Escape(c.Judgement.Coupling.Title))
+}
+
 // driftSentence counts what has drifted.
 func driftSentence(in drift.Report) string {
 	switch n := len(in.Drift); n {
@@ -136,7 +167,7 @@ func couplingRow(v voice, c drift.Coupling) string {
 		}
 		gates = append(gates, s)
 	}
-	return fmt.Sprintf("| %s %s | **%s** | %s | %s | %s | %s | %s |\n", v.code(j.Coupling.Name), Escape(j.Coupling.Title), j.State, orElse(c.Since, "—"),
+	return couplingHead(v, c) + fmt.Sprintf("%s** | %s | %s | %s | %s | %s |\n", j.State, orElse(c.Since, "—"),
 		orElse(strings.Join(blocks, "; "), "—"), orElse(drift.Split(j), "—"), strings.Join(members, "; "), orElse(strings.Join(gates, "; "), "—"))
 }
 

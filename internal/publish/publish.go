@@ -276,6 +276,15 @@ func (p *Publisher) Noted(ctx context.Context, pull coupling.Pull) (Noted, error
 	return v, err
 }
 
+// Standing is the text of the note that stands on a pull request, where nothing is remembered of one; "" when there is none.
+func (p *Publisher) Standing(ctx context.Context, pull coupling.Pull) (string, error) {
+	n, rev, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	if err != nil || rev > 0 {
+		return "", err
+	}
+	return p.find(ctx, pull, &n)
+}
+
 // NoteOptions say how a note is brought about.
 type NoteOptions struct {
 	Picture string

@@ -78,6 +78,17 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 	if len(todo) == 0 {
 		return nil
 	}
+	repos := []coupling.Repo{home}
+	for _, c := range todo {
+		for _, m := range c.Members {
+			if !slices.Contains(repos, m.Pull.Repo) {
+				repos = append(repos, m.Pull.Repo)
+			}
+		}
+	}
+	if complete, err := r.complete(ctx, claimed, repos...); err != nil || !complete {
+		return err
+	}
 	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo})
 	if err != nil {
 		return err

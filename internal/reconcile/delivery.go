@@ -76,7 +76,7 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 // empty database only those that relbot had acknowledged are taken up again: the others were never accepted.
 func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
 	now, repo := r.Now(), coupling.Repo(c.Key)
-	key := "comments " + string(repo)
+	key := replayed(repo)
 	var w watermark
 	rev, err := r.load(ctx, docWatermark, key, &w)
 	if err != nil {
@@ -101,6 +101,11 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 				continue
 			}
 			hint.Replay = true
+			// Now, and in the order in which they were given: nothing is judged before they are known.
+			if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
+				return err
+			}
+			continue
 		}
 		queue = append(queue, commentWork(c.Pull, hint))
 	}
@@ -108,7 +113,10 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		w.At = now
 		return queue, true
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return r.resume(ctx, repo)
 }
 
 // commentWork queues the commands of a comment.

@@ -32,6 +32,7 @@ const (
 	docReport    = "report"    // key: repository
 	docPage      = "page"      // key: pull request
 	docTimeline  = "timeline"  // key: repository " " gate
+	docWaiting   = "waiting"   // key: repository; the work that waits until it is known
 	docWatermark = "watermark" // key: what has been listed so far
 	docMoved     = "moved"     // key: former name of a repository, in lower case
 )

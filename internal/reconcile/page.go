@@ -2,8 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base32"
 	"fmt"
 	"slices"
 
@@ -37,10 +40,20 @@ func (r *Reconciler) page(ctx context.Context, p coupling.Pull, private bool) (s
 		if d.Key != "" {
 			return nil, false
 		}
-		d.Key = rand.Text()
+		d.Key = r.secret("pull " + p.String())
 		return nil, true
 	})
 	return address + "?key=" + d.Key, err
+}
+
+// secret is the key in an address that nobody can guess.
+func (r *Reconciler) secret(of string) string {
+	if len(r.Seed) == 0 {
+		return rand.Text()
+	}
+	mac := hmac.New(sha256.New, r.Seed)
+	mac.Write([]byte(of))
+	return base32.StdEncoding.EncodeToString(mac.Sum(nil))[:26]
 }
 
 // noteOf is what a note is made from.

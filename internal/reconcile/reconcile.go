@@ -86,6 +86,8 @@ type Reconciler struct {
 	PublicURL string
 	// Pages says who may open the pages to which checks and notes link.
 	Pages Access
+	// Seed is what the addresses of pages are made of, so that they are the same when the database is made anew; random ones where it is empty.
+	Seed []byte
 	// Patience is how long a pass given before an outage of GitHub's reads is left standing.
 	Patience time.Duration
 	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.

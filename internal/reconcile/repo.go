@@ -188,6 +188,16 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			break
 		}
 	}
+	if w, err := r.Store.Get(ctx, docWatermark, replayed(name)); err != nil {
+		return err
+	} else if w.Rev == 0 {
+		if err := r.Store.Enqueue(ctx, commentsWork(name)); err != nil {
+			return err
+		}
+	}
+	if err := r.resume(ctx, name); err != nil {
+		return err
+	}
 	if hint.Backfill {
 		return r.backfill(ctx, d)
 	}

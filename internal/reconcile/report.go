@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
@@ -39,8 +41,18 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	var last reportDoc
-	if _, err := r.load(ctx, docReport, c.Key, &last); err != nil {
+	var standing forge.Issue
+	if rev, err := r.load(ctx, docReport, c.Key, &last); err != nil {
 		return err
+	} else if rev == 0 { // the first, or one whose answer or whose database was lost
+		if standing, err = r.findReport(ctx, repo, d.rules().Report.Labels[0]); err != nil {
+			return err
+		}
+		if last.Issue = standing.Number; last.Issue > 0 {
+			if last.Rows, err = r.recallReport(ctx, repo, standing); err != nil {
+				return err
+			}
+		}
 	}
 	rep, err := r.Report(ctx, repo, last.Rows)
 	if err != nil {
@@ -49,14 +61,11 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	body := note.Report(rep)
 	drifted := len(rep.Drift) > 0
 	hash := publish.Hash([]any{body, drifted})
+	if last.Issue > 0 && strings.TrimSpace(standing.Body) == strings.TrimSpace(body) && standing.Open == drifted {
+		last.Hash, last.Open = hash, drifted
+	}
 	if hash == last.Hash || !drifted && last.Issue == 0 {
 		return r.keepReport(ctx, c.Key, last, rep, hash)
-	}
-	label := d.rules().Report.Labels[0]
-	if last.Issue == 0 {
-		if last.Issue, err = r.findReport(ctx, repo, label); err != nil {
-			return err
-		}
 	}
 	fresh := drift.New(last.Rows, rep.Drift)
 	if last.Issue == 0 {
@@ -114,18 +123,43 @@ func (r *Reconciler) Drift(ctx context.Context) (map[rules.Code]int, error) {
 	return out, nil
 }
 
-// findReport looks for the report's issue by its label and marker, as after a lost database.
-func (r *Reconciler) findReport(ctx context.Context, repo coupling.Repo, label string) (int, error) {
+// findReport looks for the report's issue by its label and marker; its number is 0 when there is none.
+func (r *Reconciler) findReport(ctx context.Context, repo coupling.Repo, label string) (forge.Issue, error) {
 	issues, err := r.Publish.GitHub.Issues(ctx, repo, label)
 	if err != nil {
-		return 0, err
+		return forge.Issue{}, err
 	}
 	for _, i := range issues {
 		if i.Own && note.IsReport(i.Body) {
-			return i.Number, nil
+			return i, nil
 		}
 	}
-	return 0, nil
+	return forge.Issue{}, nil
+}
+
+// recallReport reads from the report that stands since when what it says stands.
+func (r *Reconciler) recallReport(ctx context.Context, repo coupling.Repo, standing forge.Issue) ([]drift.Row, error) {
+	rep, err := r.Report(ctx, repo, nil)
+	if err != nil {
+		return nil, err
+	}
+	rows, open := note.Recall(standing.Body, rep)
+	for name, date := range open {
+		at, err := time.Parse(time.DateOnly, date)
+		if err != nil {
+			continue // a person wrote it
+		}
+		if _, err := update(ctx, r, docJudgement, coupling.Coupling{Home: repo, Name: name}.Key(), func(d *judgementDoc) ([]store.Work, bool) {
+			if d.Coupling.Name == "" || !at.Before(d.Opened) {
+				return nil, false
+			}
+			d.Opened = at
+			return nil, true
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
 }
 
 // Report makes a repository's drift report from what GitHub shows now. former are the rows of the report before,

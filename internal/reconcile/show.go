@@ -43,6 +43,15 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 		return nil
 	}
 	hint.Verify = hint.Verify || r.settling(repo)
+	homes := append([]coupling.Repo{p.Repo}, repo.rules().Trust...)
+	if complete, err := r.complete(ctx, []store.Claimed{c}, homes...); err != nil || !complete {
+		return err
+	}
+	if r.settling(repo) {
+		if err := r.unjudged(ctx, p, homes...); err != nil {
+			return err
+		}
+	}
 	js, err := r.judgementsOf(ctx, p)
 	if err != nil {
 		return err
@@ -242,10 +251,37 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		return err
 	}
 	in := noteOf(p, repo, js)
+	if hint.Verify && len(in.Lately) == 0 {
+		if in.Lately, err = r.recall(ctx, p, js); err != nil {
+			return err
+		}
+	}
 	if in.Page, err = r.page(ctx, p, repo.Private); err != nil {
 		return err
 	}
 	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: hint.Verify})
+}
+
+// recall reads from the note that stands on a pull request what changed lately, where relbot has lost its memory of that.
+func (r *Reconciler) recall(ctx context.Context, p coupling.Pull, js []judgementDoc) ([]note.Change, error) {
+	standing, err := r.Publish.Standing(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	found := note.LatelyOf(standing)
+	if len(found) == 0 || len(js) > 1 { // of several couplings it cannot be told apart: the other members know it
+		return found, nil
+	}
+	_, err = update(ctx, r, docJudgement, js[0].Coupling.Key(), func(d *judgementDoc) ([]store.Work, bool) {
+		if len(d.Lately) > 0 {
+			return nil, false
+		}
+		for _, c := range found {
+			d.Lately = append(d.Lately, change{c.At, c.Text})
+		}
+		return nil, true
+	})
+	return found, err
 }
 
 // alarm tells of an alarm in a comment on one pull request, once.

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
 
@@ -46,7 +45,7 @@ func (r *Reconciler) keepTimeline(ctx context.Context, repo coupling.Repo, gate 
 	d, err := update(ctx, r, docTimeline, string(repo)+" "+gate, func(d *timelineDoc) ([]store.Work, bool) {
 		before := publish.Hash(*d)
 		if d.Timeline = t; d.Key == "" {
-			d.Key = rand.Text()
+			d.Key = r.secret("timeline " + string(repo) + " " + gate)
 		}
 		return nil, publish.Hash(*d) != before
 	})

@@ -42,6 +42,7 @@ type Options struct {
 	WebURL    string           // of GitHub's own pages, to which the server's link
 	SignIn    dashboard.GitHub // nil: nobody can sign in to the pages
 	Public    bool             // pages of public repositories are for everybody
+	Seed      []byte           // of the addresses of pages; secret, and always the same
 	// ReconcileInterval is how often everything is looked at; zero is [DefaultReconcileInterval].
 	ReconcileInterval time.Duration
 	// Owner names this process in leases; two processes on one database must differ.
@@ -92,7 +93,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
 		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},
-		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
+		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Seed: o.Seed, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
 		Pages: reconcile.Access{SignIn: o.SignIn != nil, Public: o.Public},
 	}
 	handlers := s.recon.Handlers()
