@@ -16,13 +16,15 @@ demo: ## play the real story on an embedded GitHub: no account, no network but G
 build: ## build the static binary ./relbot
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)" -o relbot ./cmd/relbot
 
-test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES)
+test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES), and the pages in a browser
 	@.ci/postgres
+	@.ci/chromium
 	$(GO) test -timeout 30m ./...
 
 race: ## run the tests of the concurrent packages under the race detector
 	@.ci/postgres
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./internal/store/... ./internal/job/... ./internal/webhook/... ./internal/publish/... ./internal/ghsim/... ./internal/ghapp/... ./internal/server/...
+	@.ci/chromium
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./internal/store/... ./internal/job/... ./internal/webhook/... ./internal/publish/... ./internal/ghsim/... ./internal/ghapp/... ./internal/dashboard/... ./internal/server/...
 
 bench: ## run the benchmarks
 	@.ci/postgres

@@ -121,6 +121,7 @@ type couplingView struct {
 	Events                 []event
 	Unseen                 int  // members that the viewer may not know
 	Sub                    bool // it stands on a page of something else
+	Linked                 bool // it has a page of its own for this viewer
 }
 
 // coupling shows one coupling.
@@ -257,6 +258,9 @@ func (d *Dashboard) gate(j rules.Judgement, g rules.GateState, reader note.Reade
 	out := gate{ID: g.ID, Title: g.Title, Class: string(g.Level), Words: levelWords[g.Level], Value: g.Value, Want: g.Want, Evidence: g.Evidence, Subject: "its evidence"}
 	if g.Level == rules.Pass {
 		out.Words = "right"
+	}
+	if out.Evidence == "train" { // no release shows it yet
+		out.Evidence = ""
 	}
 	if href := reader.GateHref(j, g); href != "" {
 		out.Href = d.o.WebURL + href

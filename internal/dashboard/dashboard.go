@@ -183,7 +183,7 @@ type frame struct {
 	page
 	Base, Assets, Login string
 	SignIn              string // address at which to sign in; "" where nobody can, or somebody is
-	Web                 string
+	Alone               bool   // the viewer has no other page than this
 }
 
 // errNothing says that there is no such page, or that the viewer may not see it: they are not told which.
@@ -234,7 +234,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // send renders a page. Its ETag is that of the text: what is the same is not sent again.
 func (d *Dashboard) send(w http.ResponseWriter, r *http.Request, p page, v viewer) {
-	f := frame{page: p, Base: d.base, Assets: d.base + d.assets, Login: v.login, Web: d.o.WebURL}
+	f := frame{page: p, Base: d.base, Assets: d.base + d.assets, Login: v.login, Alone: v.keyed}
 	if d.o.GitHub != nil && v.login == "" {
 		to := r.URL.RequestURI()
 		if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/auth/") {

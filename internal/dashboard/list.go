@@ -52,6 +52,7 @@ func standingOf(j rules.Judgement, worst levels) standing {
 		if isOpen(m) {
 			seen[worst.of(m)] = true
 		}
+		seen[rules.Unknown] = seen[rules.Unknown] || m.State == "unreadable"
 	}
 	switch {
 	case seen[rules.Block]:

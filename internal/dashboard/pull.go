@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/note"
@@ -69,7 +70,7 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 		if err != nil {
 			return page{}, err
 		}
-		view.Sub = true
+		view.Sub, view.Linked = true, !v.keyed
 		out.Couplings = append(out.Couplings, view)
 		if m, ok := c.Member(p); ok && out.PullTitle == "" {
 			out.PullTitle = m.Title
@@ -90,6 +91,12 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 	if seen.Open {
 		add(out.Class, seen.Verdict.Reasons)
 		add("warn", seen.Verdict.Warnings)
+	}
+	for i := range out.Couplings { // what stands above need not be said again
+		c := &out.Couplings[i]
+		c.Reasons = slices.DeleteFunc(c.Reasons, func(s said) bool {
+			return slices.ContainsFunc(out.Reasons, func(o said) bool { return o.Code == s.Code && o.Sentence == s.Sentence })
+		})
 	}
 	for _, a := range seen.Annotations {
 		out.Problems = append(out.Problems, problem{a.Path, a.Message, a.Line})

@@ -21,6 +21,7 @@ type viewer struct {
 	login string
 	// reads are the repositories whose pages they may see.
 	reads map[coupling.Repo]bool
+	keyed bool // they hold the key of one page, and have no other
 	all   bool // they see what a private repository's readers are shown: holders of the key of its page
 }
 
@@ -121,7 +122,7 @@ func (d *Dashboard) keyed(r *http.Request, p coupling.Pull) (viewer, bool, error
 		return viewer{}, false, err
 	}
 	repos, err := d.o.Source.Repositories(r.Context())
-	v := viewer{reads: map[coupling.Repo]bool{p.Repo: true}}
+	v := viewer{reads: map[coupling.Repo]bool{p.Repo: true}, keyed: true}
 	for _, repo := range repos {
 		v.reads[repo.Name] = v.reads[repo.Name] || !repo.Private
 		v.all = v.all || repo.Name == p.Repo && repo.Private

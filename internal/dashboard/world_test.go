@@ -265,3 +265,7 @@ func (w *world) story(repo coupling.Repo) {
 	w.open(repo, 2, "bob", "Write wide ids", map[string]*string{"gate.go": &gate})
 	w.settle()
 }
+
+func docsOf(kind, key string, body []byte) []store.Document {
+	return []store.Document{{Kind: kind, Key: key, Body: body}}
+}

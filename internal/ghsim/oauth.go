@@ -71,7 +71,7 @@ func (g *GitHub) callback(asked string) (string, bool) {
 	return g.app.callbacks[0], false
 }
 
-var askPage = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><head><title>Authorize {{.App}}</title></head><body><main>
+var askPage = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>Authorize {{.App}}</title></head><body><main>
 <h1>Authorize {{.App}}</h1>
 <form method="post" action="/login/oauth/authorize?{{.Query}}">
 <label>Login <input name="login" required autofocus></label>
