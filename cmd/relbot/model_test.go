@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -27,17 +28,19 @@ var (
 
 // model is what the policy of the chaos test demands, kept in the simplest way: nothing of relbot's is used to decide whether a merge is permitted.
 type model struct {
-	state  map[int]string // open, closed, merged
+	state  map[int]string // open, closed, merged, reverted, missing: merged into another branch
 	draft  map[int]bool
-	gate   map[int]int // what #1 says, by pull request; and 0, what main says
-	ship   map[int]int // minor release in which a merged one ships
+	away   map[int]bool // it targets another branch
+	lifted map[int]bool // an override of order-waiting until the merge is in force
+	gate   map[int]int  // what #1 says, by pull request; and 0, what main says
+	ship   map[int]int  // minor release in which a merged one ships
 	held   map[string]bool
 	train  int // minor
 	pushed int
 }
 
 func newModel() *model {
-	m := &model{state: map[int]string{}, draft: map[int]bool{}, gate: map[int]int{0: 2, 1: 2}, ship: map[int]int{}, held: map[string]bool{}, train: 2}
+	m := &model{state: map[int]string{}, draft: map[int]bool{}, away: map[int]bool{}, lifted: map[int]bool{}, gate: map[int]int{0: 2, 1: 2}, ship: map[int]int{}, held: map[string]bool{}, train: 2}
 	for n := 1; n <= 4; n++ {
 		m.state[n] = "open"
 	}
@@ -57,19 +60,27 @@ func (m *model) blocks(n int) string {
 			return name + " is held"
 		}
 		for _, o := range members {
-			if m.state[o] == "closed" {
-				return fmt.Sprintf("#%d is closed", o)
+			if m.state[o] == "closed" || m.state[o] == "missing" {
+				return fmt.Sprintf("#%d is %s", o, m.state[o])
 			}
 			if m.state[o] == "merged" && o != 3 && m.ship[o] < m.train {
 				return fmt.Sprintf("#%d shipped in 1.%d, this would in 1.%d", o, m.ship[o], m.train)
 			}
 		}
 	}
-	if n == 2 && (m.state[1] == "open" || m.state[3] == "open") {
-		return "its predecessors are open"
+	if m.away[n] {
+		return "it targets another branch"
+	}
+	if n == 2 && m.state[3] == "reverted" {
+		return "a predecessor was reverted"
+	}
+	for _, o := range []int{1, 3} {
+		if n == 2 && m.state[o] == "open" && (m.draft[o] || !m.lifted[2]) {
+			return fmt.Sprintf("its predecessor #%d is open", o)
+		}
 	}
 	// The gate must name the release in which #2 ships; its owner and its subject answer for it, or when neither is open all that are.
-	owner := m.state[1] == "open" && m.gate[1] != m.gate[0]
+	owner := m.state[1] == "open" && !m.away[1] && m.gate[1] != m.gate[0]
 	value, want := m.gate[0], m.train
 	if owner {
 		value = m.gate[1]
@@ -110,6 +121,14 @@ func (m *model) alarms() []string {
 		if name == "set" && m.state[2] == "merged" && (m.state[1] == "open" || m.state[3] == "open") {
 			out = append(out, "set order-broken")
 		}
+		for _, n := range members {
+			if m.state[n] == "reverted" && landed > 0 {
+				out = append(out, name+" member-reverted")
+			}
+			if m.state[n] == "missing" {
+				out = append(out, name+" member-missing")
+			}
+		}
 		if name == "set" && landed == len(members) && m.gate[0] != m.ship[2] {
 			out = append(out, "set gate")
 		}
@@ -129,20 +148,25 @@ func (v move) String() string { return strings.TrimSpace(fmt.Sprintf("%s #%d %d"
 // randomMoves draws moves; wild ones are disturbed: events get lost, doubled, late or reversed, the API fails, relbot is killed, its
 // database lost, and several things happen before it can look.
 func randomMoves(r *rand.Rand, wild bool) []move {
-	kinds := []string{"gate", "gate", "gate", "cut", "bump", "close", "reopen", "reopen", "draft", "hold", "resume", "resume", "push", "merge", "merge", "merge", "merge", "merge"}
+	kinds := []string{"gate", "gate", "gate", "cut", "bump", "close", "reopen", "reopen", "draft", "hold", "resume", "resume", "push", "title", "override", "cancel",
+		"revert", "merge", "merge", "merge", "merge", "merge"}
 	if wild {
-		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "restart", "burst", "burst", "calm", "calm", "calm")
+		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "restart", "burst", "burst", "burst", "calm", "calm")
+	} else {
+		kinds = append(kinds, "retarget", "home", "home")
 	}
 	var out []move
-	for range 40 {
+	for range 60 {
 		out = append(out, move{kinds[r.Intn(len(kinds))], 1 + r.Intn(4), r.Intn(60)})
 	}
 	return append(out, move{kind: "calm"})
 }
 
+const modelRepo = coupling.Repo("acme/app")
+
 // action makes a move in the model, apart from merges, and says what it is on GitHub. None: it makes no sense now.
 func (m *model) action(v move) (scenario.Action, bool) {
-	const repo = coupling.Repo("acme/app")
+	const repo = modelRepo
 	n := v.n
 	a := scenario.Action{Repo: repo, Pull: coupling.Pull{Repo: repo, Number: n}, By: "ann", Times: 1}
 	ok := true
@@ -185,11 +209,34 @@ func (m *model) action(v move) (scenario.Action, bool) {
 				m.held[name] = v.kind == "hold"
 			}
 		}
+	case "title":
+		a.Verb, a.Title = "edit", text(fmt.Sprint("title ", v.k))
+	case "retarget", "home":
+		base := map[string]string{"retarget": "next", "home": "main"}[v.kind]
+		a.Verb, a.Base = "edit", &base
+		ok = m.state[n] == "open" && m.away[n] == (v.kind == "home") && n != 1
+		if ok {
+			m.away[n] = v.kind == "retarget"
+		}
+	case "override":
+		a.Verb, a.By, a.Body = "comment", "root", text("/relbot override order-waiting because x until merge")
+		ok = m.state[n] == "open" && v.k%2 == 0
+		m.lifted[n] = m.lifted[n] || ok
+	case "cancel":
+		a.Verb, a.By, a.Body = "comment", "root", text("/relbot override cancel")
+		if ok = m.state[n] == "open" && v.k%2 == 0; ok {
+			m.lifted[n] = false
+		}
+	case "revert":
+		a.Verb, ok = "revert", (n == 3 || n == 4) && m.state[n] == "merged" && v.k%3 == 0
+		if ok {
+			m.state[n] = "reverted"
+		}
 	case "push":
 		m.pushed++
 		a.Verb, a.Files, ok = "push", map[string]*string{fmt.Sprint("f", n): text(fmt.Sprint(m.pushed))}, m.state[n] == "open"
 	case "merge":
-		a.Verb, ok = "merge", m.state[n] != "merged"
+		a.Verb, ok = "merge", m.state[n] == "open" || m.state[n] == "closed"
 	case "bypass":
 		a.Verb, a.By, a.Bypass = "merge", "root", true
 		ok = m.state[n] == "open" && !m.draft[n] && v.k%4 == 0
@@ -263,6 +310,11 @@ func (m *modelRun) move(ctx context.Context, v move) error {
 	state, _ := m.w.GitHub.Mergeable(a.Pull)
 	merged := string(state) == "done"
 	switch {
+	case m.away[v.n]: // no check is required there
+		if merged {
+			m.state[v.n] = "missing"
+		}
+		return nil
 	case !merged && a.Bypass:
 		return fmt.Errorf("an admin could not merge #%d", v.n)
 	case merged && why != "" && !a.Bypass && !m.blind:
@@ -338,7 +390,7 @@ func (m *modelRun) settle(ctx context.Context) error {
 func playModel(ctx context.Context, moves []move) (*modelRun, error) {
 	s := &scenario.Scenario{Title: "model", Repo: "acme/app", Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
 		Name: "acme/app", Policy: chaosPolicy, Files: map[string]string{"VERSION": "1.2.0-dev\n", "gate.py": "MIN = \"1.2.0\"\n"},
-		Tags: []scenario.Tag{{Name: "v1.1.0"}}, Permissions: map[string]string{"ann": "write", "root": "admin"},
+		Tags: []scenario.Tag{{Name: "v1.1.0"}}, Branches: []scenario.Branch{{Name: "next"}}, Permissions: map[string]string{"ann": "write", "root": "admin"},
 	}}}
 	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: startSimulated})
 	if err != nil {
@@ -346,7 +398,32 @@ func playModel(ctx context.Context, moves []move) (*modelRun, error) {
 	}
 	defer w.Close()
 	m := &modelRun{model: newModel(), w: w, windows: map[string]int{}}
-	return m, m.play(ctx, moves)
+	if err := m.play(ctx, moves); err != nil {
+		return m, err
+	}
+	return m, m.forgetful(ctx)
+}
+
+// forgetful compares what relbot shows in the end with what it shows once it has lost its memory: how things came about must leave no trace in
+// the verdicts.
+func (m *modelRun) forgetful(ctx context.Context) error {
+	before := m.w.Step(ctx, scenario.Step{}).Checks
+	if err := m.w.Act(ctx, scenario.Action{Verb: "restart", LoseDatabase: true}); err != nil {
+		return err
+	}
+	if err := m.settle(ctx); err != nil {
+		return fmt.Errorf("with a new database: %w", err)
+	}
+	for key, was := range before {
+		p, err := coupling.ParsePull(key, modelRepo)
+		if err != nil {
+			return err
+		}
+		if is := m.w.Step(ctx, scenario.Step{}).Checks[key]; m.state[p.Number] == "open" && !reflect.DeepEqual(was, is) {
+			return fmt.Errorf("the check of %s said %+v, and with a new database %+v", key, was, is)
+		}
+	}
+	return nil
 }
 
 // shrink leaves out of a list whatever it can while it still fails, larger pieces first.
@@ -383,6 +460,7 @@ func TestShrink(t *testing.T) {
 // fails and relbot is killed: then it may merge what relbot could not know to be wrong, and once all is calm every check must be right
 // again, everything that went wrong told, and nothing told twice.
 func TestModel(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and soon gone
 	want := *modelSteps
 	if testing.Short() {
 		want = 100
@@ -419,5 +497,5 @@ func TestModel(t *testing.T) {
 		})
 	}
 	all.Wait()
-	t.Logf("%d steps in the worlds of %d seeds; wrong merges, each told afterwards: %v", steps.Load(), seed.Load(), windows)
+	t.Logf("%d steps in the worlds of the %d seeds from %d on; wrong merges, each told afterwards: %v", steps.Load(), seed.Load(), *modelSeed, windows)
 }

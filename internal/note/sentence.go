@@ -407,6 +407,9 @@ var sentences = []words{
 		code: rules.MemberMissing, verdict: "block, alarm", when: "GitHub says that a member is merged, but its merge commit is not on the branch", about: true,
 		short: func(v voice, r rules.Reason) string { return v.pull(r.About) + " is merged, but not on the branch" },
 		sentence: func(v voice, r rules.Reason) string {
+			if r.Want != "" {
+				return v.pull(r.About) + " was merged into " + v.code(r.Value) + ", and is not on " + v.code(r.Want) + "."
+			}
 			s := "GitHub says that " + v.pull(r.About) + " is merged"
 			if r.By != "" {
 				s += " by " + v.code(r.By)
@@ -418,6 +421,9 @@ var sentences = []words{
 			return s + " is not on " + orElse(v.code(r.Value), "the branch") + "."
 		},
 		remedy: func(v voice, r rules.Reason) string {
+			if r.Want != "" {
+				return "Bring the change to " + v.code(r.Want) + ": merge " + v.code(r.Value) + " into it, or land it there once more and replace the member."
+			}
 			return "Look at the history of " + orElse(v.code(r.Value), "the branch") + " for a force-push, and land the change again."
 		},
 		example: rules.Reason{Code: rules.MemberMissing, About: examplePull(2), Commit: "1f0c2a9b7d11", Value: "main"},

@@ -455,7 +455,7 @@ func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Reposi
 	case f.State == "merged" && !survey.Known():
 		out.OnBase.Why, out.Revert.Why = survey.Why, survey.Why
 	case f.State == "merged":
-		g.history(ctx, p, f, survey.Value, repo.Releases, &out)
+		g.history(ctx, p, f, survey.Value, repo.Releases, couplings, &out)
 	}
 	return versionscan.Know(out)
 }
@@ -511,24 +511,47 @@ func (g *gathering) headDev(ctx context.Context, repo coupling.Repo, head string
 	return versionscan.Know(d.Value.Version)
 }
 
-// history finds where a merged change is: on its base, taken back, in which tags and on which release lines.
-func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, s forge.Survey, rel *versionscan.Releases, out *rules.Pull) {
-	tip, ok := s.Branches.Value[f.Base]
-	if f.Base == s.Default {
-		tip, ok = s.Tip, true
-	}
-	if !ok || f.Merge == "" {
-		why := "branch " + f.Base + " is gone"
-		if f.Merge == "" {
-			why = "GitHub names no merge commit"
+// history finds where a merged change is: on its base, or on that of a coupling, taken back, in which tags and on which release lines.
+func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, s forge.Survey, rel *versionscan.Releases, couplings []coupling.Coupling, out *rules.Pull) {
+	tipOf := func(branch string) (string, bool) {
+		if branch == s.Default {
+			return s.Tip, true
 		}
-		out.OnBase = versionscan.NotKnown[bool](why)
-		out.Revert = versionscan.NotKnown[rules.Revert](why)
+		tip, ok := s.Branches.Value[branch]
+		return tip, ok
+	}
+	ask, change := g.ask(p.Repo), history.Change{Merge: f.Merge, Number: p.Number, Title: f.Title, Begun: f.CreatedAt, MergedAt: f.MergedAt}
+	on := func(branch string) versionscan.Fact[bool] {
+		tip, ok := tipOf(branch)
+		switch {
+		case f.Merge == "":
+			return versionscan.NotKnown[bool]("GitHub names no merge commit")
+		case !ok:
+			return versionscan.NotKnown[bool]("branch " + branch + " is not there")
+		}
+		change.Tip = tip
+		return ask.OnBase(ctx, change)
+	}
+	// A member that was merged into another branch than its coupling's is followed on that of the coupling.
+	landing := f.Base
+	for _, c := range couplings {
+		base := cmpOr(c.Base, s.Default)
+		if _, member := c.ByPull(p); !member || base == f.Base || !out.Elsewhere[base].Unknown() {
+			continue
+		}
+		if out.Elsewhere == nil {
+			out.Elsewhere = map[string]versionscan.Fact[bool]{}
+		}
+		out.Elsewhere[base], landing = on(base), base
+	}
+	out.OnBase = on(f.Base)
+	tip, ok := tipOf(landing)
+	if !ok || f.Merge == "" {
+		out.Revert = versionscan.NotKnown[rules.Revert](on(landing).Why)
 		return
 	}
-	ask, change := g.ask(p.Repo), history.Change{Merge: f.Merge, Number: p.Number, Title: f.Title, Begun: f.CreatedAt, MergedAt: f.MergedAt, Tip: tip}
-	out.Carriers, out.Lines = ask.Carriers(ctx, change, rel, history.Releases(rel, s.Tags.Value), history.Lines(rel, s.Branches.Value, f.Base))
-	out.OnBase = ask.OnBase(ctx, change)
+	change.Tip = tip
+	out.Carriers, out.Lines = ask.Carriers(ctx, change, rel, history.Releases(rel, s.Tags.Value), history.Lines(rel, s.Branches.Value, landing))
 	switch revert := ask.Reverted(ctx, change); {
 	case revert.Known():
 		v := rules.Revert{Commit: revert.Value.Commit, How: "commit"}

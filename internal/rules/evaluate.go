@@ -131,13 +131,25 @@ func (j *judge) load() {
 		r := row{Member: m, fact: j.s.Pulls[m.Pull]}
 		r.train = j.train(m.Pull.Repo, j.base(m.Pull.Repo))
 		if r.merged() {
-			p := r.fact.Value
-			r.missing = p.OnBase.Known() && !p.OnBase.Value
+			p, on := r.fact.Value, j.onBase(&r)
+			r.missing = on.Known() && !on.Value
 			r.reverted = p.Revert.Known() || j.evidenceGone(m.Role)
 		}
 		r.ship = j.ship(&r)
 		j.rows = append(j.rows, r)
 	}
+}
+
+// onBase says whether a merged member is on the branch where the coupling wants it.
+func (j *judge) onBase(r *row) versionscan.Fact[bool] {
+	p, base := r.fact.Value, j.base(r.Pull.Repo)
+	if base == "" || base == p.Base {
+		return p.OnBase
+	}
+	if on, asked := p.Elsewhere[base]; asked {
+		return on
+	}
+	return versionscan.NotKnown[bool]("it was merged into " + p.Base)
 }
 
 // evidenceGone reports whether the evidence of a gate that names this member is not at the base's tip.
@@ -229,10 +241,13 @@ func (j *judge) landing(r *row) {
 	switch {
 	case r.missing:
 		reason := Reason{Code: MemberMissing, About: r.Pull, Commit: p.Merge, Value: p.Base, By: p.MergedBy}
+		if base := j.base(r.Pull.Repo); base != p.Base {
+			reason.Want = base
+		}
 		j.everyOpen(Block, reason)
 		j.alarm(reason)
-	case !p.OnBase.Known():
-		j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: p.OnBase.Why})
+	case !j.onBase(r).Known():
+		j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: j.onBase(r).Why})
 	case r.reverted:
 		v := p.Revert.Value
 		if !p.Revert.Known() {

@@ -62,15 +62,19 @@ func (o *oracle) pull(role string) rules.Pull {
 	return o.s.Pulls[m.Pull].Value
 }
 
-// Merged is what GitHub says; a change that was reverted or is not on the branch is not there.
+// Merged is what GitHub says; a change that was reverted or is not on the coupling's branch is not there.
 func (o *oracle) reverted(role string) bool {
 	p := o.pull(role)
-	return p.State == "merged" && p.OnBase.Value && p.Revert.Known()
+	return p.State == "merged" && !o.missing(role) && p.Revert.Known()
 }
 
 func (o *oracle) missing(role string) bool {
 	p := o.pull(role)
-	return p.State == "merged" && !p.OnBase.Value
+	there := p.OnBase.Value
+	if p.Base != "main" {
+		there = p.Elsewhere["main"].Value
+	}
+	return p.State == "merged" && !there
 }
 
 func (o *oracle) landed(role string) bool {

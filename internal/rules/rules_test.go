@@ -95,6 +95,9 @@ func snapshot(t *rand.Rand) rules.Snapshot {
 		}
 		if p.State == "merged" {
 			p.Merge, p.MergedAt, p.OnBase, p.Revert = "m", time.Unix(1, 0), known(t.Intn(8) > 0), versionscan.None[rules.Revert]("")
+			if p.Base != "main" {
+				p.Elsewhere = map[string]versionscan.Fact[bool]{"main": known(t.Intn(2) == 0)}
+			}
 			if t.Intn(6) == 0 {
 				p.Revert = known(rules.Revert{Commit: "r", How: "commit"})
 			}
@@ -138,7 +141,7 @@ func forget(t *rand.Rand, s rules.Snapshot) (rules.Snapshot, string) {
 		base.Files = map[string]versionscan.Fact[versionscan.File]{}
 	case 3:
 		what = fmt.Sprint("on base ", p)
-		f.OnBase = versionscan.NotKnown[bool]("forgotten")
+		f.OnBase, f.Elsewhere = versionscan.NotKnown[bool]("forgotten"), nil
 		pulls[p] = known(f)
 	case 4:
 		what = fmt.Sprint("carriers ", p)

@@ -73,8 +73,10 @@ type Pull struct {
 	MergedAt time.Time
 	MergedBy string
 	ClosedAt time.Time
-	// OnBase says of a merged pull whether its merge commit is an ancestor of the base's tip.
-	OnBase versionscan.Fact[bool]
+	// OnBase says of a merged pull whether its merge commit is an ancestor of the base's tip; Elsewhere the same of other branches, on which
+	// couplings want it.
+	OnBase    versionscan.Fact[bool]
+	Elsewhere map[string]versionscan.Fact[bool]
 	// Revert is the commit that took the change back, when one did and nothing brought it in again.
 	Revert versionscan.Fact[Revert]
 	// Carriers says by tag which tags have the change and by which method; Lines by release line.
