@@ -149,14 +149,14 @@ func (v move) String() string { return strings.TrimSpace(fmt.Sprintf("%s #%d %d"
 // database lost, and several things happen before it can look.
 func randomMoves(r *rand.Rand, wild bool) []move {
 	kinds := []string{"gate", "gate", "gate", "cut", "bump", "close", "reopen", "reopen", "draft", "hold", "resume", "resume", "push", "title", "override", "cancel",
-		"revert", "merge", "merge", "merge", "merge", "merge"}
+		"revert", "merge", "merge", "merge"}
 	if wild {
-		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "restart", "burst", "burst", "burst", "calm", "calm")
+		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "restart", "burst", "burst", "burst", "calm")
 	} else {
 		kinds = append(kinds, "retarget", "home", "home")
 	}
 	var out []move
-	for range 60 {
+	for range 120 {
 		out = append(out, move{kinds[r.Intn(len(kinds))], 1 + r.Intn(4), r.Intn(60)})
 	}
 	return append(out, move{kind: "calm"})
@@ -341,7 +341,7 @@ var alarmLine = regexp.MustCompile("(?m)^> - `([a-z]+)-([a-z-]+)`")
 func (m *modelRun) settle(ctx context.Context) error {
 	m.burst, m.blind = 0, false
 	r := m.w.Step(ctx, scenario.Step{Do: []scenario.Action{
-		{Verb: "webhooks", Mode: "on"}, {Verb: "clear_faults"}, {Verb: "advance", Duration: 2 * time.Hour},
+		{Verb: "webhooks", Mode: "on"}, {Verb: "clear_faults"}, {Verb: "advance", Duration: 40 * time.Minute},
 	}})
 	if !r.OK {
 		return fmt.Errorf("the world does not settle: %v", r.Failures)
