@@ -72,6 +72,7 @@ type event struct {
 }
 
 type flipped struct {
+	pull     coupling.Pull
 	Who      string
 	From, To mark
 }
@@ -283,7 +284,7 @@ func (d *Dashboard) gate(j rules.Judgement, g rules.GateState, reader note.Reade
 	return out
 }
 
-// events groups flips by the time at which they were found, newest first, with what caused them.
+// events groups flips that were found together, newest first, with what caused them.
 func events(flips []flip.Flip, reader note.Reader, v viewer) []event {
 	var out []event
 	for _, f := range flips {
@@ -291,7 +292,7 @@ func events(flips []flip.Flip, reader note.Reader, v viewer) []event {
 		if !v.sees(f.Pull.Repo) {
 			who = "a member in a private repository"
 		}
-		if len(out) == 0 || !out[len(out)-1].At.Equal(f.At) {
+		if last := len(out) - 1; last < 0 || !out[last].At.Equal(f.At) || slices.ContainsFunc(out[last].Flips, func(o flipped) bool { return o.pull == f.Pull }) {
 			out = append(out, event{At: f.At})
 		}
 		e := &out[len(out)-1]
@@ -300,7 +301,7 @@ func events(flips []flip.Flip, reader note.Reader, v viewer) []event {
 				e.Causes = append(e.Causes, text)
 			}
 		}
-		e.Flips = append(e.Flips, flipped{who, markOf(f.From), markOf(f.To)})
+		e.Flips = append(e.Flips, flipped{f.Pull, who, markOf(f.From), markOf(f.To)})
 	}
 	return out
 }

@@ -280,5 +280,14 @@ func drawTrend(nights []reconcile.Night, size string) template.HTML {
 		}
 	}
 	first, last := nights[0], nights[len(nights)-1]
-	return b.svg(len(nights)*(bar+gap), height, "trend", fmt.Sprintf("Drift in %d reports: %d on %s, %d on %s, at most %d", len(nights), first.Rows, first.Date, last.Rows, last.Date, top))
+	width := len(nights) * (bar + gap)
+	if size == "large" {
+		width = max(width, 120)
+		b.text("faint", 0, height+16, "start", first.Date)
+		if len(nights) > 1 {
+			b.text("faint", width, height+16, "end", short(last.Date))
+		}
+		height += 20
+	}
+	return b.svg(width, height, "trend", fmt.Sprintf("Drift in %d reports: %d on %s, %d on %s, at most %d", len(nights), first.Rows, first.Date, last.Rows, last.Date, top))
 }

@@ -25,6 +25,7 @@ type driftRow struct {
 type driftRepo struct {
 	Repo   coupling.Repo
 	Href   string
+	Up     string
 	Count  int
 	Change int // since the report before
 	At     string
@@ -56,7 +57,7 @@ func (d *Dashboard) drifts(r *http.Request, v viewer) (page, error) {
 }
 
 func (d *Dashboard) driftRepo(one reconcile.Drifted, size string) driftRepo {
-	out := driftRepo{Repo: one.Repo, Href: d.base + "/drift/" + string(one.Repo), Count: len(one.Rows), Nights: one.Nights, Trend: drawTrend(one.Nights, size)}
+	out := driftRepo{Repo: one.Repo, Href: d.base + "/drift/" + string(one.Repo), Up: d.base + "/drift", Count: len(one.Rows), Nights: one.Nights, Trend: drawTrend(one.Nights, size)}
 	if n := len(one.Nights); n > 0 {
 		out.At = one.Nights[n-1].Date
 		if n > 1 {

@@ -175,11 +175,14 @@ type listPage struct {
 	Any      bool // there are couplings at all
 }
 
-// open are the tabs of couplings that go on; "" is all of these.
-var tabs = []struct {
+// tabOf is a tab, with what is in it by where a coupling stands and the release that would split it.
+type tabOf struct {
 	key, name string
 	in        func(standing, string) bool
-}{
+}
+
+// tabs are the filters by state; "" is all couplings that have not ended.
+var tabs = []tabOf{
 	{"", "Open", func(s standing, _ string) bool { return s != isEnded }},
 	{"split", "Next cut splits", func(s standing, split string) bool { return split != "" && s != isEnded }},
 	{"broken", "Broken", func(s standing, _ string) bool { return s == isBroken }},
@@ -204,19 +207,15 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 	f := filter{State: q.Get("state"), Repo: q.Get("repo"), Text: strings.TrimSpace(q.Get("q"))}
 	f.Page, _ = strconv.Atoi(q.Get("page"))
 	f.Page = max(1, f.Page)
-	if !slices.ContainsFunc(tabs, func(t struct {
-		key, name string
-		in        func(standing, string) bool
-	}) bool {
-		return t.key == f.State
-	}) {
+	if !slices.ContainsFunc(tabs, func(t tabOf) bool { return t.key == f.State }) {
 		f.State = ""
 	}
 	worst := levelsOf(all)
 	out := listPage{Filter: f}
 
 	type entry struct {
-		c     reconcile.Coupled
+		c     *reconcile.Coupled
+		title string // as it is sorted by
 		stand standing
 		split string
 	}
@@ -224,7 +223,8 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 	repos := map[coupling.Repo]bool{}
 	counts := make([]int, len(tabs))
 	cuts := map[[2]string][]entry{}
-	for _, c := range all {
+	for i := range all {
+		c := &all[i]
 		if !v.sees(c.Coupling.Home) {
 			continue
 		}
@@ -233,7 +233,7 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 		if f.Repo != "" && !c.Coupling.Home.Same(coupling.Repo(f.Repo)) || !matches(c, v, f.Text) {
 			continue
 		}
-		e := entry{c, standingOf(c.Judgement, worst), drift.Split(c.Judgement)}
+		e := entry{c, strings.ToLower(c.Coupling.Heading()), standingOf(c.Judgement, worst), drift.Split(c.Judgement)}
 		if e.stand == isEnded {
 			e.split = ""
 		}
@@ -263,7 +263,7 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 			return 1
 		}
 		return cmp.Or(cmp.Compare(split(a), split(b)), cmp.Compare(a.stand.rank(), b.stand.rank()),
-			strings.Compare(strings.ToLower(a.c.Coupling.Heading()), strings.ToLower(b.c.Coupling.Heading())), strings.Compare(a.c.Coupling.Key(), b.c.Coupling.Key()))
+			strings.Compare(a.title, b.title), strings.Compare(string(a.c.Coupling.Home), string(b.c.Coupling.Home)), strings.Compare(a.c.Coupling.Name, b.c.Coupling.Name))
 	}
 	slices.SortFunc(shown, urgent)
 	out.Total = len(shown)
@@ -317,7 +317,7 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 }
 
 // matches reports whether all words of a text are found in what the viewer may see of a coupling.
-func matches(c reconcile.Coupled, v viewer, text string) bool {
+func matches(c *reconcile.Coupled, v viewer, text string) bool {
 	if text == "" {
 		return true
 	}
@@ -344,13 +344,15 @@ func (d *Dashboard) couplingHref(c coupling.Coupling) string {
 	return d.base + "/couplings/" + string(c.Home) + "/" + url.PathEscape(c.Name)
 }
 
-func (d *Dashboard) row(c reconcile.Coupled, stand standing, split string, v viewer, worst levels) row {
+func (d *Dashboard) row(c *reconcile.Coupled, stand standing, split string, v viewer, worst levels) row {
 	reader := note.NewReader(c.Coupling.Home, v.sees, c.Judgement)
 	out := row{
 		Standing: stand, State: c.State, Title: c.Coupling.Heading(), Href: d.couplingHref(c.Coupling), Name: c.Coupling.Name, Repo: c.Coupling.Home,
 		Split: split, Ships: ships(c.Judgement, reader),
 	}
-	out.Next, out.By = reader.Next(c.Judgement)
+	if out.Next, out.By = reader.Next(c.Judgement); out.Next == "" {
+		out.Next = reader.State(c.Judgement)
+	}
 	for _, m := range c.Members[:min(len(c.Members), maxDots)] {
 		out.Dots = append(out.Dots, dotOf(m, reader, worst))
 	}

@@ -294,7 +294,11 @@ func nearest(all []Cause, p coupling.Pull) []Cause {
 
 // Since lists what flipped from one judgement of a coupling to the next, in the order of the members; before is the zero judgement at first.
 func Since(before, after rules.Judgement, was, is Basis, at time.Time) []Flip {
-	all := causes(was, is)
+	all := slices.DeleteFunc(causes(was, is), func(c Cause) bool { // that a member came or went is no matter of what can be read
+		_, stayed := before.Member(c.Pull)
+		_, stays := after.Member(c.Pull)
+		return (c.Kind == Readable || c.Kind == Gone) && !(stayed && stays)
+	})
 	first := before.Coupling.Name == ""
 	var out []Flip
 	for _, m := range after.Members {

@@ -100,6 +100,7 @@ func TestCauses(t *testing.T) {
 		{name: "a command", basis: func(b *Basis) { b.Commands = []Given{{ID: "c", Name: "hold", By: "ann"}} }, want: "command hold ann"},
 		{name: "the policy", basis: func(b *Basis) { b.Repos["acme/app"] = Repo{Policy: "p2", Tags: b.Repos["acme/app"].Tags} }, want: "policy"},
 		{name: "an outage", basis: func(b *Basis) { b.Outage = true }, want: "outage"},
+		{name: "another that joins can be read", basis: func(b *Basis) { b.Pulls[coupling.Pull{Repo: "acme/app", Number: 3}] = Pull{State: "open"} }, want: ""},
 		{name: "nothing", want: ""},
 	} {
 		s := snapshot("v1")
