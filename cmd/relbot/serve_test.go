@@ -25,7 +25,7 @@ import (
 )
 
 // appPEM makes an App's key.
-func appPEM(t *testing.T) (*rsa.PrivateKey, []byte) {
+func appPEM(t testing.TB) (*rsa.PrivateKey, []byte) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/scenario"
+	"github.com/relbot/relbot/internal/server"
+)
+
+// scaleFull makes the simulation as large as docs/scaling.md reports: go test ./cmd/relbot -run TestScale -scale -v -timeout 60m.
+var scaleFull = flag.Bool("scale", false, "simulate 10, 100 and 1,000 couplings among up to 20,000 open pull requests")
+
+// estate is an organisation on an embedded GitHub, with a server beside it.
+type estate struct {
+	size
+	gh      *ghsim.GitHub
+	api     *httptest.Server
+	latency atomic.Int64 // of an API call, in nanoseconds
+	now     func() time.Time
+	clock   time.Time // what now tells when the clock is not the wall's
+	options scenario.StartOptions
+	server  *server.Server
+}
+
+// size says how large an estate is. Couplings have three members and live in the first repositories, a hundred in each.
+type size struct {
+	repos, pulls, couplings, tagged, tags int
+}
+
+func (s size) String() string {
+	return fmt.Sprintf("%d couplings, %d pull requests in %d repositories, %d tags in each of %d", s.couplings, s.pulls, s.repos, s.tags, s.tagged)
+}
+
+const (
+	perHome = 100 // couplings
+	perGate = 10  // couplings of which one has a gate
+)
+
+func (s size) homes() int { return (s.couplings + perHome - 1) / perHome }
+
+func repoName(i int) coupling.Repo { return coupling.Repo(fmt.Sprintf("acme/r%d", i)) }
+
+// gateText is a file with a gate that names a minor release.
+func gateText(g, minor int) *string {
+	return text(fmt.Sprintf("pub const G%d_VERSION: Version = Version::new(1, %d, 0);\n", g, minor))
+}
+
+// build makes the estate. In a home, pull requests 1 to 3 are the first coupling's, and so on; the third of every tenth writes a gate.
+func build(t testing.TB, s size, wall bool) *estate {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := &estate{size: s, clock: scenario.DefaultClock}
+	e.now = func() time.Time { return e.clock }
+	if wall {
+		e.now = time.Now
+	}
+	key, pemText := appPEM(t)
+	e.gh = ghsim.New(ghsim.Options{Clock: e.now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret"})
+	for i := range s.repos {
+		spec := ghsim.RepoSpec{Name: repoName(i), Files: map[string]string{"README": "x"}}
+		if i < s.tagged {
+			for n := range s.tags {
+				spec.Tags = append(spec.Tags, ghsim.TagSpec{Name: fmt.Sprintf("v1.%d.0", n)})
+			}
+		}
+		inHome := min(perHome, s.couplings-i*perHome)
+		if inHome > 0 {
+			var b strings.Builder
+			b.WriteString("version: 1\nreleases:\n  dev_version: [{path: VERSION, pattern: \"(?P<version>.+)\"}]\ngates:\n")
+			for g := range (inHome + perGate - 1) / perGate {
+				fmt.Fprintf(&b, "  g%d: {find: {path: \"src/gates/*.rs\", symbol: \"G%d_VERSION\"}}\n", g, g)
+				spec.Files[fmt.Sprintf("src/gates/g%d.rs", g)] = *gateText(g, 0)
+			}
+			b.WriteString("couplings:\n")
+			for c := range inHome {
+				fmt.Fprintf(&b, "  c%d:\n    members: {a: {pr: %d}, b: {pr: %d}, c: {pr: %d}}\n    order: [a before-or-with b]\n", c, 3*c+1, 3*c+2, 3*c+3)
+				if c%perGate == 0 {
+					fmt.Fprintf(&b, "    gates: {g%d: a}\n", c/perGate)
+				}
+			}
+			spec.Policy = b.String()
+			spec.Files["VERSION"] = fmt.Sprintf("1.%d.0-dev.0\n", s.tags)
+		}
+		must(e.gh.CreateRepo(spec))
+	}
+	for i := range s.repos {
+		inHome := max(0, min(perHome, s.couplings-i*perHome))
+		for n := 1; n <= max(3*inHome, s.pulls/s.repos); n++ {
+			files := map[string]*string{fmt.Sprintf("d%d/f%d", n%10, n): text("x")}
+			if n <= 3*inHome && n%3 == 0 && (n/3-1)%perGate == 0 {
+				g := (n/3 - 1) / perGate
+				files = map[string]*string{fmt.Sprintf("src/gates/g%d.rs", g): gateText(g, s.tags)}
+			}
+			must(e.gh.Open(ghsim.OpenSpec{Repo: repoName(i), Number: n, By: "ann", Title: fmt.Sprint("Change ", n), Files: files}))
+		}
+	}
+	for i := range s.repos {
+		must(e.gh.Install(repoName(i)))
+	}
+	e.gh.DropOutbox()
+	handler := e.gh.Handler()
+	e.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(time.Duration(e.latency.Load()))
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(e.api.Close)
+	e.options = scenario.StartOptions{APIURL: e.api.URL, AppID: 7, Key: pemText, Secret: "s3cret", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "relbot.db"), Now: e.now}
+	srv, err := startSimulated(t.Context(), e.options)
+	must(err)
+	e.server = srv.(*server.Server)
+	t.Cleanup(func() { e.server.Close() })
+	return e
+}
+
+// settle delivers events and does all work that is due.
+func (e *estate) settle(t testing.TB) {
+	t.Helper()
+	for {
+		sent := e.gh.Flush(t.Context(), e.deliver)
+		if err := e.server.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if sent == 0 && e.gh.Pending() == 0 {
+			return
+		}
+	}
+}
+
+func (e *estate) deliver(ctx context.Context, d ghsim.Delivery) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://relbot/webhook", strings.NewReader(string(d.Body)))
+	if err != nil {
+		return 0, err
+	}
+	r.Header = d.Header.Clone()
+	w := httptest.NewRecorder()
+	e.server.Handler().ServeHTTP(w, r)
+	return w.Code, nil
+}
+
+// pass lets time pass, with the timers that fire in it.
+func (e *estate) pass(t testing.TB, d time.Duration) {
+	t.Helper()
+	for target := e.clock.Add(d); e.clock.Before(target); {
+		from := e.clock
+		e.clock = from.Add(min(time.Minute, target.Sub(from)))
+		if err := e.server.Tick(t.Context(), from, e.clock); err != nil {
+			t.Fatal(err)
+		}
+		e.settle(t)
+	}
+}
+
+// cost is what something took.
+type cost struct {
+	reads, writes int
+	took          time.Duration
+}
+
+func (c cost) String() string {
+	return fmt.Sprintf("%d + %d, %.1f s", c.reads, c.writes, c.took.Seconds())
+}
+
+func (e *estate) measure(t testing.TB, do func()) cost {
+	t.Helper()
+	r, w := e.gh.Counts()
+	start := time.Now()
+	do()
+	reads, writes := e.gh.Counts()
+	return cost{reads - r, writes - w, time.Since(start)}
+}
+
+func (e *estate) push(t testing.TB, repo, pull int, files map[string]*string) {
+	t.Helper()
+	s := ghsim.PushSpec{Repo: repoName(repo), Pull: pull, By: "ann", Files: files}
+	if pull == 0 {
+		s.Branch = "main"
+	}
+	if err := e.gh.Push(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// story is what an estate goes through, and what it costs.
+type story struct {
+	cold, notes, uncoupled, member, storm, cut, nightly, idle cost
+	heap                                                      uint64 // of the server, in bytes
+}
+
+func (e *estate) live(t testing.TB) story {
+	var s story
+	if err := e.server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.cold = e.measure(t, func() { e.settle(t) }) // every check, and the notes of the first minute
+	s.notes = e.measure(t, func() { e.pass(t, time.Duration(1+3*e.couplings/480)*time.Hour) })
+	last := e.repos - 1
+	s.uncoupled = e.measure(t, func() {
+		e.push(t, last, e.pulls/e.repos, map[string]*string{"z": text("2")})
+		e.settle(t)
+	})
+	e.clock = e.clock.Add(time.Minute)
+	s.member = e.measure(t, func() {
+		e.push(t, 0, 1, map[string]*string{"z": text("2")})
+		e.settle(t)
+	})
+	e.clock = e.clock.Add(time.Minute)
+	s.storm = e.measure(t, func() { // every default branch moves
+		for i := range e.repos {
+			e.push(t, i, 0, map[string]*string{"README": text("2")})
+		}
+		e.settle(t)
+	})
+	e.clock = e.clock.Add(time.Minute)
+	s.cut = e.measure(t, func() {
+		if err := e.gh.Tag(repoName(0), ghsim.TagSpec{Name: fmt.Sprintf("v1.%d.0-rc.1", e.tags)}); err != nil {
+			t.Fatal(err)
+		}
+		e.settle(t)
+	})
+	e.clock = e.clock.Add(time.Minute)
+	s.idle = e.measure(t, func() { e.pass(t, server.DefaultReconcileInterval) })
+	e.pass(t, time.Hour)
+	s.nightly = e.measure(t, func() { // from six to six, the report is written once
+		at := e.clock.UTC().Truncate(24 * time.Hour).Add(30 * time.Hour)
+		from := at.Add(-time.Minute)
+		e.clock = at
+		if err := e.server.Tick(t.Context(), from, at); err != nil {
+			t.Fatal(err)
+		}
+		e.settle(t)
+	})
+	if problems := e.gh.Problems(); len(problems) > 0 {
+		t.Errorf("GitHub complains: %v", problems[:min(3, len(problems))])
+	}
+	with := heap()
+	e.server.Close()
+	e.server = nil
+	s.heap = with - min(heap(), with)
+	srv, err := startSimulated(context.WithoutCancel(t.Context()), e.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.server = srv.(*server.Server)
+	return s
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestScale holds how the cost of what happens grows with the number of couplings: that of an event stays, that of what concerns all of them
+// grows no faster than they do.
+func TestScale(t *testing.T) {
+	sizes := []size{{2, 20, 5, 1, 30}, {2, 20, 50, 1, 30}}
+	if *scaleFull {
+		sizes = []size{{2, 200, 10, 1, 1000}, {20, 2000, 100, 2, 1000}, {200, 20_000, 1000, 20, 1000}}
+	}
+	var stories []story
+	out := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	for _, s := range sizes {
+		start := time.Now()
+		e := build(t, s, false)
+		built := time.Since(start)
+		story := e.live(t)
+		stories = append(stories, story)
+		if testing.Verbose() {
+			fmt.Fprintf(out, "%s (built in %.1f s)\treads + writes, time\n", s, built.Seconds())
+			fmt.Fprintf(out, "cold start: every check\t%s\n", story.cold)
+			fmt.Fprintf(out, "the rest of the notes, at GitHub's pace\t%s\n", story.notes)
+			fmt.Fprintf(out, "a push to an uncoupled pull request\t%s\n", story.uncoupled)
+			fmt.Fprintf(out, "a push to a member\t%s\n", story.member)
+			fmt.Fprintf(out, "a push to every default branch\t%s\n", story.storm)
+			fmt.Fprintf(out, "a release cut in one repository\t%s\n", story.cut)
+			fmt.Fprintf(out, "a round of looking for what was missed\t%s\n", story.idle)
+			fmt.Fprintf(out, "the nightly run\t%s\n", story.nightly)
+			fmt.Fprintf(out, "memory of the server\t%.0f MiB\n\n", float64(story.heap)/(1<<20))
+			out.Flush()
+		}
+	}
+	for i, s := range stories {
+		if s.uncoupled.reads+s.uncoupled.writes != 1 || s.member.reads != 1 || s.member.writes > 1 {
+			t.Errorf("%s: an event costs %s in no coupling and %s in one", sizes[i], s.uncoupled, s.member)
+		}
+		if i == 0 {
+			continue
+		}
+		former, growth := stories[i-1], max(float64(sizes[i].couplings)/float64(sizes[i-1].couplings), float64(sizes[i].pulls)/float64(sizes[i-1].pulls))
+		for _, c := range []struct {
+			what     string
+			was, now cost
+		}{{"cold start", former.cold, s.cold}, {"storm", former.storm, s.storm}, {"cut", former.cut, s.cut}, {"idle", former.idle, s.idle}, {"nightly", former.nightly, s.nightly}} {
+			if was, now := c.was.reads+c.was.writes, c.now.reads+c.now.writes; float64(now) > growth*float64(was)*1.1+10 {
+				t.Errorf("%s: %d calls for %s, %d for %s", c.what, was, sizes[i-1], now, sizes[i])
+			}
+		}
+	}
+}
