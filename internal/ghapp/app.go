@@ -1,14 +1,17 @@
 // Package ghapp speaks to GitHub as an App and translates its objects into relbot's.
 //
-// It is the only importer of go-github and ghinstallation. Both are used for what they do well (requests, pagination headers, installation
-// tokens); what they lack in the version that is fixed here stays outside: GraphQL is a small client of its own, rate limits are
+// It is the only importer of go-github and ghinstallation. Both are used for what they do well (requests, pagination headers, the App's own
+// signature); what they lack in the version that is fixed here stays outside: GraphQL is a small client of its own, rate limits are
 // recognised here (also 429), and objects that embed a repository are decoded into small structs, since the library fails on custom
 // properties with several values.
 //
 // Reads come in batches: one GraphQL query answers for many pull requests or files by aliases, and user text travels in variables only.
 // Content is addressed by commit and blob ids, which never change their meaning, so its cache is never stale; conditional requests were
-// refused, because GitHub binds an ETag to the token, and tokens change every hour. Nothing here waits: a limit becomes a
-// [forge.RetryError] and the work queue waits.
+// refused, because GitHub binds an ETag to the token, and tokens change every hour. Nothing here waits: a limit, which package budget
+// keeps, becomes a [forge.RetryError] and the work queue waits.
+//
+// Each token may do what its purpose needs, and one that writes does so in one repository. The library's own keeper of tokens was left for
+// that: it knows no permission for merge queues, and one clock too many.
 package ghapp
 
 import (
@@ -16,7 +19,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -29,6 +31,7 @@ import (
 	"github.com/golang-jwt/jwt/v4"
 	"github.com/google/go-github/v62/github"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
@@ -57,12 +60,13 @@ type App struct {
 
 	mu       sync.Mutex
 	installs map[coupling.Repo]int64
-	tokens   map[int64]*ghinstallation.Transport
+	granted  map[int64]map[string]string // permissions, by installation
+	tokens   map[tokenKey]*token
 	login    string
 
 	tags map[coupling.Repo]*tagList
 
-	content contentBudget
+	budget budget.Budget
 
 	cache *cache.Cache
 }
@@ -86,7 +90,7 @@ func New(s Settings) (*App, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, tokens: map[int64]*ghinstallation.Transport{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
+	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, granted: map[int64]map[string]string{}, tokens: map[tokenKey]*token{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
 	if a.cache == nil {
 		if a.cache, err = cache.Open(cache.Options{}); err != nil {
 			return nil, err
@@ -152,8 +156,8 @@ func WebURL(api string) string {
 	return strings.TrimSuffix(api, "/api/v3")
 }
 
-// transport authenticates as the App on a repository's installation, or as the App itself for "".
-func (a *App) transport(ctx context.Context, repo coupling.Repo) (http.RoundTripper, error) {
+// transport authenticates as the App on a repository's installation, or as the App itself for "", and keeps GitHub's limits.
+func (a *App) transport(ctx context.Context, repo coupling.Repo, p purpose) (http.RoundTripper, error) {
 	if a.s.Token != "" {
 		return bearer{a.s.HTTP, a.s.Token}, nil
 	}
@@ -164,15 +168,11 @@ func (a *App) transport(ctx context.Context, repo coupling.Repo) (http.RoundTrip
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	t, ok := a.tokens[id]
-	if !ok {
-		t = ghinstallation.NewFromAppsTransport(a.app.(*ghinstallation.AppsTransport), id)
-		t.BaseURL = a.s.APIURL
-		a.tokens[id] = t
+	key := tokenKey{installation: id, purpose: p}
+	if p != forReading {
+		key.repo = repo
 	}
-	return installed{t, id}, nil
+	return limited{installed{authorized{a, key}, id}, a, id}, nil
 }
 
 // installed sends requests as an installation, and says so in their context.
@@ -224,6 +224,7 @@ func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, erro
 		return id, nil
 	}
 	var out struct {
+		grantJSON
 		ID          int64   `json:"id"`
 		SuspendedAt *string `json:"suspended_at"`
 	}
@@ -233,6 +234,7 @@ func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, erro
 	if out.SuspendedAt != nil {
 		return 0, fmt.Errorf("%s: %w", repo, forge.ErrSuspended)
 	}
+	a.grant(out.ID, out.Permissions)
 	a.mu.Lock()
 	a.installs[repo] = out.ID
 	a.mu.Unlock()
@@ -254,7 +256,7 @@ func (a *App) rest(ctx context.Context, repo coupling.Repo, method, path string,
 
 // page also returns the response, for its pagination.
 func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string, in, out any) (*github.Response, error) {
-	t, err := a.transport(ctx, repo)
+	t, err := a.transport(ctx, repo, purposeOf(method, path))
 	if err != nil {
 		return nil, err
 	}
@@ -288,48 +290,40 @@ func (a *App) translate(write bool, res *github.Response, err error) error {
 	if res != nil && res.Response != nil {
 		status, header = res.StatusCode, res.Header
 	}
-	var token *ghinstallation.HTTPError
-	if errors.As(err, &token) && token.Response != nil {
-		body, _ := io.ReadAll(io.LimitReader(token.Response.Body, 4096))
-		token.Response.Body.Close()
-		status, header = token.Response.StatusCode, token.Response.Header
-		if status == http.StatusForbidden && strings.Contains(string(body), "suspended") || status == http.StatusNotFound {
-			return fmt.Errorf("%w: no token", forge.ErrSuspended)
-		}
-		write = false // nothing but the token was asked for
-	}
+	// The library takes some limits for what they are, and has lost the status then.
 	var primary *github.RateLimitError
 	var secondary *github.AbuseRateLimitError
 	switch {
 	case errors.As(err, &primary):
-		return &forge.RetryError{After: max(time.Second, time.Until(primary.Rate.Reset.Time)), Err: errors.New("rate limit used up")}
+		status, header, err = primary.Response.StatusCode, primary.Response.Header, errors.New("the calls of this hour are used up")
 	case errors.As(err, &secondary):
-		after := time.Minute
-		if secondary.RetryAfter != nil {
-			after = *secondary.RetryAfter
-		}
-		return &forge.RetryError{After: after, Err: errors.New("secondary rate limit")}
+		status, header, err = http.StatusTooManyRequests, secondary.Response.Header, errors.New("secondary rate limit")
 	}
-	return classify(status, header, write, err)
+	return a.classify(status, header, write, err)
 }
 
 // classify judges an answer by its status; 0 is none.
-func classify(status int, header http.Header, write bool, err error) error {
-	if errors.Is(err, context.Canceled) {
+func (a *App) classify(status int, header http.Header, write bool, err error) error {
+	var waits *forge.RetryError // not sent: for want of a token, or for a limit
+	if errors.As(err, &waits) {
+		return waits
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, forge.ErrSuspended) {
 		return err
 	}
 	after := time.Duration(0)
 	if seconds, bad := strconv.Atoi(header.Get("Retry-After")); bad == nil {
 		after = time.Duration(seconds) * time.Second
 	}
+	limit := budget.RetryAfter(status, header, a.s.Now())
 	switch {
 	case status == 0:
 		if write {
 			err = fmt.Errorf("%w: %w", forge.ErrUnanswered, err)
 		}
 		return &forge.RetryError{Err: err}
-	case status == http.StatusTooManyRequests, status == http.StatusForbidden && (after > 0 || header.Get("X-Ratelimit-Remaining") == "0"):
-		return &forge.RetryError{After: max(after, time.Second), Err: err}
+	case limit > 0:
+		return &forge.RetryError{After: limit, Err: err}
 	case status >= 500:
 		return &forge.RetryError{After: after, Err: err}
 	case status == http.StatusUnauthorized:
@@ -344,6 +338,17 @@ func classify(status int, header http.Header, write bool, err error) error {
 		}
 		return &forge.RetryError{Err: err}
 	}
+}
+
+// purposeOf is what a REST request is for.
+func purposeOf(method, path string) purpose {
+	switch {
+	case method == http.MethodGet:
+		return forReading
+	case strings.Contains(path, "/check-runs"), strings.Contains(path, "/statuses/"):
+		return forChecks
+	}
+	return forNotes
 }
 
 // bot is the App's own login, "slug[bot]".

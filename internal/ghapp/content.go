@@ -56,7 +56,7 @@ func (a *App) whole(ctx context.Context, repo coupling.Repo, b blob) fileFact {
 
 // raw reads what GitHub gives in another form than JSON. The text is cut off behind [maxBlob] bytes.
 func (a *App) raw(ctx context.Context, repo coupling.Repo, path, accept string) (text []byte, status int, err error) {
-	t, err := a.transport(ctx, repo)
+	t, err := a.transport(ctx, repo, forReading)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,7 +71,7 @@ func (a *App) raw(ctx context.Context, repo coupling.Repo, path, accept string) 
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, res.StatusCode, classify(res.StatusCode, res.Header, false, errors.New(res.Status))
+		return nil, res.StatusCode, a.classify(res.StatusCode, res.Header, false, errors.New(res.Status))
 	}
 	text, err = io.ReadAll(io.LimitReader(res.Body, maxBlob+1))
 	return text, res.StatusCode, err

@@ -9,8 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 )
@@ -52,7 +52,13 @@ var errTooMuch = errors.New("the query asks for too much")
 func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variables map[string]any) (answer, error) {
 	var out answer
 	write := strings.HasPrefix(strings.TrimSpace(text), "mutation")
-	t, err := a.transport(ctx, repo)
+	why := forReading
+	if !write {
+		ctx = context.WithValue(ctx, queryKey{}, true)
+	} else if why = forNotes; strings.Contains(text, "createCheckRun(") {
+		why = forChecks
+	}
+	t, err := a.transport(ctx, repo, why)
 	if err != nil {
 		return out, err
 	}
@@ -74,27 +80,27 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		return out, fmt.Errorf("graphql: %w", classify(0, nil, write, err))
+		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	if res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout {
 		return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, res.Status)})
 	}
 	if res.StatusCode != http.StatusOK {
-		return out, fmt.Errorf("graphql: %w", classify(res.StatusCode, res.Header, write, errors.New(res.Status)))
+		return out, fmt.Errorf("graphql: %w", a.classify(res.StatusCode, res.Header, write, errors.New(res.Status)))
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return out, fmt.Errorf("graphql: %w", classify(0, nil, write, err))
+		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	for _, e := range out.Errors {
 		switch e.Type {
 		case "RATE_LIMITED":
-			return out, fmt.Errorf("graphql: %w", &forge.RetryError{After: time.Minute, Err: errors.New(e.Message)})
+			return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
 		case "RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED":
 			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 		}
 		if len(e.Path) == 0 || len(out.Data) == 0 {
 			if strings.Contains(strings.ToLower(e.Message), "rate limit") {
-				return out, fmt.Errorf("graphql: %w", &forge.RetryError{After: time.Minute, Err: errors.New(e.Message)})
+				return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
 			}
 			if len(out.Data) == 0 {
 				return out, fmt.Errorf("graphql: %w: %s", forge.ErrRejected, e.Message)
@@ -102,6 +108,15 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		}
 	}
 	return out, nil
+}
+
+// usedUp is a limit that GraphQL tells of with status 200: until the hour ends where it says so, else for a minute.
+func (a *App) usedUp(ctx context.Context, repo coupling.Repo, h http.Header, e queryError) error {
+	now := a.s.Now()
+	if id, err := a.installation(ctx, repo); err == nil && a.s.Token == "" {
+		a.budget.Learn(id, budget.GraphQL, http.StatusTooManyRequests, h, now)
+	}
+	return &forge.RetryError{After: budget.RetryAfter(http.StatusTooManyRequests, h, now), Err: errors.New(e.Message)}
 }
 
 // chunked runs do over batches of items, halving a batch that was too much.

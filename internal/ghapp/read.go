@@ -28,6 +28,7 @@ func (a *App) Repositories(ctx context.Context) ([]forge.Repository, error) {
 		if in.Suspended {
 			continue
 		}
+		a.grant(in.ID, in.Permissions)
 		repos, err := a.installed(ctx, in.ID)
 		if errors.Is(err, forge.ErrSuspended) {
 			continue

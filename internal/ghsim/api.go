@@ -71,6 +71,8 @@ func invalid(resource string, err error) answer {
 	return a
 }
 
+const readOnly = "Repository was archived so is read-only."
+
 var (
 	notFound  = fail(http.StatusNotFound, "Not Found")
 	forbidden = fail(http.StatusForbidden, "Resource not accessible by integration")
@@ -162,15 +164,9 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("X-GitHub-Media-Type", "github.v3; format=json")
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
-	h.Set("X-RateLimit-Limit", strconv.Itoa(rateLimit))
-	h.Set("X-RateLimit-Remaining", strconv.Itoa(rateRemaining))
-	h.Set("X-RateLimit-Used", strconv.Itoa(rateLimit-rateRemaining))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(g.now().Add(time.Hour).Unix(), 10))
-	resource := "core"
-	if c.graphql {
-		resource = "graphql"
-	}
-	h.Set("X-RateLimit-Resource", resource)
+	g.mu.Lock()
+	c.tell(h)
+	g.mu.Unlock()
 	h.Set("Content-Length", strconv.Itoa(len(raw)))
 	w.WriteHeader(a.status)
 	if fault == "truncated" {
@@ -178,12 +174,6 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = w.Write(raw) // an error is the client's going away
 }
-
-// What the API says of the rate limit. It never runs out.
-const (
-	rateLimit     = 12500
-	rateRemaining = 12000
-)
 
 // breakOff ends the connection in the middle of the status line. A client that had read nothing at all might send
 // the request again by itself, which net/http does on a connection that it reuses.
@@ -270,6 +260,9 @@ func (g *GitHub) dispatch(c *call) answer {
 	if a, ok := g.authenticate(c); !ok {
 		return a
 	}
+	if refused := c.limit(); refused != nil {
+		return *refused
+	}
 	if c.graphql {
 		return g.graphql(c)
 	}
@@ -310,6 +303,9 @@ func (g *GitHub) route(c *call, rt *route) answer {
 	}
 	if c.token != nil && !c.token.may(c.repo, rt.permission, rt.level) {
 		return forbidden
+	}
+	if c.repo != nil && c.repo.archived && c.kind == write {
+		return fail(http.StatusForbidden, readOnly)
 	}
 	return rt.handle(c)
 }

@@ -25,7 +25,7 @@
 //     flow, which asks for a login and for no password.
 //   - What happens to one pull request of a merge group (a push, a close) ends the whole group; GitHub builds it anew
 //     without that one.
-//   - Rate limits are reported and never reached; a [Fault] plays them.
+//   - Each GraphQL query costs one point of the hour; calls at once are not counted.
 //   - Of check_run events only those of the two buttons are sent.
 //   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.
 //   - Nobody calls the webhook's URL by itself: see Flush.
@@ -62,6 +62,10 @@ type Options struct {
 	// ClientID and ClientSecret let people sign in to the App; Callbacks are its registered callback URLs.
 	ClientID, ClientSecret string
 	Callbacks              []string
+
+	// Limits has the API count calls and points by installation as GitHub does, tell of it, and refuse what is over. Without, there are no
+	// limits, as on an Enterprise Server as it is delivered, but for new comments and issues.
+	Limits bool
 
 	// Inspect, when set, sees each API request with its answer, after the answer was made and before it is sent.
 	Inspect func(r *http.Request, request []byte, status int, response []byte)
@@ -167,6 +171,7 @@ type repo struct {
 	node          string
 	name          coupling.Repo
 	private       bool
+	archived      bool // read-only
 	queue         bool // the default branch needs the merge queue
 	required      string
 	source        string // from which the check counts: "app", "any" or "other"
@@ -486,6 +491,23 @@ func (g *GitHub) Rename(name, to coupling.Repo) error {
 	return nil
 }
 
+// Archive makes a repository read-only, or ends that.
+func (g *GitHub) Archive(name coupling.Repo, archived bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.repo(name)
+	if err != nil || r.archived == archived {
+		return err
+	}
+	r.archived = archived
+	action := "unarchived"
+	if archived {
+		action = "archived"
+	}
+	g.emit(r, "repository", action, object{}, r.name.Owner())
+	return nil
+}
+
 // Branch makes a branch.
 func (g *GitHub) Branch(name coupling.Repo, b BranchSpec) error {
 	g.mu.Lock()
@@ -636,6 +658,7 @@ type installation struct {
 	suspended time.Time
 	gone      bool
 	content   []time.Time // when comments and issues were created, within the last hour
+	spent     map[string]*spending
 }
 
 // repositories are those of an installation.

@@ -104,7 +104,7 @@ func (g *GitHub) repoJSON(r *repo) object {
 		"updated_at": stamp(r.created), "pushed_at": stamp(r.created), "git_url": "git:" + strings.TrimPrefix(page, "https:") + ".git",
 		"ssh_url": "git@github.com:" + string(r.name) + ".git", "clone_url": page + ".git", "svn_url": page, "homepage": nil, "size": len(r.blobs),
 		"stargazers_count": 0, "watchers_count": 0, "language": nil, "has_issues": true, "has_projects": true, "has_downloads": true,
-		"has_wiki": true, "has_pages": false, "has_discussions": false, "forks_count": len(r.forks), "mirror_url": nil, "archived": false,
+		"has_wiki": true, "has_pages": false, "has_discussions": false, "forks_count": len(r.forks), "mirror_url": nil, "archived": r.archived,
 		"disabled": false, "open_issues_count": open, "license": nil, "allow_forking": true, "is_template": false,
 		"web_commit_signoff_required": false, "topics": []string{}, "visibility": visibility, "forks": len(r.forks), "open_issues": open,
 		"watchers": 0, "default_branch": r.defaultBranch,

@@ -86,6 +86,9 @@ func (m mutationRoot) field(x *execution, name string, args arguments) (any, err
 	if err := x.may(c.repo, "issues|pull_requests", "write"); err != nil {
 		return nil, err
 	}
+	if c.repo.archived {
+		return nil, &fieldError{"FORBIDDEN", readOnly}
+	}
 	reason := ""
 	switch name {
 	case "minimizeComment":
@@ -108,6 +111,9 @@ func (x *execution) createCheckRun(in arguments) (any, error) {
 	}
 	if err := x.may(r, "checks", "write"); err != nil {
 		return nil, err
+	}
+	if r.archived {
+		return nil, &fieldError{"FORBIDDEN", readOnly}
 	}
 	optional := func(s string) *string {
 		if s == "" {
@@ -230,11 +236,11 @@ func (v rateValue) field(x *execution, name string, _ arguments) (any, error) {
 	case "cost":
 		return 1, nil
 	case "limit":
-		return rateLimit, nil
+		return hourLimit, nil
 	case "remaining":
-		return rateRemaining, nil
+		return hourLimit, nil
 	case "used":
-		return rateLimit - rateRemaining, nil
+		return 0, nil
 	case "nodeCount":
 		return 0, nil
 	case "resetAt":
@@ -316,7 +322,7 @@ func (r repoValue) field(x *execution, name string, args arguments) (any, error)
 	case "isPrivate":
 		return r.private, nil
 	case "isArchived":
-		return false, nil
+		return r.archived, nil
 	case "isFork":
 		return r.parent != nil, nil
 	case "defaultBranchRef":

@@ -224,7 +224,7 @@ func (c *call) redeliver() answer {
 
 func (c *call) getRateLimit() answer {
 	one := object{
-		"limit": rateLimit, "remaining": rateRemaining, "used": rateLimit - rateRemaining, "reset": c.g.now().Add(time.Hour).Unix(),
+		"limit": hourLimit, "remaining": hourLimit, "used": 0, "reset": c.g.now().Add(time.Hour).Unix(),
 	}
 	return ok(object{"resources": object{"core": one, "search": one, "graphql": one}, "rate": one})
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/note"
@@ -295,6 +296,7 @@ type NoteOptions struct {
 // Note makes a pull request show one note: posted, edited in place, superseded when its picture changed, or left
 // alone when nothing did.
 func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o NoteOptions) error {
+	ctx = budget.Raise(ctx, budget.Notes)
 	n, rev, err := get[Noted](ctx, p.Store, docNote, pull.String())
 	if err != nil {
 		return err
@@ -460,6 +462,7 @@ type once struct {
 // Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up. With verify nothing may be remembered of
 // what stands on GitHub, and it is looked up in any case.
 func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string, verify bool) error {
+	ctx = budget.Raise(ctx, budget.Notes)
 	o, rev, err := get[once](ctx, p.Store, docOnce, key)
 	if err != nil || o.ID != 0 {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
 	"github.com/relbot/relbot/internal/forge"
@@ -35,6 +36,7 @@ func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Rep
 // report brings the drift report's issue into line: its text is rewritten when it changed, a comment tells of new drift, and the
 // issue is closed while nothing drifts.
 func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
+	ctx = budget.With(ctx, budget.Report)
 	repo := coupling.Repo(c.Key)
 	var d repoDoc
 	if rev, err := r.load(ctx, docRepo, c.Key, &d); err != nil || rev == 0 || d.Gone || d.Archived {

@@ -107,7 +107,7 @@ func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
 	w := &World{Scenario: s, o: o, comments: map[string]int64{}}
 	w.now.Store(s.Clock.UnixMilli())
 	w.key = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	w.GitHub = ghsim.New(ghsim.Options{Clock: w.Now, AppID: 1, Key: &key.PublicKey, Secret: secret, Inspect: o.Inspect})
+	w.GitHub = ghsim.New(ghsim.Options{Clock: w.Now, AppID: 1, Key: &key.PublicKey, Secret: secret, Limits: true, Inspect: o.Inspect})
 	if err := w.begin(ctx); err != nil {
 		w.Close()
 		return nil, err
