@@ -60,6 +60,7 @@ type App struct {
 
 	mu       sync.Mutex
 	installs map[coupling.Repo]int64
+	found    map[coupling.Repo]time.Time // when the installation of a repository was looked up alone
 	granted  map[int64]map[string]string // permissions, by installation
 	tokens   map[tokenKey]*token
 	login    string
@@ -90,7 +91,7 @@ func New(s Settings) (*App, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, granted: map[int64]map[string]string{}, tokens: map[tokenKey]*token{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
+	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, found: map[coupling.Repo]time.Time{}, granted: map[int64]map[string]string{}, tokens: map[tokenKey]*token{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
 	if a.cache == nil {
 		if a.cache, err = cache.Open(cache.Options{}); err != nil {
 			return nil, err
@@ -236,7 +237,7 @@ func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, erro
 	}
 	a.grant(out.ID, out.Permissions)
 	a.mu.Lock()
-	a.installs[repo] = out.ID
+	a.installs[repo], a.found[repo] = out.ID, a.s.Now()
 	a.mu.Unlock()
 	return out.ID, nil
 }
@@ -246,6 +247,16 @@ func (a *App) forget(repo coupling.Repo) {
 	a.mu.Lock()
 	delete(a.installs, repo)
 	a.mu.Unlock()
+}
+
+// doubt is forget for an answer that may also mean something else, like a missing comment: a repository that was transferred has another
+// installation. Nobody is asked that twice a minute.
+func (a *App) doubt(repo coupling.Repo) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.s.Now().Sub(a.found[repo]) >= time.Minute {
+		delete(a.installs, repo)
+	}
 }
 
 // rest sends a REST request as a repository's installation ("" is the App itself) and decodes the answer into out.
@@ -274,8 +285,12 @@ func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string,
 	}
 	if err != nil {
 		err = a.translate(method != http.MethodGet, res, err)
-		if repo != "" && (errors.Is(err, forge.ErrGone) || errors.Is(err, forge.ErrSuspended)) {
+		switch {
+		case repo == "":
+		case errors.Is(err, forge.ErrSuspended):
 			a.forget(repo)
+		case errors.Is(err, forge.ErrGone):
+			a.doubt(repo)
 		}
 		return res, fmt.Errorf("%s %s: %w", method, path, err)
 	}

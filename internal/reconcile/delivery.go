@@ -10,6 +10,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
 )
 
@@ -88,6 +89,9 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	}
 	var queue []store.Work
 	for _, c := range comments {
+		if rev == 0 && c.Own && note.IsNote(c.Body) && !c.Minimized { // of an earlier life: it may stand where none belongs
+			queue = append(queue, r.verifying(showWork(c.Pull), true))
+		}
 		if c.Bot || c.Edited || !strings.Contains(c.Body, "/relbot") {
 			continue
 		}

@@ -38,7 +38,8 @@ const (
 	KindComments   = "comments"   // key: repository; commands whose deliveries were lost
 	KindGroup      = "group"      // key: repository "@" head of a merge group
 	KindCoupling   = "coupling"   // key: coupling; lane: its home
-	KindShow       = "show"       // key: pull request; publish what is remembered of it
+	KindShow       = "show"       // key: pull request; bring its check into line with what is remembered of it
+	KindTell       = "tell"       // key: pull request; and its note
 	KindExpire     = "expire"     // key: pull request; the patience with an unknown verdict is over
 	KindAlarm      = "alarm"      // key: pull request; tell of alarms there
 	KindReport     = "report"     // key: repository
@@ -117,6 +118,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindGroup:      each(r.group),
 		KindCoupling:   r.couplings,
 		KindShow:       each(r.show),
+		KindTell:       each(r.tell),
 		KindExpire:     each(r.expire),
 		KindAlarm:      each(r.alarm),
 		KindReport:     each(r.report),

@@ -20,48 +20,88 @@ type showHint struct {
 	Verify bool `json:"verify,omitempty"` // look at what stands on GitHub first
 }
 
-// show publishes what is remembered of a pull request: its check, then its note. The check goes first, since it is
-// what blocks.
+// show publishes what is remembered of a pull request: its check, then as work behind it its note. The check goes first, since it
+// is what blocks.
 func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
+	s, err := r.shown(ctx, c)
+	if err != nil || s.pull.IsZero() {
+		return err
+	}
+	if s.seen.State == "open" && s.seen.Head != "" {
+		asked := s.hint
+		asked.Verify = asked.Verify || r.settling(s.repo)
+		if err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked); err != nil {
+			return err
+		}
+	}
+	if s.seen.Head == "" {
+		return nil // there is no such pull request
+	}
+	if len(s.judgements) == 0 && !s.hint.Verify {
+		if noted, err := r.Publish.Noted(ctx, s.pull); err != nil || noted.ID == 0 || noted.Closed {
+			return err
+		}
+	}
+	// Notes are a work of their own, so that those who wait for GitHub's limit keep no check waiting.
+	w := work(KindTell, s.pull.String(), s.pull.String())
+	w.Data, w.At = c.Data, r.Now() // behind all that is due already
+	return r.Store.Enqueue(ctx, w)
+}
+
+// tell publishes the note on a pull request.
+func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
+	s, err := r.shown(ctx, c)
+	if err != nil || s.pull.IsZero() {
+		return err
+	}
+	if len(s.judgements) > 0 {
+		s.hint.Verify = s.hint.Verify || r.settling(s.repo)
+	}
+	return r.showNote(ctx, s.pull, s.repo, s.seen, s.judgements, s.hint)
+}
+
+// remembered is what is remembered of a pull request.
+type remembered struct {
+	pull       coupling.Pull
+	hint       showHint
+	seen       pullDoc
+	repo       repoDoc
+	judgements []judgementDoc
+}
+
+// shown loads what is to be shown of a pull request; the zero value when it is nothing.
+func (r *Reconciler) shown(ctx context.Context, c store.Claimed) (remembered, error) {
+	var s remembered
 	p, err := coupling.ParsePull(c.Key, "")
 	if err != nil {
-		return nil
+		return s, nil
 	}
-	var hint showHint
-	_ = json.Unmarshal(c.Data, &hint)
-	var seen pullDoc
-	if rev, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
-		return err
+	_ = json.Unmarshal(c.Data, &s.hint)
+	if rev, err := r.load(ctx, docPull, p.String(), &s.seen); err != nil {
+		return s, err
 	} else if rev == 0 { // a member that no event has told of yet
-		return r.Store.Enqueue(ctx, pullWork(p))
+		return s, r.Store.Enqueue(ctx, pullWork(p))
 	}
-	var repo repoDoc
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
-		return err
+	if _, err := r.load(ctx, docRepo, string(p.Repo), &s.repo); err != nil {
+		return s, err
 	}
-	if repo.Gone || repo.Archived || repo.Name == "" {
-		return nil
+	if s.repo.Gone || s.repo.Archived || s.repo.Name == "" {
+		return s, nil
 	}
-	hint.Verify = hint.Verify || r.settling(repo)
-	homes := append([]coupling.Repo{p.Repo}, repo.rules().Trust...)
+	homes := append([]coupling.Repo{p.Repo}, s.repo.rules().Trust...)
 	if complete, err := r.complete(ctx, []store.Claimed{c}, homes...); err != nil || !complete {
-		return err
+		return s, err
 	}
-	if r.settling(repo) {
+	if r.settling(s.repo) {
 		if err := r.unjudged(ctx, p, homes...); err != nil {
-			return err
+			return s, err
 		}
 	}
-	js, err := r.judgementsOf(ctx, p)
-	if err != nil {
-		return err
+	if s.judgements, err = r.judgementsOf(ctx, p); err != nil {
+		return s, err
 	}
-	if seen.State == "open" && seen.Head != "" {
-		if err := r.showCheck(ctx, p, repo, seen, js, hint); err != nil {
-			return err
-		}
-	}
-	return r.showNote(ctx, p, repo, seen, js, hint)
+	s.pull = p
+	return s, nil
 }
 
 // showCheck brings the check on the head into line.
