@@ -64,14 +64,23 @@ func readPolicy(path string, stderr io.Writer) (*rules.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parsePolicy(path, text, stderr)
+}
+
+// parsePolicy parses the text of a policy file as readPolicy reads one.
+func parsePolicy(path string, text []byte, stderr io.Writer) (*rules.Policy, error) {
 	p, problems := policy.Parse(placeholder, text)
 	for _, problem := range problems {
 		fmt.Fprintf(stderr, "%s:%s\n", path, problem)
 	}
-	if len(problems) > 0 {
-		return nil, exit{exitUsage, fmt.Errorf("%s: %d problems", path, len(problems))}
+	switch n := len(problems); n {
+	case 0:
+		return p, nil
+	case 1:
+		return nil, exit{exitUsage, fmt.Errorf("%s: 1 problem", path)}
+	default:
+		return nil, exit{exitUsage, fmt.Errorf("%s: %d problems", path, n)}
 	}
-	return p, nil
 }
 
 // explain says in words what a policy means.

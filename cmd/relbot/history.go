@@ -68,7 +68,7 @@ func historyCommand() *cobra.Command {
 				dir = args[0]
 			}
 			h := historian{}
-			if err := h.open(cmd.Context(), dir); err != nil {
+			if err := h.open(cmd.Context(), dir, cmd.ErrOrStderr()); err != nil {
 				return err
 			}
 			answer, err := h.answer(cmd.Context(), gate, pr)
@@ -101,7 +101,7 @@ type historian struct {
 var remote = regexp.MustCompile(`^(?:https?|ssh|git|file)://|^[\w.-]+@[\w.-]+:`)
 
 // open opens a clone, or makes one of its own of a URL, in the user's cache directory.
-func (h *historian) open(ctx context.Context, dir string) error {
+func (h *historian) open(ctx context.Context, dir string, stderr io.Writer) error {
 	var err error
 	if remote.MatchString(dir) {
 		cache, err := os.UserCacheDir()
@@ -134,9 +134,9 @@ func (h *historian) open(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	p, problems := policy.Parse(placeholder, text)
-	if len(problems) > 0 {
-		return fmt.Errorf("%s:%s (and %d more)", policy.Path, problems[0], len(problems)-1)
+	p, err := parsePolicy(policy.Path, text, stderr)
+	if err != nil {
+		return err
 	}
 	if p.Releases == nil {
 		return fmt.Errorf("%s declares no releases", policy.Path)
@@ -181,14 +181,14 @@ func (h *historian) snapshot(ctx context.Context, gate rules.Gate) rules.Snapsho
 	base := rules.Base{Tip: h.tip, Files: h.ask.Files(ctx, h.tip, paths), Gates: map[string]rules.GateFacts{}}
 	if gate.ID != "" {
 		var facts rules.GateFacts
-		facts.Base.Found, facts.Base.Trouble = versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, h.ask.Matching(ctx, h.tip, gate.Find.Path))
+		facts.Base.Found, facts.Base.Trouble = gate.Locate(h.policy.Releases.Scheme, h.ask.Matching(ctx, h.tip, gate.Find.Path))
 		if gate.Evidence != nil {
 			facts.Shows = h.ask.Shows(ctx, h.tags, *gate.Evidence)[0]
 			facts.Tip = gate.Evidence.Holds(h.ask.Matching(ctx, h.tip, gate.Evidence.Path))
 		}
 		if f := facts.Base.Found; f.Known() && f.Value.Placeholder {
 			if newest, ok := h.policy.Releases.History(h.tags, nil).Newest(); ok {
-				there, _ := versionscan.Find(gate.Find, gate.ID, h.policy.Releases.Scheme, h.ask.Matching(ctx, newest.Commit, gate.Find.Path))
+				there, _ := gate.Locate(h.policy.Releases.Scheme, h.ask.Matching(ctx, newest.Commit, gate.Find.Path))
 				if there.Known() && there.Value.Placeholder {
 					facts.Left = newest.Name
 				}

@@ -66,7 +66,7 @@ func scanCommand() *cobra.Command {
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			s := scanner{dir: dir, since: since, discover: discover, progress: io.Discard}
+			s := scanner{dir: dir, since: since, discover: discover, progress: io.Discard, stderr: cmd.ErrOrStderr()}
 			if f, ok := cmd.ErrOrStderr().(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 				s.progress = f
 			}
@@ -91,6 +91,7 @@ type scanner struct {
 	dir, since string
 	discover   bool
 	progress   io.Writer
+	stderr     io.Writer
 	policy     rules.Policy
 	skipped    []string             // files that were not looked through, and why
 	history    *versionscan.History // nil where there is none to be had
@@ -109,9 +110,9 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, policy.Path))
 	switch {
 	case err == nil:
-		p, problems := policy.Parse(placeholder, text)
-		if len(problems) > 0 {
-			return nil, fmt.Errorf("%s:%s (and %d more)", policy.Path, problems[0], len(problems)-1)
+		p, err := parsePolicy(policy.Path, text, s.stderr)
+		if err != nil {
+			return nil, err
 		}
 		s.policy = *p
 	case !errors.Is(err, fs.ErrNotExist):
@@ -119,9 +120,15 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	case !s.discover:
 		return nil, fmt.Errorf("%s: no policy there: nothing is registered; --discover looks for constants that look like gates", filepath.Join(s.dir, policy.Path))
 	}
-	files, err := s.files(ctx)
+	files, err := s.files(ctx, "")
 	if err != nil {
 		return nil, err
+	}
+	changed := files
+	if s.since != "" {
+		if changed, err = s.files(ctx, s.since); err != nil {
+			return nil, err
+		}
 	}
 	var scheme versionscan.Scheme
 	if s.policy.Releases != nil {
@@ -135,6 +142,9 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	}
 	registered := map[place]bool{}
 	for _, g := range s.policy.Gates {
+		if s.since != "" && !slices.ContainsFunc(changed, func(f string) bool { return versionscan.Match(g.Find.Path, f) }) {
+			continue
+		}
 		facts := map[string]versionscan.Fact[versionscan.File]{}
 		for _, f := range files {
 			if versionscan.Match(g.Find.Path, f) {
@@ -145,12 +155,10 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 				facts[f] = fact
 			}
 		}
-		if s.since != "" && len(facts) == 0 {
-			continue
-		}
-		found, trouble := versionscan.Find(g.Find, g.ID, scheme, facts)
+		found, trouble := g.Locate(scheme, facts)
 		id := g.ID
 		switch {
+		case found.Known() && s.since != "" && !slices.Contains(changed, found.Value.Path): // another file of its glob changed
 		case trouble != nil:
 			row := scanGate{ID: &id, Path: known(g.Find.Path), Anomalies: []anomaly{{trouble.Code, trouble.Message}}}
 			if len(trouble.Findings) > 0 {
@@ -164,11 +172,11 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 			row.ID = &id
 			answer.Gates = append(answer.Gates, row)
 		default:
-			return nil, unsure(fmt.Errorf("gate %s: %s", g.ID, found.Why))
+			answer.Gates = append(answer.Gates, scanGate{ID: &id, Path: known(g.Find.Path), Anomalies: []anomaly{{unreadable, found.Why}}})
 		}
 	}
 	if s.discover {
-		for _, f := range s.discovered(files, scheme) {
+		for _, f := range s.discovered(changed, scheme) {
 			if !registered[place{f.Path, f.Line}] {
 				answer.Gates = append(answer.Gates, rowOf(f, s.oddities(f, rules.IntroducedIn)))
 			}
@@ -178,10 +186,13 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	return answer, nil
 }
 
-// files lists what git does not ignore, or outside a clone everything but hidden directories.
-func (s *scanner) files(ctx context.Context) ([]string, error) {
+// unreadable is the anomaly of a gate whose file could not be read, so that nobody can tell.
+const unreadable = "unreadable"
+
+// files lists what git does not ignore, or outside a clone everything but hidden directories; with a revision only what changed since.
+func (s *scanner) files(ctx context.Context, since string) ([]string, error) {
 	if repo, err := gitrepo.Open(ctx, s.dir); err == nil {
-		all, err := repo.Listed(ctx, s.since)
+		all, err := repo.Listed(ctx, since)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +214,7 @@ func (s *scanner) files(ctx context.Context) ([]string, error) {
 			}
 		}
 		return out, nil
-	} else if s.since != "" {
+	} else if since != "" {
 		return nil, err
 	}
 	var out []string
@@ -446,7 +457,11 @@ func (a *scanAnswer) write(out io.Writer, format string) error {
 		err = enc.Encode(a.sarif())
 	default:
 		for _, g := range a.Gates {
-			fmt.Fprintf(out, "%s:%d:%d: %s = %s (%s) %s\n", deref(g.Path), derefInt(g.Line), derefInt(g.Column), deref(g.Name), cmp.Or(deref(g.Value), deref(g.Raw)), deref(g.Form), registration(g.ID))
+			if g.Line == nil {
+				fmt.Fprintf(out, "%s: %s\n", deref(g.Path), registration(g.ID))
+			} else {
+				fmt.Fprintf(out, "%s:%d:%d: %s = %s (%s) %s\n", deref(g.Path), *g.Line, *g.Column, deref(g.Name), deref(cmp.Or(g.Value, g.Raw)), deref(g.Form), registration(g.ID))
+			}
 			for _, o := range g.Anomalies {
 				fmt.Fprintf(out, "    %s: %s\n", o.Code, o.Message)
 			}
@@ -455,13 +470,19 @@ func (a *scanAnswer) write(out io.Writer, format string) error {
 	if err != nil {
 		return unsure(err)
 	}
+	unknown := ""
 	for _, g := range a.Gates {
 		for _, o := range g.Anomalies {
-			switch rules.Code(o.Code) {
-			case rules.GateMissing, rules.GateAmbiguous, rules.GateUnparsable:
+			switch o.Code {
+			case string(rules.GateMissing), string(rules.GateAmbiguous), string(rules.GateUnparsable):
 				return blocked
+			case unreadable:
+				unknown = cmp.Or(unknown, fmt.Sprintf("gate %s: %s", deref(g.ID), o.Message))
 			}
 		}
+	}
+	if unknown != "" {
+		return unsure(errors.New(unknown))
 	}
 	return nil
 }
@@ -471,35 +492,6 @@ func deref(s *string) string {
 		return "-"
 	}
 	return *s
-}
-
-func derefInt(n *int) int {
-	if n == nil {
-		return 0
-	}
-	return *n
-}
-
-// sarif is the answer in SARIF 2.1.0: one result an anomaly.
-func (a *scanAnswer) sarif() any {
-	type object = map[string]any
-	results := []object{}
-	for _, g := range a.Gates {
-		for _, o := range g.Anomalies {
-			level := "warning"
-			if strings.HasPrefix(o.Code, "gate-") && o.Code != string(rules.GateNameMismatch) {
-				level = "error"
-			}
-			results = append(results, object{
-				"ruleId": o.Code, "level": level, "message": object{"text": o.Message},
-				"locations": []object{{"physicalLocation": object{"artifactLocation": object{"uri": deref(g.Path)}, "region": object{"startLine": max(1, derefInt(g.Line))}}}},
-			})
-		}
-	}
-	return object{
-		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-		"runs": []object{{"tool": object{"driver": object{"name": "relbot", "version": version}}, "results": results}},
-	}
 }
 
 // registration names a gate, or says that nobody registered it.

@@ -353,7 +353,7 @@ func (r *Repo) Tree(ctx context.Context, _ coupling.Repo, commit, dir string) (v
 	return versionscan.Know(entries), nil
 }
 
-// Listed lists the files of the work tree that git does not ignore, or of these the ones that changed since a revision.
+// Listed lists the files of the work tree that git does not ignore, or of these the ones that changed or went since a revision.
 func (r *Repo) Listed(ctx context.Context, since string) ([]string, error) {
 	paths := func(args ...string) ([]string, error) {
 		out, err := r.git(ctx, nil, args...)
@@ -366,7 +366,7 @@ func (r *Repo) Listed(ctx context.Context, since string) ([]string, error) {
 	if since == "" {
 		return paths("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	}
-	changed, err := paths("diff", "-z", "--name-only", "--diff-filter=d", since, "--")
+	changed, err := paths("diff", "-z", "--name-only", "--no-renames", "--no-ext-diff", since, "--")
 	if err != nil {
 		return nil, err
 	}

@@ -360,7 +360,7 @@ func (g *gathering) site(ctx context.Context, repo coupling.Repo, commit string,
 }
 
 func (g *gathering) find(gate rules.Gate, files map[string]versionscan.Fact[versionscan.File]) rules.Site {
-	found, trouble := versionscan.Find(gate.Find, gate.ID, g.scheme(), files)
+	found, trouble := gate.Locate(g.scheme(), files)
 	return rules.Site{Found: found, Trouble: trouble}
 }
 

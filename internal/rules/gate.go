@@ -60,6 +60,15 @@ func (a Answer) Level() Level {
 	return Pass
 }
 
+// Locate finds a gate among the files that match its glob. Of a range of versions the upper bound says when a thing ends.
+func (g Gate) Locate(scheme versionscan.Scheme, files map[string]versionscan.Fact[versionscan.File]) (versionscan.Fact[versionscan.Finding], *versionscan.Trouble) {
+	found, trouble := versionscan.Find(g.Find, g.ID, scheme, files)
+	if g.Relation == RemovedIn && !found.Value.UpperValue.IsZero() {
+		found.Value.Value = found.Value.UpperValue
+	}
+	return found, trouble
+}
+
 // Hold holds a gate's site against a question.
 func (g Gate) Hold(site Site, q Question) Answer {
 	reason := Reason{Gate: g.ID}
@@ -79,9 +88,6 @@ func (g Gate) Hold(site Site, q Question) Answer {
 		return Answer{Unknown: "the gate could not be read: " + site.Found.Why}
 	}
 	f := site.Found.Value
-	if g.Relation == RemovedIn && !f.UpperValue.IsZero() { // of a range of versions the upper bound says when it ends
-		f.Value = f.UpperValue
-	}
 	reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Value.String()
 	var answer Answer
 	if f.Mismatch != "" {

@@ -1085,9 +1085,13 @@ var markerPattern = regexp.MustCompile(`\brelbot:gate[ \t]+([A-Za-z0-9][A-Za-z0-
 // heading, and a comment that holds the version itself is read where there is no code.
 func marked(s *source, id string, scheme Scheme) []Finding {
 	var out []Finding
+	named := 0
 	for _, m := range Markers(s.path, s.text) {
 		if m.ID != id {
 			continue
+		}
+		if named++; named > maxFindings {
+			break
 		}
 		here, isHere := s.onLine(m.Line, m, scheme)
 		next := s.nextCode(m.Line + 1)
