@@ -440,9 +440,10 @@ func (j *judge) oneRelease() [][]coupling.Pull {
 	return slices.DeleteFunc(groups, func(g []coupling.Pull) bool { return len(g) == 1 })
 }
 
-// shippedInCut is the core of the cut release that already has a landed member; zero when it is in none.
+// shippedInCut is the core of the cut release that already has a landed member; zero when it is in none. A release line that was cut with it
+// has it; what was only picked to a line is there for good once it is tagged, since the others' picks may be under way.
 func (j *judge) shippedInCut(r *row) versionscan.Version {
-	if !r.landed() || !r.ship.Known() || !r.ship.Value.Tagged {
+	if !r.landed() || !r.ship.Known() || !r.ship.Value.Tagged && (r.ship.Value.Line == "" || r.ship.Value.Method != "ancestry") {
 		return versionscan.Version{}
 	}
 	if _, cut := j.history(r.Pull.Repo).CutBy(r.ship.Value.Core); !cut {
@@ -473,7 +474,7 @@ func (j *judge) split() {
 			if k == i || !late.fact.Known() || late.closed() || !j.comparable(early.Pull.Repo, late.Pull.Repo) || !late.ship.Known() || late.ship.Value.Core.Compare(core) <= 0 {
 				continue
 			}
-			reason := Reason{Code: ReleaseSplit, About: early.Pull, Release: core.String(), Tag: early.ship.Value.Tag, Other: late.ship.Value.Core.String()}
+			reason := Reason{Code: ReleaseSplit, About: early.Pull, Release: core.String(), Tag: cmp.Or(early.ship.Value.Tag, early.ship.Value.Line), Other: late.ship.Value.Core.String()}
 			switch {
 			case late.open():
 				late.add(Block, reason)
