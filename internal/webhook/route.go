@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -192,9 +193,10 @@ func (p *payload) ofHead(pulls []pullRequest, details string) []store.Work {
 		work = append(work, row("pull", key, key, h))
 	}
 	if len(work) == 0 {
-		if _, key, ok := strings.Cut(details, "/pulls/"); ok {
-			if i := strings.LastIndexByte(key, '/'); i > 0 {
-				key = key[:i] + "#" + key[i+1:]
+		if _, rest, ok := strings.Cut(details, "/pulls/"+p.Repository.FullName+"/"); ok { // the page, whose address may hold a key
+			number, _, _ := strings.Cut(rest, "?")
+			if n, err := strconv.Atoi(number); err == nil && n > 0 {
+				key := p.pull(n)
 				return []store.Work{row("pull", key, key, h)}
 			}
 		}

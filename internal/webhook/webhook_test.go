@@ -295,3 +295,19 @@ func TestExamples(t *testing.T) {
 		t.Errorf("%d examples, %d called for work", n, accepted)
 	}
 }
+
+// TestButtonOfFork: the check of a fork's head names no pull request; its page's address does, with a key and without.
+func TestButtonOfFork(t *testing.T) {
+	for details, want := range map[string]string{
+		"https://relbot.example/pulls/acme/app/5":        "acme/app#5",
+		"https://relbot.example/pulls/acme/app/5?key=AB": "acme/app#5",
+		"https://relbot.example/pulls/acme/other/5":      "acme/app",
+		"https://relbot.example/pulls/acme/app/x":        "acme/app",
+		"": "acme/app",
+	} {
+		got, err := webhook.Route("check_run", []byte(`{"action":"rerequested","repository":{"full_name":"acme/app"},"check_run":{"head_sha":"h","details_url":"`+details+`"}}`))
+		if err != nil || len(got.Work) != 1 || got.Work[0].Key != want {
+			t.Errorf("%q: %+v, %v, want %s", details, got.Work, err, want)
+		}
+	}
+}
