@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race bench fuzz lint generate
+.PHONY: help demo build test race bench fuzz lint deploy release generate
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -28,17 +28,24 @@ race: ## run the tests of the concurrent packages under the race detector
 
 bench: ## run the benchmarks
 	@.ci/postgres
-	@.ci/ripgrep
+	@.ci/need rg ripgrep
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
 
 lint: ## gofmt, vet, staticcheck, and actionlint for the action and its example workflows
-	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo 'gofmt would change these files'; exit 1; }
+	@test -z "$$(gofmt -l cmd deploy internal)" || { gofmt -l cmd deploy internal; echo 'gofmt would change these files'; exit 1; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 	.ci/actionlint
+
+deploy: ## hold everything under deploy/ against the tools that read it: helm, promtool, systemd, Compose, BuildKit
+	@.ci/need systemd-analyze systemd
+	cd deploy/check && $(GO) vet ./... && $(GO) test -count 1 ./...
+
+release: ## check .goreleaser.yaml and build what a release would have, into dist/ (nothing is published)
+	@.ci/release
 
 generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run TestGenerated -update

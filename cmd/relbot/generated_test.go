@@ -28,14 +28,6 @@ var tables = map[string]func() string{
 		b.WriteString("\nThe roles are defaults; the policy's `permissions` set them.\n")
 		return b.String()
 	},
-	"codes": func() string {
-		var b strings.Builder
-		b.WriteString("| code | verdict | when |\n|---|---|---|\n")
-		for _, c := range note.Codes() {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Code, c.Verdict, strings.ReplaceAll(c.When, "|", `\|`))
-		}
-		return b.String()
-	},
 	"settings": func() string {
 		var b strings.Builder
 		b.WriteString("| file | environment | default | meaning |\n|---|---|---|---|\n")
@@ -48,57 +40,108 @@ var tables = map[string]func() string{
 		}
 		return b.String()
 	},
+	"metrics": func() string {
+		var b strings.Builder
+		b.WriteString("| metric | labels | meaning |\n|---|---|---|\n")
+		for _, m := range metrics() {
+			labels := ""
+			if len(m.Labels) > 0 {
+				labels = "`" + strings.Join(m.Labels, "`, `") + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.Name, labels, m.Help)
+		}
+		return b.String()
+	},
+	"values": values,
 }
 
 var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n(.*?)<!-- end generated -->`)
+
+// documents hold generated tables, each of them once in one of these.
+var documents = []string{"../../README.md", "../../docs/operating.md", "../../deploy/chart/README.md"}
 
 // files are documents that come from the code as a whole.
 var files = map[string]func() string{
 	"../../docs/policy.md":          policy.Reference,
 	"../../docs/policy.schema.json": func() string { return string(policy.Schema()) },
+	"../../docs/reasons.md":         reasons,
 }
 
 // TestGeneratedFiles holds the generated documents against the code; -update writes them.
 func TestGeneratedFiles(t *testing.T) {
 	for path, make := range files {
-		want := make()
-		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != want {
-			t.Errorf("%s is not what the code says: run make generate (%v)", path, err)
+		hold(t, path, func(string) string { return make() })
+	}
+}
+
+// TestGenerated holds the generated tables against the code; -update writes them.
+func TestGenerated(t *testing.T) {
+	seen := map[string]int{}
+	for _, path := range documents {
+		hold(t, path, func(text string) string {
+			return generated.ReplaceAllStringFunc(text, func(part string) string {
+				name := generated.FindStringSubmatch(part)[1]
+				make, ok := tables[name]
+				if !ok {
+					t.Errorf("%s: no table %q", path, name)
+					return part
+				}
+				seen[name]++
+				return "<!-- generated: " + name + " -->\n" + make() + "<!-- end generated -->"
+			})
+		})
+	}
+	for name := range tables {
+		if seen[name] != 1 {
+			t.Errorf("the table %q stands in %d documents", name, seen[name])
 		}
 	}
 }
 
-// TestGenerated holds the generated tables of the README against the code; -update writes them.
-func TestGenerated(t *testing.T) {
-	const path = "../../README.md"
+// hold compares a file with what is made of its text, or writes that.
+func hold(t *testing.T, path string, make func(text string) string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil && !*update {
 		t.Fatal(err)
 	}
-	seen := 0
-	fresh := generated.ReplaceAllStringFunc(string(text), func(part string) string {
-		name := generated.FindStringSubmatch(part)[1]
-		make, ok := tables[name]
-		if !ok {
-			t.Errorf("%s: no table %q", path, name)
-			return part
-		}
-		seen++
-		return "<!-- generated: " + name + " -->\n" + make() + "<!-- end generated -->"
-	})
-	if seen != len(tables) {
-		t.Errorf("%s has %d of %d tables", path, seen, len(tables))
-	}
+	want := make(string(text))
 	if *update {
-		if err := os.WriteFile(path, []byte(fresh), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if fresh != string(text) {
+	} else if want != string(text) {
 		t.Errorf("%s is not what the code says: run make generate", path)
 	}
+}
+
+// reasons documents every reason code with an example.
+func reasons() string {
+	var b strings.Builder
+	b.WriteString(`# Reason codes
+
+Every verdict carries at least one of these codes; they stand in checks, notes, reports and the output of ` + "`relbot check --format json`" + `. They are stable: a
+code may be added, and none changes its meaning. Written by ` + "`make generate`" + `; the examples are texts that relbot writes, here for a reader in ` + "`acme/app`" + `.
+
+| verdict | what it does |
+|---|---|
+| pass | the check succeeds |
+| wait | the check is in progress: auto-merge goes on when what is waited for lands |
+| block | the check fails |
+| unknown | something could not be read: a pass stands for ten minutes, then the check fails |
+| warning | told beside a verdict, and changes none |
+| alarm | it went wrong after a merge: told on every open member until it is mended |
+
+`)
+	b.WriteString("| code | verdict | when |\n|---|---|---|\n")
+	for _, c := range note.Codes() {
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s |\n", c.Code, c.Code, c.Verdict, strings.ReplaceAll(c.When, "|", `\|`))
+	}
+	for _, c := range note.Codes() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s: %s.\n\n> %s\n", c.Code, c.Verdict, c.When, c.Example)
+		if c.Remedy != "" {
+			fmt.Fprintf(&b, "\nWhat to do: %s\n", c.Remedy)
+		}
+	}
+	return b.String()
 }

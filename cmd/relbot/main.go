@@ -58,18 +58,26 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the whole program, for main and for tests.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// program is the root command with all its subcommands.
+func program() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "relbot",
 		Short:         "Keeps coupled pull requests honest: same release, stated order, right version gates",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.AddCommand(commands()...)
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+// run is the whole program, for main and for tests.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := program()
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.AddCommand(commands()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFine

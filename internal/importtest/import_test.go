@@ -62,6 +62,7 @@ var directions = []row{
 	{"internal/ghsim/ghspec", nil, "GitHub's descriptions, for tests"},
 	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
 	{"internal/importtest", nil, "tests only"},
+	{"deploy/check", nil, "a module of its own, which sees files and tools alone"},
 	{"scenarios", nil, "data"},
 	{"deploy", nil, "data"},
 	{"cmd/relbot", []string{"*"}, "main wires"},
