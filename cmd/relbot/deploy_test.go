@@ -274,6 +274,7 @@ func TestUnitSetsTime(t *testing.T) {
 // TestDocumentedCommands holds that each command line and each flag in a document exists.
 func TestDocumentedCommands(t *testing.T) {
 	root := program()
+	root.InitDefaultCompletionCmd() // as running it does
 	lines := 0
 	for path, text := range texts(t, "README.md", "docs", "deploy") {
 		if filepath.Ext(path) != ".md" && filepath.Ext(path) != ".service" && filepath.Ext(path) != ".yml" {
@@ -398,6 +399,32 @@ func TestDocumentedTargets(t *testing.T) {
 			if !strings.Contains(makefile, "\n"+m[1]+": ") {
 				t.Errorf("%s: no target %s", path, m[1])
 			}
+		}
+	}
+}
+
+// TestProgram asks for what packagers ask for.
+func TestProgram(t *testing.T) {
+	out, errs, code := relbot(t, "version")
+	if code != exitFine || !regexp.MustCompile(`^relbot \S+\ncommit .+\ngo1\.\S+ \w+/\w+\n$`).MatchString(out) {
+		t.Errorf("version: exit %d: %q %s", code, out, errs)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if out, errs, code := relbot(t, "completion", shell); code != exitFine || !strings.Contains(out, "relbot") || len(out) < 1000 {
+			t.Errorf("completion %s: exit %d, %d bytes: %s", shell, code, len(out), errs)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "man1")
+	if _, errs, code := relbot(t, "man", dir); code != exitFine {
+		t.Fatalf("man: exit %d: %s", code, errs)
+	}
+	for _, c := range append(program().Commands(), program()) {
+		page := "relbot.1"
+		if c.HasParent() {
+			page = "relbot-" + c.Name() + ".1"
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, page)); c.Name() != "help" && (err != nil || !strings.Contains(string(text), ".TH")) {
+			t.Errorf("%s: %v", page, err)
 		}
 	}
 }

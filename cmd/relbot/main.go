@@ -67,8 +67,6 @@ func program() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(commands()...)
-	root.InitDefaultCompletionCmd()
-	root.InitDefaultHelpCmd()
 	return root
 }
 
