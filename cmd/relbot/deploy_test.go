@@ -19,12 +19,12 @@ import (
 	"github.com/relbot/relbot/internal/webhook"
 )
 
-const root = "../../"
+const top = "../../"
 
 // read gives a file of the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(root + path)
+	text, err := os.ReadFile(top + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +36,12 @@ func texts(t *testing.T, paths ...string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, path := range paths {
-		err := filepath.WalkDir(root+path, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(top+path, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || slices.Contains([]string{".go", ".png", ".sum"}, filepath.Ext(path)) {
 				return err
 			}
 			text, err := os.ReadFile(path)
-			out[strings.TrimPrefix(path, root)] = string(text)
+			out[strings.TrimPrefix(path, top)] = string(text)
 			return err
 		})
 		if err != nil {
@@ -241,7 +241,7 @@ func valueRows(text string) []valueRow {
 
 // values is the table of the chart's values.
 func values() string {
-	text, err := os.ReadFile(root + "deploy/chart/values.yaml")
+	text, err := os.ReadFile(top + "deploy/chart/values.yaml")
 	if err != nil {
 		return err.Error()
 	}
@@ -366,7 +366,7 @@ func TestLinks(t *testing.T) {
 			if target != "" {
 				to = filepath.Join(filepath.Dir(path), target)
 			}
-			info, err := os.Stat(root + to)
+			info, err := os.Stat(top + to)
 			if err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", path, m[1])
 				continue

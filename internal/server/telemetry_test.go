@@ -56,7 +56,7 @@ func TestTraceFromDeliveryToWrite(t *testing.T) {
 	}
 	for _, want := range []string{
 		"GitHub POST check-runs < write check < job show < job coupling < job pull < delivery",
-		"GitHub POST issues/comments < write comment < job show < job coupling < job pull < delivery",
+		"GitHub POST issues/comments < write comment < job tell < job show < job coupling < job pull < delivery",
 	} {
 		if paths[want] == 0 {
 			t.Errorf("no trace %q in\n%v", want, paths)
