@@ -40,6 +40,7 @@ func configCommand() *cobra.Command {
 				return err
 			},
 		},
+		configInitCommand(),
 		&cobra.Command{
 			Use: "explain [FILE]", Short: "Say in words what a policy means", Args: cobra.MaximumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {

@@ -52,6 +52,7 @@ var directions = []row{
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"budget", "coupling", "forge", "note", "store"}, "effects come last"},
 	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/draft", []string{"coupling", "policy", "versionscan"}, "a draft is a text, until somebody writes it"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
 	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},
@@ -69,7 +70,7 @@ var directions = []row{
 }
 
 // pure packages compute; they have no context, no clock and no I/O.
-var pure = []string{"coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline", "flip"}
+var pure = []string{"draft", "coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline", "flip"}
 
 var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database/sql|math/rand.*)$`)
 
