@@ -78,7 +78,7 @@ func draftOf(ctx context.Context, dir string) (draft.Draft, error) {
 	}
 	s := scanner{dir: dir, discover: true, progress: io.Discard}
 	in := draft.Input{Repo: placeholder, Read: s.read}
-	if in.Files, err = s.files(ctx); err != nil {
+	if in.Files, err = s.files(ctx, ""); err != nil {
 		return draft.Draft{}, err
 	}
 	if in.Tags, err = repo.Tags(ctx); err != nil {

@@ -134,7 +134,7 @@ func (h *historian) open(ctx context.Context, dir string, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	p, err := parsePolicy(policy.Path, text, stderr)
+	p, err := parsePolicy(placeholder, policy.Path, text, stderr)
 	if err != nil {
 		return err
 	}

@@ -18,23 +18,39 @@ import (
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/store/engine"
 )
 
 // onceFlags are the flags of commands that judge once, with a token, from a CI job or a terminal.
 type onceFlags struct {
 	repo, token, api, format string
+	config                   string // settings of the server, to read as its App
 }
 
 func (f *onceFlags) register(c *cobra.Command, formats string) {
 	c.Flags().StringVar(&f.repo, "repo", os.Getenv("GITHUB_REPOSITORY"), "repository as owner/name, also GITHUB_REPOSITORY")
 	c.Flags().StringVar(&f.token, "token-file", "", "a file with a token; otherwise GITHUB_TOKEN is used")
+	c.Flags().StringVar(&f.config, "config", "", "settings of `relbot serve`: read as its App, and not with a token")
 	c.Flags().StringVar(&f.api, "api-url", cmp.Or(os.Getenv("RELBOT_GITHUB_API_URL"), os.Getenv("GITHUB_API_URL"), "https://api.github.com"), "REST API")
 	c.Flags().StringVar(&f.format, "format", strings.Split(formats, "|")[0], formats)
 }
 
 // open makes a reconciler on an empty store that has read the repository.
 func (f *onceFlags) open(ctx context.Context, formats string) (*reconcile.Reconciler, coupling.Repo, func(), error) {
+	r, repo, done, err := f.connect(ctx, formats)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if err := r.Learn(ctx, repo); err != nil {
+		done()
+		return nil, "", nil, unsure(err)
+	}
+	return r, repo, done, nil
+}
+
+// connect makes a reconciler on an empty store.
+func (f *onceFlags) connect(ctx context.Context, formats string) (*reconcile.Reconciler, coupling.Repo, func(), error) {
 	if !strings.Contains("|"+formats+"|", "|"+f.format+"|") {
 		return nil, "", nil, fmt.Errorf("--format %q: want %s", f.format, strings.ReplaceAll(formats, "|", ", "))
 	}
@@ -42,18 +58,11 @@ func (f *onceFlags) open(ctx context.Context, formats string) (*reconcile.Reconc
 	if err != nil {
 		return nil, "", nil, fmt.Errorf("--repo: %w", err)
 	}
-	token := os.Getenv("GITHUB_TOKEN")
-	if f.token != "" {
-		text, err := os.ReadFile(f.token)
-		if err != nil {
-			return nil, "", nil, err
-		}
-		token = strings.TrimSpace(string(text))
+	who, err := f.identity()
+	if err != nil {
+		return nil, "", nil, err
 	}
-	if token == "" {
-		return nil, "", nil, fmt.Errorf("no token: set GITHUB_TOKEN or --token-file")
-	}
-	app, err := ghapp.New(ghapp.Settings{APIURL: f.api, Token: token})
+	app, err := ghapp.New(who)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -62,11 +71,33 @@ func (f *onceFlags) open(ctx context.Context, formats string) (*reconcile.Reconc
 		return nil, "", nil, unsure(err)
 	}
 	r := &reconcile.Reconciler{GitHub: app, Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	if err := r.Learn(ctx, repo); err != nil {
-		st.Close()
-		return nil, "", nil, unsure(err)
-	}
 	return r, repo, func() { st.Close() }, nil
+}
+
+// identity is as whom GitHub is read.
+func (f *onceFlags) identity() (ghapp.Settings, error) {
+	if f.config != "" {
+		set, err := settings.Load(f.config, os.Environ(), nil)
+		if err != nil {
+			return ghapp.Settings{}, err
+		}
+		if !set.Registered() {
+			return ghapp.Settings{}, fmt.Errorf("--config %s: it names no App: see `relbot setup`", f.config)
+		}
+		return ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey}, nil
+	}
+	token := os.Getenv("GITHUB_TOKEN")
+	if f.token != "" {
+		text, err := os.ReadFile(f.token)
+		if err != nil {
+			return ghapp.Settings{}, err
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	if token == "" {
+		return ghapp.Settings{}, fmt.Errorf("no token: set GITHUB_TOKEN, or give --token-file or --config")
+	}
+	return ghapp.Settings{APIURL: f.api, Token: token}, nil
 }
 
 func reportCommand() *cobra.Command {

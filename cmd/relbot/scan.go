@@ -110,7 +110,7 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, policy.Path))
 	switch {
 	case err == nil:
-		p, err := parsePolicy(policy.Path, text, s.stderr)
+		p, err := parsePolicy(placeholder, policy.Path, text, s.stderr)
 		if err != nil {
 			return nil, err
 		}

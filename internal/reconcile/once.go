@@ -20,10 +20,18 @@ func (r *Reconciler) Learn(ctx context.Context, repo coupling.Repo) error {
 	if err := r.learn(ctx, repo); err != nil {
 		return err
 	}
-	all, err := r.assembled(ctx, repo)
-	if err != nil {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
 		return err
 	}
+	if d.Problems > 0 {
+		return fmt.Errorf("%s: %s has %d problems: see `relbot config validate`", repo, policyPath, d.Problems)
+	}
+	return r.learnMembers(ctx, repo, d.rules().Couplings)
+}
+
+// learnMembers reads the repositories of the members of couplings that are at home in one.
+func (r *Reconciler) learnMembers(ctx context.Context, repo coupling.Repo, all []coupling.Coupling) error {
 	var others []coupling.Repo
 	for _, c := range all {
 		for _, m := range c.Members {
@@ -55,17 +63,41 @@ func (r *Reconciler) learn(ctx context.Context, repo coupling.Repo) error {
 	}); err != nil {
 		return err
 	}
-	if err := r.adopt(ctx, repo, s.Value); err != nil {
-		return err
+	return r.adopt(ctx, repo, s.Value)
+}
+
+// Meaning is what a policy means for the pull requests of a repository that are open now.
+type Meaning struct {
+	Policy rules.Policy
+	Answer
+	Open []forge.Pull
+}
+
+// Explain judges a repository under a policy of its own, or under another in its place. Nothing is written to GitHub.
+func (r *Reconciler) Explain(ctx context.Context, repo coupling.Repo, instead *rules.Policy) (Meaning, error) {
+	var m Meaning
+	if err := r.learn(ctx, repo); err != nil {
+		return m, err
 	}
 	var d repoDoc
 	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
-		return err
+		return m, err
 	}
-	if d.Problems > 0 {
-		return fmt.Errorf("%s: %s has %d problems: see `relbot config validate`", repo, policyPath, d.Problems)
+	m.Policy = d.rules()
+	if instead != nil {
+		m.Policy = *instead
+	} else if d.Problems > 0 {
+		return m, fmt.Errorf("%s: %s has %d problems: see `relbot config validate`", repo, policyPath, d.Problems)
 	}
-	return nil
+	if err := r.learnMembers(ctx, repo, m.Policy.Couplings); err != nil {
+		return m, err
+	}
+	var err error
+	if m.Answer, err = r.judgeOnce(ctx, wanted{home: repo, couplings: m.Policy.Couplings, policy: instead}); err != nil {
+		return m, err
+	}
+	m.Open, err = r.GitHub.OpenPulls(ctx, repo, nil)
+	return m, err
 }
 
 // Answer is what a program that judges once says of a repository.
@@ -191,13 +223,18 @@ func (r *Reconciler) Judge(ctx context.Context, repo coupling.Repo, only couplin
 	if !only.IsZero() {
 		all = slices.DeleteFunc(all, func(c coupling.Coupling) bool { _, is := c.ByPull(only); return !is })
 	}
-	g, s, err := r.gather(ctx, wanted{home: repo, couplings: all})
+	return r.judgeOnce(ctx, wanted{home: repo, couplings: all})
+}
+
+func (r *Reconciler) judgeOnce(ctx context.Context, w wanted) (Answer, error) {
+	g, s, err := r.gather(ctx, w)
 	if err != nil {
 		return Answer{}, err
 	}
 	if g.isOutage() {
 		return Answer{}, g.outage
 	}
+	repo := w.home
 	out := Answer{Repo: repo, Base: s.Repos[repo].Default, Judgements: rules.Evaluate(g.policy, s)}
 	if t := s.Train(repo, out.Base); t.Known() {
 		out.Train = t.Value.Core.String()
