@@ -21,8 +21,9 @@ var hush = []string{"vault", "hush", "zoe", "#77", "Sealed"}
 // secrets makes a public coupling with a private member, and a private coupling. ann reads everything, mallory what is public.
 func (w *world) secrets() {
 	w.t.Helper()
-	w.repo("acme/vault", "version: 1\ntrust: [acme/app]\ncouplings: {sealed: {title: Sealed plan, members: {plan: {pr: 78}, vaulted: {pr: 77}}, order: [vaulted before plan]}}\n", true, map[string]string{"ann": "admin", "mallory": "none"})
+	w.repo("acme/vault", "version: 1\ntrust: [acme/app]\ncouplings: {sealed: {title: Sealed plan, members: {plan: {pr: 78}, vaulted: {pr: 77}}, order: [vaulted before plan]}, across: {title: Sealed crossing, members: {inside: {pr: 78}, outside: {pr: acme/app#2}}, order: ['inside before outside: hush reason']}}\n", true, map[string]string{"ann": "admin", "mallory": "none"})
 	w.repo("acme/app", `version: 1
+trust: [acme/vault]
 couplings:
   open:
     title: "Open <b>plan</b> & more"
@@ -32,6 +33,7 @@ couplings:
 	w.must(w.srv.Start(w.t.Context()))
 	w.open("acme/vault", 77, "zoe", "hush hush", nil)
 	w.open("acme/vault", 78, "zoe", "hush plan", nil)
+	w.open("acme/app", 2, "ann", "Outside", nil)
 	w.open("acme/app", 1, "ann", "A <img src=x onerror=alert(1)> title", nil)
 	w.settle()
 	w.pass(24 * time.Hour)
@@ -42,7 +44,7 @@ couplings:
 // pagesOf are all pages that there are.
 var pagesOf = []string{
 	"/", "/?state=ended", "/?q=hush", "/?q=vault", "/?q=zoe", "/?repo=acme/vault", "/?state=waiting", "/drift", "/drift/acme/app", "/drift/acme/vault",
-	"/couplings/acme/app/open", "/couplings/acme/vault/sealed", "/pulls/acme/app/1", "/pulls/acme/vault/77", "/pulls/acme/vault/78",
+	"/couplings/acme/app/open", "/couplings/acme/vault/sealed", "/pulls/acme/app/1", "/pulls/acme/app/2", "/pulls/acme/vault/77", "/pulls/acme/vault/78",
 	"/couplings/acme/vault/none", "/couplings/none/none/none", "/pulls/acme/app/999", "/nowhere",
 }
 
@@ -104,6 +106,12 @@ func TestSight(t *testing.T) {
 	}
 	if got := mallory.get("/couplings/acme/app/open"); got.status != http.StatusOK || !strings.Contains(got.body, "private repository") || !strings.Contains(got.body, "1 member lies") {
 		t.Errorf("mallory: %d %s", got.status, got.body)
+	}
+	if got := mallory.get("/pulls/acme/app/2"); got.status != http.StatusOK || !strings.Contains(got.body, "Waiting: a coupling that you may not see stands in the way") {
+		t.Errorf("mallory: a pull request that a private coupling holds: %d %s", got.status, got.body)
+	}
+	if got := ann.get("/pulls/acme/app/2"); !strings.Contains(got.body, "hush reason") || !strings.Contains(got.body, "Sealed crossing") {
+		t.Errorf("ann: a pull request that a private coupling holds: %d %s", got.status, got.body)
 	}
 	// What may not be seen answers word for word as what is not there.
 	none := mallory.get("/couplings/acme/none/sealed")

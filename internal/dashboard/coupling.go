@@ -36,7 +36,6 @@ type member struct {
 	Author    string
 	Class     string
 	Words     string // of the verdict or the state
-	State     string
 	SafeAlone bool
 	WaitsFor  string
 	ShipsIn   string
@@ -158,14 +157,7 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 	if !j.State.Ended() {
 		out.Split = drift.Split(j)
 	}
-	say := func(self coupling.Pull, class string, x rules.Reason) said {
-		s := said{Code: x.Code, Class: class}
-		s.Sentence, s.Remedy = reader.Say(self, x)
-		if !self.IsZero() {
-			s.Who = reader.Pull(self)
-		}
-		return s
-	}
+	say := func(self coupling.Pull, class string, x rules.Reason) said { return reasonOf(reader, self, class, x) }
 	for _, a := range j.Alarms {
 		out.Alarms = append(out.Alarms, say(coupling.Pull{}, "block", a.Reason))
 	}
@@ -177,10 +169,16 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 		}
 	}
 	for _, m := range j.Members {
-		row := member{Role: reader.Role(m.Role), Pull: reader.Pull(m.Pull), State: m.State, SafeAlone: m.SafeAlone, ShipsIn: m.ShipsIn, Shipped: m.Shipped}
+		row := member{Role: reader.Role(m.Role), Pull: reader.Pull(m.Pull)}
 		row.Class, row.Words = look(m, worst)
 		if m.State == "draft" && row.Class != "draft" {
 			row.Words = "draft, " + row.Words
+		}
+		if reader.Hidden(m.Pull) {
+			out.Unseen++
+			row.Role = "—"
+			out.Members = append(out.Members, row)
+			continue
 		}
 		var waits []string
 		for _, w := range m.WaitsFor {
@@ -188,13 +186,7 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 		}
 		slices.Sort(waits)
 		row.WaitsFor = strings.Join(slices.Compact(waits), ", ")
-		if reader.Hidden(m.Pull) {
-			out.Unseen++
-			row.Role = "—"
-			out.Members = append(out.Members, row)
-			continue
-		}
-		row.Title, row.Author = m.Title, m.Author
+		row.Title, row.Author, row.SafeAlone, row.ShipsIn, row.Shipped = m.Title, m.Author, m.SafeAlone, m.ShipsIn, m.Shipped
 		row.Href, row.Page = d.onGitHub(m.Pull), d.pullHref(m.Pull)
 		if m.Tag != "" {
 			row.Evidence = m.Tag
@@ -244,6 +236,16 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 	return out, nil
 }
 
+// reasonOf says a reason that stands on a member, or with a zero one on the page's own subject.
+func reasonOf(reader note.Reader, self coupling.Pull, class string, x rules.Reason) said {
+	s := said{Code: x.Code, Class: class}
+	s.Sentence, s.Remedy = reader.Say(self, x)
+	if !self.IsZero() {
+		s.Who = reader.Pull(self)
+	}
+	return s
+}
+
 // order sorts reasons by how much they matter.
 var order = map[string]int{"block": 0, "unknown": 1, "wait": 2, "pass": 3, "warn": 4}
 
@@ -280,6 +282,9 @@ func (d *Dashboard) gate(j rules.Judgement, g rules.GateState, reader note.Reade
 	}
 	if g.Subject != coupling.Evidence {
 		out.Subject = "first ship of " + reader.Role(g.Subject)
+		if m, ok := j.Coupling.ByRole(g.Subject); ok && reader.Hidden(m.Pull) {
+			out.Evidence = ""
+		}
 	}
 	return out
 }

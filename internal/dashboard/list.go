@@ -375,6 +375,8 @@ func look(m rules.MemberState, worst levels) (class, words string) {
 	return "gone", m.State
 }
 
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 var levelWords = map[rules.Level]string{rules.Pass: "passed", rules.Wait: "waiting", rules.Block: "blocked", rules.Unknown: "unknown"}
 
 func dotOf(m rules.MemberState, reader note.Reader, worst levels) dot {

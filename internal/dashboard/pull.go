@@ -1,8 +1,10 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/note"
@@ -53,10 +55,13 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 	if !ok {
 		return page{}, errNothing
 	}
-	out := pullPage{Pull: p, Href: d.onGitHub(p), Open: seen.Open, Class: string(seen.Verdict.Level), Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview}
-	var all, visible []rules.Judgement
+	out := pullPage{Pull: p, Href: d.onGitHub(p), Open: seen.Open, Class: string(seen.Verdict.Level), Proposals: seen.Proposals, NearMisses: seen.NearMisses}
+	var visible []rules.Judgement
+	var verdicts []rules.Verdict
+	if seen.Extra != nil {
+		verdicts = append(verdicts, *seen.Extra)
+	}
 	for _, c := range seen.Couplings {
-		all = append(all, c.Judgement)
 		if !v.sees(c.Coupling.Home) {
 			out.Unseen++
 			continue
@@ -72,25 +77,41 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 		}
 		view.Sub, view.Linked = true, !v.keyed
 		out.Couplings = append(out.Couplings, view)
-		if m, ok := c.Member(p); ok && out.PullTitle == "" {
-			out.PullTitle = m.Title
+		if m, ok := c.Member(p); ok {
+			out.PullTitle = cmp.Or(out.PullTitle, m.Title)
+			verdicts = append(verdicts, m.Verdict)
 		}
 	}
-	reader := note.NewReader(p.Repo, v.sees, append(all, rules.Judgement{Warnings: append(seen.Verdict.Reasons, seen.Verdict.Warnings...)})...)
-	out.Check = reader.Title(p, seen.Verdict, visible)
-	if !seen.Open {
+	// What a coupling says that the viewer may not see is not repeated, but that it stands in the way is.
+	verdict := seen.Verdict
+	if out.Unseen > 0 {
+		if verdict = rules.Combine(p, verdicts...); verdict.Level != seen.Verdict.Level {
+			verdict = rules.Verdict{Pull: p, Level: seen.Verdict.Level, Warnings: verdict.Warnings}
+		}
+	}
+	reader := note.NewReader(p.Repo, v.sees, append(visible, rules.Judgement{Warnings: append(verdict.Reasons, verdict.Warnings...)})...)
+	switch {
+	case !seen.Open:
 		out.Class, out.Check = "gone", "This pull request is not open; no check is posted on it."
+	case out.Unseen > 0 && len(verdict.Reasons) == 0 && verdict.Level != rules.Pass:
+		out.Check = capital(levelWords[verdict.Level]) + ": a coupling that you may not see stands in the way"
+	default:
+		out.Check = reader.Title(p, verdict, visible)
 	}
 	add := func(class string, rs []rules.Reason) {
 		for _, x := range rs {
-			s := said{Code: x.Code, Class: class}
-			s.Sentence, s.Remedy = reader.Say(coupling.Pull{}, x)
-			out.Reasons = append(out.Reasons, s)
+			out.Reasons = append(out.Reasons, reasonOf(reader, coupling.Pull{}, class, x))
 		}
 	}
 	if seen.Open {
-		add(out.Class, seen.Verdict.Reasons)
-		add("warn", seen.Verdict.Warnings)
+		add(out.Class, verdict.Reasons)
+		add("warn", verdict.Warnings)
+	}
+	for _, line := range seen.Preview {
+		name, _, _ := strings.Cut(line, ":")
+		if q, err := coupling.ParsePull(name, p.Repo); err == nil && v.sees(q.Repo) {
+			out.Preview = append(out.Preview, line)
+		}
 	}
 	for i := range out.Couplings { // what stands above need not be said again
 		c := &out.Couplings[i]

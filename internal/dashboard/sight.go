@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -41,38 +42,36 @@ var errEnded = errors.New("the session has ended")
 
 // viewer finds out who asks and what they may see.
 func (d *Dashboard) viewer(r *http.Request) (viewer, error) {
+	v := viewer{reads: map[coupling.Repo]bool{}}
+	var s *session
+	if d.o.GitHub != nil {
+		var err error
+		if s, err = d.session(r); err != nil {
+			return v, err
+		}
+	}
+	if s == nil && !d.o.Public {
+		if _, err := r.Cookie(d.cookie("session")); err == nil && d.o.GitHub != nil {
+			return v, errEnded
+		}
+		return v, errSignIn
+	}
 	repos, err := d.o.Source.Repositories(r.Context())
 	if err != nil {
-		return viewer{}, err
+		return v, err
 	}
-	v := viewer{reads: map[coupling.Repo]bool{}}
-	if d.o.GitHub != nil {
-		s, err := d.session(r)
+	if s != nil {
+		reads, err := d.sight(r.Context(), s, repos)
 		if err != nil {
 			return v, err
 		}
-		_, had := r.Cookie(d.cookie("session"))
-		if s != nil {
-			reads, err := d.sight(r.Context(), s, repos)
-			if err != nil {
-				return v, err
-			}
-			v.login = s.login
-			for repo := range reads {
-				v.reads[repo] = true
-			}
-		} else if had == nil && !d.o.Public {
-			return v, errEnded
-		}
+		v.login = s.login
+		maps.Copy(v.reads, reads)
 	}
-	if d.o.Public {
-		for _, repo := range repos {
-			if !repo.Private {
-				v.reads[repo.Name] = true
-			}
+	for _, repo := range repos {
+		if d.o.Public && !repo.Private {
+			v.reads[repo.Name] = true
 		}
-	} else if v.login == "" {
-		return v, errSignIn
 	}
 	return v, nil
 }

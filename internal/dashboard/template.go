@@ -36,6 +36,7 @@ func (d *Dashboard) parse() (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
 		"md":    d.html,
 		"when":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+		"day":   func(t time.Time) string { return t.UTC().Format("2006-01-02") },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"join":  strings.Join,
 		"glyph": func(class string) string { return glyphs[class] },

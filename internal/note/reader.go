@@ -87,7 +87,7 @@ func (r Reader) Say(self coupling.Pull, x rules.Reason) (sentence, remedy string
 	v := r.v
 	v.self = self
 	if v.hidden[x.About] || slices.ContainsFunc(x.Pulls, func(p coupling.Pull) bool { return v.hidden[p] }) {
-		x.Detail, x.By, x.Commit = "", "", ""
+		x.Detail, x.By, x.Commit, x.Tag, x.Method, x.Edges = "", "", "", "", "", nil
 	}
 	return v.sentence(x), v.remedy(x)
 }

@@ -39,7 +39,8 @@ type History struct {
 type PullView struct {
 	Pull        coupling.Pull
 	Open        bool
-	Verdict     rules.Verdict
+	Verdict     rules.Verdict  // over everything
+	Extra       *rules.Verdict // what is said of it apart from its couplings; nil is nothing
 	Couplings   []Coupled
 	Proposals   []string // Markdown, as the next three
 	NearMisses  []string
@@ -183,7 +184,7 @@ func (r *Reconciler) PullView(ctx context.Context, p coupling.Pull) (PullView, b
 	for _, j := range js {
 		out.Couplings = append(out.Couplings, j.coupled())
 	}
-	out.Open, out.Verdict = seen.State == "open", verdictOf(p, seen, js)
+	out.Open, out.Verdict, out.Extra = seen.State == "open", verdictOf(p, seen, js), seen.Extra
 	out.Proposals, out.NearMisses, out.Preview, out.Annotations = seen.Proposals, seen.NearMisses, seen.Preview, seen.Notes
 	return out, true, nil
 }
