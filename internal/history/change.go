@@ -112,11 +112,8 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 	commits := ahead.Value.Commits
 	if ahead.Value.Ahead > len(commits) { // too many to compare: those that are as new as the change
 		log := a.logOf(ctx, rev, c.begun())
-		switch {
-		case !log.Known():
+		if !log.Known() {
 			return versionscan.NotKnown[string](log.Why)
-		case len(log.Value) >= maxLog:
-			return versionscan.NotKnown[string](fmt.Sprintf("it has more than %d commits that the change has not", len(commits)))
 		}
 		commits = oldestFirst(log.Value)
 	}
@@ -167,6 +164,9 @@ func (a *Asker) takenBackBefore(ctx context.Context, c Change, rev string, known
 func (a *Asker) origin(ctx context.Context, c Change, in func(string) versionscan.Fact[bool]) func(string) versionscan.Fact[bool] {
 	none := func(string) versionscan.Fact[bool] { return versionscan.Know(false) }
 	log := a.log(ctx, c)
+	if log.Unknown() { // too long a way to the tip
+		log, _ = a.Source.Log(ctx, a.Repo, c.Merge, time.Unix(0, 0), 1)
+	}
 	i := slices.IndexFunc(log.Value, func(o forge.Commit) bool { return o.SHA == c.Merge })
 	if i < 0 {
 		return none
@@ -200,6 +200,9 @@ func (a *Asker) logOf(ctx context.Context, tip string, since time.Time) versions
 	if !log.Known() && log.Why == "" {
 		log.Why = because(err)
 	}
+	if len(log.Value) >= maxLog {
+		log = versionscan.NotKnown[[]forge.Commit](fmt.Sprintf("%.10s has more than %d commits since %s", tip, maxLog, since.Format(time.DateOnly)))
+	}
 	if a.logs == nil {
 		a.logs = map[string]versionscan.Fact[[]forge.Commit]{}
 	}
@@ -208,7 +211,7 @@ func (a *Asker) logOf(ctx context.Context, tip string, since time.Time) versions
 }
 
 // maxLog bounds how far back a revert is looked for.
-const maxLog = 2000
+const maxLog = 10_000
 
 // turn is a commit that takes a change back or, every second one, brings it in again: by a revert of the revert, or by picking it anew.
 type turn struct {

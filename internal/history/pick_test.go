@@ -1,10 +1,13 @@
 package history_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/history"
@@ -237,6 +240,51 @@ func TestPartOfAMerge(t *testing.T) {
 		if f := byTag["v1.1.1"]; !f.Unknown() || f.Why != "1 of its 2 commits were picked" {
 			t.Errorf("%s: %+v", which, f)
 		}
+	}
+}
+
+// TestFarAway has a line with more commits than a comparison lists, the pick as its last, and a branch with more than are looked through
+// for reverts.
+func TestFarAway(t *testing.T) {
+	w := newWork(t)
+	var script bytes.Buffer
+	second := 1_700_000_000
+	commit := func(branch, from, message, files string) {
+		second++
+		fmt.Fprintf(&script, "commit refs/heads/%s\nmark :%d\ncommitter ann <ann@example.com> %d +0000\ndata %d\n%s\n%s%s\n", branch, second-1_700_000_000, second, len(message), message, from, files)
+	}
+	commit("main", "", "begin", "")
+	commit("main", "", "fix a crash (#8)", "M 100644 inline fix.txt\ndata 1\nx\n")
+	for i := range 2100 {
+		from := ""
+		if i == 0 {
+			from = "from :1\n"
+		}
+		commit("release-1.0", from, "work on the line", "")
+	}
+	commit("release-1.0", "", "do not crash (#8)", "M 100644 inline fix.txt\ndata 1\nx\n")
+	for range 10_000 {
+		commit("main", "", "work", "")
+	}
+	cmd := exec.Command("git", "-C", w.dir, "fast-import", "--quiet")
+	cmd.Stdin = &script
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	clone, err := gitrepo.Open(t.Context(), w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := &history.Asker{Source: clone, Repo: name, Failed: func(err error) { t.Error(err) }}
+	c := history.Change{Merge: w.git("rev-list", "--grep=fix a crash", "main"), Number: 8, Title: "fix a crash", MergedAt: time.Unix(1_700_000_002, 0)}
+	c.Tip = w.git("rev-parse", "main")
+	tag := versionscan.Tag{Name: "v1.0.1", Commit: w.git("rev-parse", "release-1.0")}
+	byTag, _ := ask.Carriers(t.Context(), c, &releases, []versionscan.Tag{tag}, nil)
+	if f := byTag["v1.0.1"]; f.Value != "pull request number" {
+		t.Errorf("the pick at the end of the line: %+v", f)
+	}
+	if f := ask.Reverted(t.Context(), c); !f.Unknown() || !strings.Contains(f.Why, "more than 10000 commits") {
+		t.Errorf("whether it was reverted: %+v", f)
 	}
 }
 

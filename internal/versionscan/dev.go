@@ -8,7 +8,7 @@ import (
 )
 
 // ReadDev reads what a branch says it is building. files are the branch's own, by path. The first reader that gives a
-// version decides; the others that failed or differ are listed. A file that could not be read leaves the answer
+// version decides; the others that failed or name another release are listed. A file that could not be read leaves the answer
 // unknown as long as no reader above it has decided, since nobody knows what it would have said.
 func (r Releases) ReadDev(files map[string]Fact[File], h *History) Fact[Dev] {
 	var dev Dev
@@ -26,7 +26,7 @@ func (r Releases) ReadDev(files map[string]Fact[File], h *History) Fact[Dev] {
 			dev.Differ = append(dev.Differ, reading)
 		case !decided:
 			dev.Version = v
-		case v.Compare(dev.Version) != 0:
+		case !v.sameCore(dev.Version):
 			reading.Version = v
 			dev.Differ = append(dev.Differ, reading)
 		}
