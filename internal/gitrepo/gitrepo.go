@@ -82,7 +82,7 @@ func (r *Repo) Dir() string { return r.dir }
 
 func (r *Repo) git(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", r.dir, "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"}, args...)...)
-	cmd.Stdin = in
+	cmd.Stdin, cmd.Env = in, append(os.Environ(), "LC_ALL=C")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -376,13 +376,12 @@ func (r *Repo) Listed(ctx context.Context, since string) ([]string, error) {
 
 // log lists commits in the order in which git gives them.
 func (r *Repo) log(ctx context.Context, args ...string) ([]forge.Commit, error) {
-	out, err := r.git(ctx, nil, append([]string{"log", "--no-show-signature", "--format=%H%x00%P%x00%ae%x00%at%x00%ct%x00%B%x01"}, args...)...)
+	out, err := r.git(ctx, nil, append([]string{"log", "-z", "--no-show-signature", "--format=%H%x00%P%x00%ae%x00%at%x00%ct%x00%B"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
 	list := []forge.Commit{}
-	for text := range strings.SplitSeq(string(out), "\x01") {
-		f := strings.SplitN(strings.TrimLeft(text, "\n"), "\x00", 6)
+	for f := range slices.Chunk(strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), 6) { // no field can hold the separator
 		if len(f) < 6 {
 			continue
 		}

@@ -197,6 +197,14 @@ func TestPicksAndReverts(t *testing.T) {
 			w.git("tag", "v1.1.1")
 			return m
 		},
+		"a message with separators of its own": func(w *work) string {
+			m := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			w.change("notes.txt", "other work\n", "other work\x01\x1e\n\nsee \x01 there")
+			w.change(fixFile, fixed, "no crash\x01\n\n(cherry picked from commit "+m+")")
+			w.git("tag", "v1.1.1")
+			return m
+		},
 		"a revert in other words": func(w *work) string {
 			m := w.fix()
 			w.remove("revert: fix a crash (#9)\n\nThis reverts commit " + m[:12] + ".")

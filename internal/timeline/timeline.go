@@ -7,6 +7,7 @@ package timeline
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 
 	"github.com/relbot/relbot/internal/versionscan"
@@ -68,8 +69,20 @@ type Timeline struct {
 	Right    bool      `json:"right,omitempty"`
 }
 
-// maxDrawn bounds how many releases are drawn; what lies before is left out.
+// maxDrawn bounds how many releases are drawn.
 const maxDrawn = 40
+
+// drawn are the bounds of the releases that are drawn: the newest, unless the first ship or the gate's value lies before them.
+func (t Timeline) drawn() (from, to int) {
+	from = max(0, len(t.Releases)-maxDrawn)
+	for i, r := range t.Releases[:from] {
+		if r.Version == t.First || r.Version == t.At {
+			from = max(0, i-1)
+			break
+		}
+	}
+	return from, min(len(t.Releases), from+maxDrawn)
+}
 
 // SVG draws the timeline: a dot for each release, filled where it has the change, the release to come dashed, and the gate's value as a mark
 // at the release that it names.
@@ -77,9 +90,9 @@ func (t Timeline) SVG() string {
 	const step, left, y = 74, 40, 70
 	type dot struct{ class, version, about string }
 	var dots []dot
-	releases := t.Releases[max(0, len(t.Releases)-maxDrawn):]
-	marked := false
-	for _, r := range releases {
+	from, to := t.drawn()
+	marked := slices.ContainsFunc(t.Releases, func(r Release) bool { return r.Version == t.At })
+	for _, r := range t.Releases[from:to] {
 		d := dot{"unknown", r.Version, r.Tag + ", " + r.Date + ": unknown"}
 		if r.Has != nil {
 			d.class, d.about = "not", r.Tag+", "+r.Date+": without it"
@@ -91,12 +104,12 @@ func (t Timeline) SVG() string {
 			}
 		}
 		dots = append(dots, d)
-		marked = marked || r.Version == t.At
 	}
-	if t.Train != "" && (len(dots) == 0 || dots[len(dots)-1].version != t.Train) {
+	later := len(t.Releases) - to
+	if t.Train != "" && later == 0 && (len(dots) == 0 || dots[len(dots)-1].version != t.Train) {
 		dots = append(dots, dot{"train", t.Train, "the release to come"})
-		marked = marked || t.Train == t.At
 	}
+	marked = marked || t.Train == t.At
 	if t.At != "" && !marked { // neither released nor to come
 		dots = append(dots, dot{"never", t.At, "no release has this version"})
 	}
@@ -111,8 +124,11 @@ func (t Timeline) SVG() string {
 		".line{stroke:#d1d9e0;stroke-width:2}.gate{fill:#cf222e}.right{fill:#1a7f37}" +
 		"@media(prefers-color-scheme:dark){text{fill:#9198a1}.has,.right{fill:#3fb950}.not,.train,.unknown,.never{fill:#0d1117;stroke:#9198a1}.never{stroke:#f85149}.line{stroke:#3d444d}.gate{fill:#f85149}}</style>\n")
 	fmt.Fprintf(&b, "<line class=\"line\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n", left, y, width-left, y)
-	if n := len(t.Releases) - len(releases); n > 0 {
-		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%d earlier</text>\n", 4, y+44, n)
+	if from > 0 {
+		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%d earlier</text>\n", 4, y+44, from)
+	}
+	if later > 0 {
+		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%d later</text>\n", width-4, y+44, later)
 	}
 	for i, d := range dots {
 		x := left + step/2 + i*step

@@ -41,6 +41,9 @@ func Discover(path string, content []byte, scheme Scheme) []Finding {
 			}
 		}
 	}
+	if s.ext == ".md" { // its prose is none
+		out = s.inData(out)
+	}
 	return dedupe(out)
 }
 
