@@ -435,7 +435,7 @@ func (p *parser) override(c *Command) *Mistake {
 		if near := nearest.Word(c.Code, p.codes); near != "" {
 			suggestion = p.raw[:w.column-1] + near + p.raw[w.column-1+len(w.text):]
 		}
-		return p.fail(w.column, suggestion, "unknown reason code %q; the codes are %s", w.text, strings.Join(p.codes, ", "))
+		return p.fail(w.column, suggestion, "%q is no reason code that an override lifts; those are %s", w.text, strings.Join(p.codes, ", "))
 	}
 	if m := p.because(c, true); m != nil {
 		return m

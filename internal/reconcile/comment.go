@@ -28,18 +28,16 @@ type commentHint struct {
 	Replay  bool      `json:"replay,omitempty"` // acknowledged once, and the database was lost since
 }
 
-// overridable are the codes that an override may name.
+// overridable are the codes that an override may name: those that keep something from merging, but never what is unknown.
 var overridable = func() []string {
 	var out []string
-	for _, c := range rules.Codes {
-		if c != rules.NotCoupled && c != rules.Overridden {
-			out = append(out, string(c))
+	for _, c := range note.Codes() {
+		if strings.Contains(c.Verdict, string(rules.Block)) || strings.Contains(c.Verdict, string(rules.Wait)) {
+			out = append(out, string(c.Code))
 		}
 	}
 	return out
 }()
-
-var codes = note.Codes()
 
 // session is one comment under execution.
 type session struct {
@@ -231,16 +229,6 @@ func (s *session) audit(ctx context.Context, cmd command.Command, action, head s
 
 // override lifts a reason code for this pull request, bound to the head that it was given for.
 func (s *session) override(ctx context.Context, cmd command.Command) error {
-	if i := slices.IndexFunc(codes, func(d note.CodeDoc) bool { return string(d.Code) == cmd.Code }); i >= 0 && !cmd.Cancel {
-		switch levels := codes[i].Verdict; {
-		case strings.Contains(levels, string(rules.Unknown)):
-			s.refuse(cmd, "an override never covers what is unknown")
-			return nil
-		case !strings.Contains(levels, string(rules.Block)) && !strings.Contains(levels, string(rules.Wait)):
-			s.refuse(cmd, fmt.Sprintf("%s keeps nothing from merging", cmd.Code))
-			return nil
-		}
-	}
 	if ok, err := s.permitted(ctx, cmd, s.policy.Permissions.Override, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
 		return err
 	}

@@ -489,11 +489,13 @@ func (j *judge) split() {
 // halfLanded warns the open members when others are merged.
 func (j *judge) halfLanded() {
 	var landed []coupling.Pull
-	var urgent []coupling.Repo // of the landed members that may not ship alone
+	alone := true
+	var urgent []coupling.Repo // of the landed members that the next cut would ship without the rest
 	for i := range j.rows {
 		if r := &j.rows[i]; r.landed() {
 			landed = append(landed, r.Pull)
-			if !r.SafeAlone {
+			alone = alone && r.SafeAlone
+			if !r.SafeAlone && j.shippedInCut(r).IsZero() {
 				urgent = append(urgent, r.Pull.Repo)
 			}
 		}
@@ -507,7 +509,7 @@ func (j *judge) halfLanded() {
 			continue
 		}
 		reason := Reason{Code: HalfLanded, Pulls: landed}
-		if len(urgent) == 0 {
+		if alone {
 			reason.Detail = "safe alone"
 		} else if r.train.Known() && j.c.SameRelease && slices.ContainsFunc(urgent, func(repo coupling.Repo) bool { return j.comparable(repo, r.Pull.Repo) }) {
 			reason.Release = r.train.Value.Core.String()
