@@ -149,7 +149,7 @@ func (c *Coupling) unlink(e Effect) *Refusal {
 	case !ok:
 		return refuse("%s is no member of %s", e.Pull, c.Name)
 	case m.Origin == FromPolicy:
-		return overruled("the policy declares %s as %q of %s: take it out there", e.Pull, m.Role, c.Name)
+		return overruled("the policy declares %s as %q of %s: take it out there", e.Pull.In(c.Home), m.Role, c.Name)
 	}
 	c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(o Member) bool { return o.Pull == e.Pull })
 	c.Order = slices.DeleteFunc(slices.Clone(c.Order), func(o Edge) bool { return o.Before == m.Role || o.After == m.Role })

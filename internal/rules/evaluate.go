@@ -604,7 +604,7 @@ func (j *judge) member(r *row, state coupling.State) MemberState {
 	if s := r.ship; s.Known() && !r.closed() {
 		m.ShipsIn, m.Shipped, m.Tag, m.Method = s.Value.Core.String(), s.Value.Tagged, cmp.Or(s.Value.Tag, s.Value.Line), s.Value.Method
 	}
-	if r.open() {
+	if r.open() && !state.Ended() {
 		for k := range j.rows {
 			if j.rows[k].open() && len(j.between(j.rows[k].Role, r.Role)) > 0 {
 				m.WaitsFor = append(m.WaitsFor, j.rows[k].Pull)
