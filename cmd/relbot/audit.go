@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,8 +43,7 @@ func auditCommand() *cobra.Command {
 					return fmt.Errorf("--since %q: want a date such as 2026-04-01", since)
 				}
 			}
-			address = cmp.Or(address, os.Getenv("RELBOT_DATABASE_URL"), databaseDefault())
-			log, err := engine.Beside(cmd.Context(), address)
+			log, err := engine.Beside(cmd.Context(), databaseOf(address))
 			if err != nil {
 				return unsure(err)
 			}

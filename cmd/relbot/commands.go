@@ -11,7 +11,7 @@ import (
 // commands lists the subcommands.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(), scanCommand(), historyCommand(), auditCommand(), doctorCommand(), setupCommand(), manCommand(),
+		demoCommand(), serveCommand(), probeCommand(), simulateCommand(), checkCommand(), reportCommand(), configCommand(), scanCommand(), historyCommand(), auditCommand(), jobsCommand(), dbCommand(), doctorCommand(), setupCommand(), manCommand(),
 		{
 			Use:   "version",
 			Short: "Print the version, the commit and the Go version",

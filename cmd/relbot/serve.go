@@ -130,16 +130,11 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	options := server.Options{
-		Public: set.Public,
-		Store:  st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, Seed: set.PrivateKey, WebURL: ghapp.WebURL(set.GitHubAPIURL), Now: clock.Now,
-		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce, Telemetry: measure,
+	options, err := serverOptions(set, st, app, clock.Now, log)
+	if err != nil {
+		return err
 	}
-	if set.ClientID != "" {
-		if options.SignIn, err = ghapp.NewSignIn(ghapp.Settings{APIURL: set.GitHubAPIURL}, set.ClientID, set.ClientSecret); err != nil {
-			return err
-		}
-	}
+	options.Telemetry = measure
 	s, err := server.New(options)
 	if err != nil {
 		return err
@@ -180,6 +175,20 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 	err = g.Wait()
 	log.Info("stopped")
 	return err
+}
+
+// serverOptions are what settings make of a server.
+func serverOptions(set *settings.Settings, st store.Store, app *ghapp.App, now func() time.Time, log *slog.Logger) (server.Options, error) {
+	options := server.Options{
+		Public: set.Public, Seed: set.PrivateKey, Now: now,
+		Store: st, GitHub: app, Secrets: set.WebhookSecrets, Log: log, PublicURL: set.PublicURL, WebURL: ghapp.WebURL(set.GitHubAPIURL),
+		ReconcileInterval: set.ReconcileInterval, Owner: uuid.NewString(), Workers: set.Workers, Debounce: set.Debounce,
+	}
+	var err error
+	if set.ClientID != "" {
+		options.SignIn, err = ghapp.NewSignIn(ghapp.Settings{APIURL: set.GitHubAPIURL}, set.ClientID, set.ClientSecret)
+	}
+	return options, err
 }
 
 // keepTime sets the clock by the database now and then. While the database does not answer the clock goes on by itself.

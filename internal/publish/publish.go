@@ -66,6 +66,13 @@ const (
 	docOnce  = "once"  // key: a comment that is made once
 )
 
+// Documents are their types.
+var Documents = map[string]func() any{
+	docCheck: func() any { return new(Posted) },
+	docNote:  func() any { return new(Noted) },
+	docOnce:  func() any { return new(once) },
+}
+
 // Publisher writes.
 type Publisher struct {
 	GitHub GitHub

@@ -11,7 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// With a new database relbot knows of no hold and no coupling until it has read the policies and run the acknowledged commands again.
+// With a new database relbot knows of no hold and no coupling until it has read policies and descriptions and run the acknowledged commands again.
 // Until then nothing may be said: a check that blocks might turn green for some seconds. What would be said waits in a document and is
 // queued again when the repository is known.
 
@@ -23,14 +23,39 @@ type waitingDoc struct {
 // replayed is the watermark of the commands of a repository. It is there once they have been taken up.
 func replayed(repo coupling.Repo) string { return "comments " + string(repo) }
 
-// known reports whether policy and commands of a repository were read. One without the App has neither.
+// proposed is the watermark of the lines in descriptions. It is there once those of the open pull requests have been taken up.
+func proposed(repo coupling.Repo) string { return "descriptions " + string(repo) }
+
+// described takes up the lines in the descriptions of the open pull requests of a repository, when that was not done before.
+func (r *Reconciler) described(ctx context.Context, repo repoDoc, pulls []forge.Pull) error {
+	key := proposed(repo.Name)
+	if d, err := r.Store.Get(ctx, docWatermark, key); err != nil || d.Rev > 0 {
+		return err
+	}
+	for _, p := range pulls {
+		if err := r.body(ctx, p.Pull, repo, hintOf(p), &pullDoc{}); err != nil {
+			return err
+		}
+	}
+	_, err := update(ctx, r, docWatermark, key, func(w *watermark) ([]store.Work, bool) {
+		w.At = r.Now()
+		return nil, true
+	})
+	return err
+}
+
+// known reports whether policy, commands and descriptions of a repository were read. One without the App has neither.
 func (r *Reconciler) known(ctx context.Context, repo coupling.Repo) (bool, error) {
 	var d repoDoc
 	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || rev == 0 || d.Gone {
 		return true, err
 	}
-	w, err := r.Store.Get(ctx, docWatermark, replayed(repo))
-	return w.Rev > 0 && (d.Fingerprint != "" || d.PolicyID != ""), err
+	for _, key := range []string{replayed(repo), proposed(repo)} {
+		if w, err := r.Store.Get(ctx, docWatermark, key); err != nil || w.Rev == 0 {
+			return false, err
+		}
+	}
+	return d.Fingerprint != "" || d.PolicyID != "", nil
 }
 
 // complete reports whether some repositories are known. When one is not, the work is queued again once it is.
@@ -78,19 +103,17 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some
 // repositories that was never judged.
 func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...coupling.Repo) error {
+	var indexed memberDoc
+	if _, err := r.load(ctx, docMember, p.String(), &indexed); err != nil {
+		return err
+	}
 	for _, home := range homes {
 		all, err := r.assembled(ctx, home)
 		if err != nil {
 			return err
 		}
 		for _, c := range all {
-			if _, member := c.ByPull(p); !member || c.End != nil {
-				continue
-			}
-			var d judgementDoc
-			if rev, err := r.load(ctx, docJudgement, c.Key(), &d); err != nil {
-				return err
-			} else if rev == 0 {
+			if _, member := c.ByPull(p); member && c.End == nil && !slices.Contains(indexed.Couplings, c.Key()) {
 				return &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: its coupling %s was not judged yet", p, c.Name)}
 			}
 		}

@@ -195,13 +195,12 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	if err := r.resume(ctx, name); err != nil {
-		return err
-	}
 	if hint.Backfill {
-		return r.backfill(ctx, d)
+		if err := r.backfill(ctx, d); err != nil {
+			return err
+		}
 	}
-	return nil
+	return r.resume(ctx, name)
 }
 
 // branch looks at a repository when one of its branches moved on which something depends.
@@ -353,6 +352,9 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 	pulls, err := r.GitHub.OpenPulls(ctx, repo.Name, lookedAt(repo.rules()))
 	if err != nil {
+		return err
+	}
+	if err := r.described(ctx, repo, pulls); err != nil {
 		return err
 	}
 	known, err := list[pullDoc](ctx, r, docPull, string(repo.Name)+"#")

@@ -58,7 +58,9 @@ type Database interface {
 	Integrity(ctx context.Context) ([]string, error)
 	// Export gives all rows as they were at one moment, table by table, while the database is in use. The values belong to the caller.
 	Export(ctx context.Context, row func(Row) error) error
-	// Import replaces everything by rows in one transaction; next returns [io.EOF] at the end. columns are the tables' at the present schema.
+	// Reset forgets everything and leaves an empty database without a schema. It is refused while a server works on it.
+	Reset(ctx context.Context) error
+	// Import adds rows in one transaction; next returns [io.EOF] at the end. tables are theirs, with the columns that they have.
 	Import(ctx context.Context, tables []Table, next func() (Row, error)) error
 }
 

@@ -28,7 +28,7 @@ func Maintain(ctx context.Context, address string) (store.Database, error) {
 
 // Beside opens a database that is there and up to date, while servers may be running on it.
 func Beside(ctx context.Context, address string) (store.Database, error) {
-	db, err := beside(ctx, address)
+	db, err := Look(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,8 @@ func Beside(ctx context.Context, address string) (store.Database, error) {
 	return db, nil
 }
 
-func beside(ctx context.Context, address string) (store.Database, error) {
+// Look opens a database that is there, of whatever schema this program knows, while servers may be running on it.
+func Look(ctx context.Context, address string) (store.Database, error) {
 	return open(ctx, address, sqlite.Beside, postgres.Beside)
 }
 
@@ -73,7 +74,7 @@ func Check(ctx context.Context, address string) error {
 			return nil
 		}
 	}
-	db, err := beside(ctx, address)
+	db, err := Look(ctx, address)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 
 // Maintain connects, and leaves the database as it is.
 func Maintain(ctx context.Context, url string) (*Store, error) {
-	return begin(ctx, url, func(s *Store) error { return s.Ping(ctx) })
+	return begin(ctx, url, func(s *Store) error { _, _, err := s.Schema(ctx); return err })
 }
 
 // Beside connects to a database whose schema this program knows, and leaves it as it is.
@@ -225,22 +225,28 @@ func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
 	})
 }
 
-// Import replaces everything. It is refused while other instances are connected.
-func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
+// Reset drops everything, unless a server listens.
+func (s *Store) Reset(ctx context.Context) error {
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		var others int
-		if err := tx.QueryRow(ctx, `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = $1`, listen).Scan(&others); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = $1`, listen).Scan(&others); err != nil {
 			return err
 		}
 		if others > 0 {
-			return fmt.Errorf("a server works on it (%d connected): stop it first", others)
+			return fmt.Errorf("servers work on it (%d): stop them first", others)
 		}
-		for _, t := range tables {
-			if _, err := tx.Exec(ctx, "DELETE FROM "+t.Name); err != nil {
+		for _, t := range append(slices.Clone(store.Tables), store.Table{Name: "schema_version"}) {
+			if _, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+t.Name); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// Import adds rows.
+func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
 		for {
 			r, err := next()
 			if errors.Is(err, io.EOF) {

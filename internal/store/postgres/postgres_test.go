@@ -1,27 +1,153 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/postgres"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
+	"github.com/relbot/relbot/internal/store/sqlite"
 	"github.com/relbot/relbot/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func TestStore(t *testing.T) {
-	urls := map[string]string{}
-	storetest.Run(t, func(t *testing.T, name string) store.Store {
-		if urls[name] == "" {
-			urls[name] = pgtest.URL(t)
-		}
-		s, err := postgres.Open(t.Context(), urls[name])
+// databases makes a database for each name.
+type databases map[string]string
+
+func (d databases) url(t *testing.T, name string) string {
+	if d[name] == "" {
+		d[name] = pgtest.URL(t)
+	}
+	return d[name]
+}
+
+func (d databases) open(t *testing.T, name string) store.Store {
+	s, err := postgres.Open(t.Context(), d.url(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (d databases) maintain(t *testing.T, name string) store.Database {
+	s, err := postgres.Maintain(t.Context(), d.url(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestStore(t *testing.T) { storetest.Run(t, databases{}.open) }
+
+func TestMigrations(t *testing.T) {
+	d := databases{}
+	storetest.Migrations(t, d.maintain, d.open)
+}
+
+func TestBackups(t *testing.T) {
+	d := databases{}
+	storetest.Backups(t, d.maintain, d.maintain, d.open)
+}
+
+// TestFromSQLite moves a database from SQLite.
+func TestFromSQLite(t *testing.T) {
+	d, dir := databases{}, t.TempDir()
+	file := func(t *testing.T, name string) store.Database {
+		s, err := sqlite.Maintain(t.Context(), filepath.Join(dir, name+".db"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
 		return s
-	})
+	}
+	storetest.Backups(t, file, d.maintain, d.open)
+}
+
+// TestUpgradeBesideServers holds what happens when a newer program migrates while this one runs: what is under way ends, then nothing more is
+// taken, so that no old program writes under a newer schema.
+func TestUpgradeBesideServers(t *testing.T) {
+	d := databases{}
+	old, conn := d.open(t, "shared"), connect(t, d.url(t, "shared"))
+	accept := func(guid string) error {
+		_, err := old.Accept(t.Context(), store.Delivery{GUID: guid, Event: "push"}, nil)
+		return err
+	}
+	if err := accept("before"); err != nil {
+		t.Fatal(err)
+	}
+	// As a migration of the next version does.
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "ALTER TABLE delivery ADD COLUMN more BIGINT NOT NULL DEFAULT 0"); err != nil {
+		t.Fatal(err)
+	}
+	during := make(chan error)
+	go func() { during <- accept("during") }() // waits for the migration's lock
+	if _, err := tx.Exec(t.Context(), "INSERT INTO schema_version VALUES (99); NOTIFY relbot_work"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-during; err != nil && !errors.Is(err, store.ErrNewer) {
+		t.Errorf("a delivery under way: %v", err)
+	}
+	for err := accept("after 0"); !errors.Is(err, store.ErrNewer); err = accept("after") {
+		if err != nil {
+			t.Fatalf("after the migration: %v", err)
+		}
+	}
+	if _, err := old.Claim(t.Context(), time.Now(), "old", time.Minute, 1); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("work after the migration: %v", err)
+	}
+	if err := old.Ping(t.Context()); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("ready after the migration: %v", err)
+	}
+	if _, err := postgres.Open(t.Context(), d.url(t, "shared")); err == nil || !strings.Contains(err.Error(), "its schema 99 is newer than this program knows") {
+		t.Errorf("an old program that starts: %v", err)
+	}
+}
+
+// TestRestoreBesideServers holds that a database is not replaced under a server.
+func TestRestoreBesideServers(t *testing.T) {
+	d := databases{}
+	server := d.open(t, "shared")
+	db := d.maintain(t, "shared")
+	for { // until it listens
+		err := db.Reset(t.Context())
+		if err != nil {
+			if !strings.Contains(err.Error(), "servers work on it (1): stop them first") {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	server.Close()
+	for db.Reset(t.Context()) != nil { // PostgreSQL notices a moment later
+		if t.Context().Err() != nil {
+			break
+		}
+	}
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
 }

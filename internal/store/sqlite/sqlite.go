@@ -264,14 +264,24 @@ func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
 	return rows.Err()
 }
 
-// Import replaces everything.
+// Reset drops everything. The process has the file to itself.
+func (s *Store) Reset(ctx context.Context) error {
+	return s.write.tx(ctx, func(tx *statements) error {
+		for _, t := range store.Tables {
+			if _, err := tx.ExecContext(ctx, "DROP TABLE IF EXISTS "+t.Name); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "PRAGMA user_version = 0")
+		return err
+	})
+}
+
+// Import adds rows.
 func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
 	return s.write.tx(ctx, func(tx *statements) error {
 		insert := map[string]*sql.Stmt{}
 		for _, t := range tables {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+t.Name); err != nil {
-				return err
-			}
 			stmt, err := tx.PrepareContext(ctx, t.Insert(func(int) string { return "?" }))
 			if err != nil {
 				return err

@@ -1,6 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
+	"database/sql"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,15 +14,40 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	dir := t.TempDir()
-	storetest.Run(t, func(t *testing.T, name string) store.Store {
+	storetest.Run(t, opened(t.TempDir()))
+}
+
+// maintained opens databases of a directory.
+func maintained(dir string) storetest.Maintain {
+	return func(t *testing.T, name string) store.Database {
+		s, err := sqlite.Maintain(t.Context(), filepath.Join(dir, name+".db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+}
+
+func opened(dir string) storetest.Open {
+	return func(t *testing.T, name string) store.Store {
 		s, err := sqlite.Open(t.Context(), filepath.Join(dir, name+".db"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
 		return s
-	})
+	}
+}
+
+func TestMigrations(t *testing.T) {
+	dir := t.TempDir()
+	storetest.Migrations(t, maintained(dir), opened(dir))
+}
+
+func TestBackups(t *testing.T) {
+	dir := t.TempDir()
+	storetest.Backups(t, maintained(dir), maintained(dir), opened(dir))
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {
@@ -31,5 +59,80 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	defer s.Close()
 	if _, err := sqlite.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second opening: %v", err)
+	}
+}
+
+// TestNewerSchemaIsRefused holds that a program does not touch what a newer one has made, and says so.
+func TestNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relbot.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	for name, open := range map[string]func(context.Context, string) (*sqlite.Store, error){"Open": sqlite.Open, "Beside": sqlite.Beside} {
+		if _, err := open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "its schema 99 is newer than this program knows") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestByAnotherName holds that a file has one owner by whatever name it is opened.
+func TestByAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "relbot.db"), filepath.Join(dir, "other.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.Symlink(path, other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a second opening: %v", err)
+	}
+}
+
+// TestGone holds that nothing is taken in once the file is gone, and that it goes on when the file is back.
+func TestGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relbot.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	accept := func(guid string) error {
+		_, err := s.Accept(t.Context(), store.Delivery{GUID: guid, Event: "push"}, nil)
+		return err
+	}
+	if err := accept("1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := accept("2"); err == nil || s.Ping(t.Context()) == nil {
+		t.Error("a delivery was taken into a file that is gone")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := accept("2"); err == nil || !strings.Contains(err.Error(), "another file") {
+		t.Errorf("with another file in its place: %v", err)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := accept("2"); err != nil {
+		t.Errorf("after it is back: %v", err)
 	}
 }

@@ -3,15 +3,20 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/backup"
 )
 
 // Open opens a store for a test: a fresh database for a new name, the same one for a name that was opened before.
@@ -513,4 +518,174 @@ func reopened(t *testing.T, open Open) {
 	if c := claim(t, s, now); len(c) != 1 {
 		t.Error("accepted work was lost")
 	}
+}
+
+// Maintain opens a database as [Open] does, without a schema when it is new.
+type Maintain func(t *testing.T, name string) store.Database
+
+// Migrations holds that a database of each earlier schema, filled, is brought up to date without loss, and then works.
+func Migrations(t *testing.T, maintain Maintain, open Open) {
+	_, newest, err := maintain(t, "newest").Schema(t.Context())
+	must(t, err)
+	for version := 1; version <= newest; version++ {
+		t.Run(fmt.Sprint("from ", version), func(t *testing.T) {
+			name := fmt.Sprint("version ", version)
+			db := maintain(t, name)
+			must(t, db.Migrate(t.Context(), version))
+			rows := filled(version)
+			must(t, db.Import(t.Context(), Tables(version), from(rows)))
+			if have, _, err := db.Schema(t.Context()); err != nil || have != version {
+				t.Fatalf("schema %d %v, want %d", have, err, version)
+			}
+			must(t, db.Close())
+			s := open(t, name) // as a server does
+			migrated, ok := s.(store.Database)
+			if !ok {
+				t.Fatal("no database")
+			}
+			if have, _, err := migrated.Schema(t.Context()); err != nil || have != newest {
+				t.Fatalf("schema %d %v, want %d", have, err, newest)
+			}
+			checkFilled(t, s)
+		})
+	}
+}
+
+// introduced says since which schema a column is there; those that are not named were in the first.
+var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2}
+
+// Tables are the tables at a schema.
+func Tables(version int) []store.Table {
+	var out []store.Table
+	for _, t := range store.Tables {
+		t.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c store.Column) bool { return introduced[c.Name] > version })
+		out = append(out, t)
+	}
+	return out
+}
+
+// packed is a payload as engines keep it.
+var packed = func() []byte {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err) // no option was given
+	}
+	return z.EncodeAll([]byte("{}"), nil)
+}()
+
+// filled are the rows of a database in use.
+func filled(version int) []store.Row {
+	ms := now.UnixMilli()
+	rows := []store.Row{
+		{Table: "delivery", Values: []any{"g1", "push", ms, packed}},
+		{Table: "work", Values: []any{"pull", "acme/app#1", "acme/app#1", int64(3), int64(1), ms, []byte("hint"), "g1", "dead", ms + 1, int64(2), ms, "it failed", int64(0)}},
+		{Table: "work", Values: []any{"comment", "acme/app#2:7", "comments:acme/app", int64(1), int64(0), ms, []byte("{}"), "", "", int64(0), int64(9), ms, "hopeless", int64(1)}},
+		{Table: "work", Values: []any{"install", "all", "install", int64(5), int64(5), ms, []byte{}, "", "", int64(0), int64(0), int64(0), "", int64(0)}},
+		{Table: "periodic", Values: []any{"nightly", ms}},
+		{Table: "document", Values: []any{"overlay", "acme/app", int64(4), []byte(`{"effects":[]}`), ms}},
+		{Table: "audit", Values: []any{ms, "acme/app", int64(2), "ann", "hold", "{}", "one"}},
+		{Table: "audit", Values: []any{ms, "acme/app", int64(2), "bob", "resume", "{}", "two"}},
+	}
+	for i, r := range rows {
+		if r.Table == "work" && version >= 2 {
+			rows[i].Values = append(r.Values, ms, "push", "")
+		}
+	}
+	return rows
+}
+
+// from gives rows one by one.
+func from(rows []store.Row) func() (store.Row, error) {
+	return func() (store.Row, error) {
+		if len(rows) == 0 {
+			return store.Row{}, io.EOF
+		}
+		r := rows[0]
+		rows = rows[1:]
+		return r, nil
+	}
+}
+
+// checkFilled holds that a store has what [filled] put there, and works on.
+func checkFilled(t *testing.T, s store.Store) {
+	t.Helper()
+	if d, err := s.Delivery(t.Context(), "g1"); err != nil || d.Event != "push" || string(d.Payload) != "{}" || !d.Received.Equal(now) {
+		t.Errorf("delivery %+v %v", d, err)
+	}
+	if fresh, err := s.Accept(t.Context(), store.Delivery{GUID: "g1", Event: "push", Received: now}, []store.Work{{Kind: "x", Key: "y"}}); err != nil || fresh {
+		t.Errorf("accepted twice: %v %v", fresh, err)
+	}
+	if d, err := s.Get(t.Context(), "overlay", "acme/app"); err != nil || d.Rev != 4 || string(d.Body) != `{"effects":[]}` {
+		t.Errorf("document %+v %v", d, err)
+	}
+	if rows, err := s.Audits(t.Context(), "acme/app", 0, 10); err != nil || len(rows) != 2 || rows[0].Actor != "ann" || rows[1].Action != "resume" {
+		t.Errorf("audit %+v %v", rows, err)
+	}
+	if last, err := s.Last(t.Context(), "nightly"); err != nil || !last.Equal(now) {
+		t.Errorf("last %v %v", last, err)
+	}
+	jobs, err := s.Jobs(t.Context())
+	must(t, err)
+	if len(jobs) != 2 || !jobs[0].Stuck || jobs[0].Error != "hopeless" || jobs[1].Error != "it failed" || jobs[1].Attempt != 2 {
+		t.Errorf("jobs %+v", jobs)
+	}
+	c := claim(t, s, now.Add(time.Second)) // the lease of the dead one is over
+	if len(c) != 1 || c[0].Key != "acme/app#1" || c[0].Want != 3 || string(c[0].Data) != "hint" {
+		t.Fatalf("claimed %+v", c)
+	}
+	must(t, s.Done(t.Context(), c[0]))
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "install", Key: "all"}, store.Work{Kind: "comment", Key: "acme/app#2:7", Lane: "comments:acme/app"}))
+	if c = claim(t, s, now.Add(time.Second)); len(c) != 1 {
+		t.Errorf("claimed %+v after a new event", c)
+	}
+}
+
+// Backups holds that a backup that is taken while work goes on restores what was there, also in another engine (give its openers
+// as to and open), and that half a backup or one that does not fit replaces nothing.
+func Backups(t *testing.T, maintain, to Maintain, open Open) {
+	db := maintain(t, "source")
+	_, newest, err := db.Schema(t.Context())
+	must(t, err)
+	must(t, db.Migrate(t.Context(), newest))
+	must(t, db.Import(t.Context(), Tables(newest), from(filled(newest))))
+	var file bytes.Buffer
+	stop, writing := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; err == nil; i++ {
+			select {
+			case <-stop:
+				writing <- nil
+				return
+			default:
+				_, err = db.Log(context.WithoutCancel(t.Context()), store.Audit{At: now, Repo: "other/repo", Key: fmt.Sprint("later ", i)})
+			}
+		}
+		writing <- err
+	}()
+	rows, err := backup.Write(t.Context(), db, &file, now)
+	close(stop)
+	must(t, errors.Join(err, <-writing))
+	if rows < len(filled(newest)) {
+		t.Errorf("%d rows in the backup", rows)
+	}
+	everything := func(string, string) bool { return true }
+	target := to(t, "target")
+	for name, broken := range map[string][]byte{"half": file.Bytes()[:file.Len()/2], "none": []byte("hello"), "cut off": file.Bytes()[:file.Len()-4]} {
+		if _, err := backup.Restore(t.Context(), target, bytes.NewReader(broken), everything); err == nil {
+			t.Errorf("%s: restored", name)
+		}
+	}
+	if have, _, err := target.Schema(t.Context()); err != nil || have != 0 {
+		t.Errorf("schema %d %v of a database to which nothing was restored", have, err)
+	}
+	for range 2 { // also over what is there
+		taken, err := backup.Restore(t.Context(), target, bytes.NewReader(file.Bytes()), everything)
+		must(t, err)
+		if taken != rows {
+			t.Errorf("%d rows restored of %d", taken, rows)
+		}
+	}
+	must(t, target.Close())
+	checkFilled(t, open(t, "target"))
 }

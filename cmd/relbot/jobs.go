@@ -1,0 +1,184 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/engine"
+)
+
+func jobsCommand() *cobra.Command {
+	var address, format string
+	var all bool
+	c := &cobra.Command{
+		Use:   "jobs",
+		Short: "List the work that fails or was given up, and why; the server may be running",
+		Long: "List the work that fails or was given up, and why; with --all also what merely waits. Failing work is tried again by itself, for four days;\n" +
+			"what was given up waits for an event of the same pull request or repository, or for `relbot jobs retry`. The server may be running.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "table" && format != "json" {
+				return fmt.Errorf("--format %q: want table or json", format)
+			}
+			db, err := engine.Beside(cmd.Context(), databaseOf(address))
+			if err != nil {
+				return unsure(err)
+			}
+			defer db.Close()
+			jobs, err := db.Jobs(cmd.Context())
+			if err == nil {
+				err = tellJobs(cmd.OutOrStdout(), jobs, all, format)
+			}
+			if err != nil {
+				return unsure(err)
+			}
+			return nil
+		},
+	}
+	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL when not given")
+	c.Flags().StringVar(&format, "format", "table", "table or json")
+	c.Flags().BoolVar(&all, "all", false, "also what waits, and what is being worked on")
+	c.AddCommand(retryCommand(&address), dropCommand(&address))
+	return c
+}
+
+// state says where a row stands.
+func state(j store.Job) string {
+	switch {
+	case j.Stuck:
+		return "given up"
+	case j.Owner != "":
+		return "at work"
+	case j.Attempt > 0:
+		return "failing"
+	}
+	return "waiting"
+}
+
+// jobRow is a row of `relbot jobs --format json`.
+type jobRow struct {
+	Kind     string     `json:"kind"`
+	Key      string     `json:"key"`
+	State    string     `json:"state"` // given up, failing, at work, waiting
+	Attempts int        `json:"attempts"`
+	Next     *time.Time `json:"next"` // when it is tried again; null when it was given up
+	Error    *string    `json:"error"`
+}
+
+func tellJobs(out io.Writer, jobs []store.Job, all bool, format string) error {
+	rows := []jobRow{}
+	for _, j := range jobs {
+		if !all && !j.Stuck && j.Attempt == 0 {
+			continue
+		}
+		r := jobRow{j.Kind, j.Key, state(j), j.Attempt, nil, known(j.Error)}
+		if at := j.At.UTC(); !j.Stuck {
+			r.Next = &at
+		}
+		rows = append(rows, r)
+	}
+	if format == "json" {
+		return json.NewEncoder(out).Encode(map[string]any{"jobs": rows})
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(out, "nothing fails")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tKEY\tSTATE\tATTEMPTS\tNEXT\tERROR")
+	for _, r := range rows {
+		next, cause := "-", "-"
+		if r.Next != nil {
+			next = r.Next.Format(time.RFC3339)
+		}
+		if r.Error != nil {
+			cause = *r.Error
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.Kind, r.Key, r.State, r.Attempts, next, cause)
+	}
+	return w.Flush()
+}
+
+// chosen are the rows that arguments name, or all that fail or were given up.
+func chosen(jobs []store.Job, args []string, all bool) ([]store.Job, error) {
+	var out []store.Job
+	for _, j := range jobs {
+		if all && (j.Stuck || j.Attempt > 0) || !all && j.Kind == args[0] && j.Key == args[1] {
+			out = append(out, j)
+		}
+	}
+	if len(out) == 0 && !all {
+		return nil, fmt.Errorf("no work %s %s", args[0], args[1])
+	}
+	return out, nil
+}
+
+func retryCommand(address *string) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "retry KIND KEY | --all",
+		Short: "Have work that fails or was given up done again now",
+		Args:  cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) || !all && len(args) != 2 {
+				return errors.New("name the work by its kind and key, as `relbot jobs` lists it, or give --all")
+			}
+			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			if err != nil {
+				return unsure(err)
+			}
+			defer db.Close()
+			jobs, err := db.Jobs(cmd.Context())
+			if err != nil {
+				return unsure(err)
+			}
+			jobs, err = chosen(jobs, args, all)
+			if err != nil {
+				return exit{exitBlocked, err}
+			}
+			for _, j := range jobs {
+				if err := db.Enqueue(cmd.Context(), store.Work{Kind: j.Kind, Key: j.Key, Lane: j.Lane, Origin: j.Origin}); err != nil {
+					return unsure(err)
+				}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d to be done again\n", len(jobs))
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all that fails or was given up")
+	return c
+}
+
+func dropCommand(address *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "drop KIND KEY",
+		Short: "Forget a row of work; an event or the next look at everything may bring it back",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			if err != nil {
+				return unsure(err)
+			}
+			defer db.Close()
+			jobs, err := db.Jobs(cmd.Context())
+			if err != nil {
+				return unsure(err)
+			}
+			if _, err := chosen(jobs, args, false); err != nil {
+				return exit{exitBlocked, err}
+			}
+			if err := db.Drop(cmd.Context(), args[0], args[1]); err != nil {
+				return unsure(err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s dropped\n", args[0], args[1])
+			return nil
+		},
+	}
+}

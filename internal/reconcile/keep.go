@@ -1,0 +1,56 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// documents are the types of all kinds of documents.
+var documents = map[string]func() any{
+	docRepo: zero[repoDoc], docOverlay: zero[overlayDoc], docJudgement: zero[judgementDoc], docHistory: zero[historyDoc], docMember: zero[memberDoc],
+	docPull: zero[pullDoc], docHead: zero[headDoc], docOverride: zero[overrideDoc], docComment: zero[commentDoc], docMention: zero[mentionDoc],
+	docReport: zero[reportDoc], docPage: zero[pageDoc], docTimeline: zero[timelineDoc], docWaiting: zero[waitingDoc], docWatermark: zero[watermark],
+	docMoved: zero[movedDoc],
+}
+
+func zero[T any]() any { return new(T) }
+
+// Readable reports an error when a document cannot be read.
+func Readable(d store.Document) error {
+	make, ok := documents[d.Kind]
+	if !ok {
+		make, ok = publish.Documents[d.Kind]
+	}
+	if !ok {
+		return fmt.Errorf("%s %s: a kind of document that this program does not know", d.Kind, d.Key)
+	}
+	if err := json.Unmarshal(d.Body, make()); err != nil {
+		return fmt.Errorf("%s %s: %w", d.Kind, d.Key, err)
+	}
+	return nil
+}
+
+// Counted are the kinds of documents of which people like to know how many there are.
+var Counted = []struct{ Kind, Name string }{{docRepo, "repositories"}, {docPull, "pull requests"}, {docJudgement, "couplings"}, {docComment, "comments with commands"}}
+
+// told are the documents that hold what people said, and since when things stand: GitHub does not have them, or not whole.
+var told = []string{docOverlay, docOverride, docComment, docJudgement, docHistory, docReport, docPage, docTimeline, docMoved, docMention}
+
+// queued is the work that holds what nothing else would call for again.
+var queued = []string{KindComment, KindAlarm, KindReport}
+
+// Kept reports whether a row of a backup is taken when it is restored. Since the backup was made relbot may have written more: what it
+// remembers of GitHub is out of date and is left out, so that it looks again at everything before it writes, as after a lost database.
+func Kept(table, kind string) bool {
+	switch table {
+	case "document":
+		return slices.Contains(told, kind)
+	case "work":
+		return slices.Contains(queued, kind)
+	}
+	return true
+}
