@@ -159,6 +159,11 @@ func TestNoSecretLeaves(t *testing.T) {
 		return strings.Contains(log.String(), `"msg":"failed"`) && strings.Contains(list, "try again")
 	})
 	metrics := fetch("http://" + admin + "/metrics")
+	for _, path := range []string{"/metrics", "/jobs", "/debug/pprof/"} {
+		if res, err := http.Get("http://" + public + path); err != nil || res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s is public: %v %v", path, res.Status, err)
+		}
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("stopped with %v", err)

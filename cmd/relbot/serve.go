@@ -255,6 +255,15 @@ func probeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&url, "url", "http://127.0.0.1:8080/readyz", "the probe's address")
+	c.Flags().StringVar(&url, "url", probeURL(os.Getenv("RELBOT_LISTEN")), "the probe's address; by default on the port of RELBOT_LISTEN")
 	return c
+}
+
+// probeURL is where a server on this machine that listens on an address says whether it is ready.
+func probeURL(listen string) string {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		port = "8080"
+	}
+	return "http://127.0.0.1:" + port + "/readyz"
 }

@@ -299,3 +299,13 @@ couplings: {set: {title: The set, members: {a: {pr: 1}, b: {pr: 2}}, order: [a b
 		t.Errorf("%d writes by commands that only look", writes)
 	}
 }
+
+func TestProbeFollowsListen(t *testing.T) {
+	for listen, want := range map[string]string{
+		"": "http://127.0.0.1:8080/readyz", ":9000": "http://127.0.0.1:9000/readyz", "0.0.0.0:80": "http://127.0.0.1:80/readyz", "[::]:8081": "http://127.0.0.1:8081/readyz",
+	} {
+		if got := probeURL(listen); got != want {
+			t.Errorf("%q: %s, want %s", listen, got, want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -95,6 +96,9 @@ func TestCompose(t *testing.T) {
 	s := p.Services["relbot"]
 	if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged {
 		t.Errorf("relbot may do too much: %+v", s)
+	}
+	if s.StopGracePeriod == nil || time.Duration(*s.StopGracePeriod) < 25*time.Second {
+		t.Errorf("Compose kills after %v; the server takes up to 20 s to finish its work", s.StopGracePeriod)
 	}
 	for _, used := range s.Secrets {
 		if _, ok := p.Secrets[used.Source]; !ok {

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,6 +38,7 @@ type rig struct {
 	*server.Server
 	gh  *ghsim.GitHub
 	now time.Time
+	log bytes.Buffer
 }
 
 const repo = coupling.Repo("acme/app")
@@ -69,7 +71,7 @@ func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure})
+	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure, Log: slog.New(slog.NewJSONHandler(&r.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -88,6 +91,44 @@ func TestTraceFromDeliveryToWrite(t *testing.T) {
 		if n, err := testutil.GatherAndCount(registry, name); err != nil || n < want {
 			t.Errorf("%s: %d series, want at least %d (%v)", name, n, want, err)
 		}
+	}
+}
+
+// TestOneLineAnOutcome holds the log against the counters: each row of work that was worked on is one line.
+func TestOneLineAnOutcome(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}}, order: [a before b]}}\n"}, telemetry.Options{Registry: registry})
+	if err := r.gh.AddFault(ghsim.Fault{Match: "POST /repos/*/check-runs", Answer: "502"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": text("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.settle()
+	lines := map[string]int{}
+	for line := range bytes.Lines(r.log.Bytes()) {
+		var l struct{ Level, Msg, Kind, Key string }
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if l.Msg == "done" && l.Level == "INFO" || l.Msg == "failed" && l.Level == "WARN" {
+			lines[l.Kind+" "+map[string]string{"done": "done", "failed": "retry"}[l.Msg]]++
+		}
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]int{}
+	for _, f := range families {
+		if f.GetName() == "relbot_jobs_total" {
+			for _, m := range f.GetMetric() {
+				counted[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] += int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	if !maps.Equal(lines, counted) || counted["show retry"] == 0 || counted["show done"] == 0 {
+		t.Errorf("lines %v, counted %v", lines, counted)
 	}
 }
 
