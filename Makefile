@@ -29,7 +29,8 @@ race: ## run the tests of the concurrent packages under the race detector
 bench: ## run the benchmarks
 	@.ci/postgres
 	@.ci/need rg ripgrep
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@.ci/probot >/dev/null
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
