@@ -35,8 +35,8 @@ func TestTraceFromDeliveryToWrite(t *testing.T) {
 	for _, s := range recorder.Ended() {
 		spans[s.SpanContext().SpanID().String()] = s
 		for _, a := range s.Attributes() {
-			if strings.Contains(a.Value.Emit(), "Words") {
-				t.Errorf("%s tells %s=%s", s.Name(), a.Key, a.Value.Emit())
+			if strings.Contains(a.Value.String(), "Words") {
+				t.Errorf("%s tells %s=%s", s.Name(), a.Key, a.Value.String())
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func TestOneLineAnOutcome(t *testing.T) {
 func attributes(s sdktrace.ReadOnlySpan) map[attribute.Key]bool {
 	out := map[attribute.Key]bool{}
 	for _, a := range s.Attributes() {
-		out[a.Key] = a.Value.Emit() != ""
+		out[a.Key] = a.Value.String() != ""
 	}
 	return out
 }

@@ -13,6 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/rules"
@@ -253,5 +256,26 @@ func TestTracingVariables(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPanicIsTraced holds that a handler that panics leaves a span that failed, and its time.
+func TestPanicIsTraced(t *testing.T) {
+	recorder, r := tracetest.NewSpanRecorder(), prometheus.NewRegistry()
+	m := New(Options{Registry: r, Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))})
+	handler := m.Work(map[string]job.Handler{"show": func(context.Context, []store.Claimed) []job.Outcome { panic("oh") }})["show"]
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		handler(t.Context(), []store.Claimed{{Work: store.Work{Kind: "show", Key: "a/b#1"}}})
+	}()
+	if spans := recorder.Ended(); len(spans) != 1 || spans[0].Status().Code != codes.Error {
+		t.Errorf("spans %v", spans)
+	}
+	if n, err := testutil.GatherAndCount(r, "relbot_job_duration_seconds"); err != nil || n != 1 {
+		t.Errorf("%d durations, %v", n, err)
 	}
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -129,23 +130,28 @@ func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 func (t *Telemetry) Work(handlers map[string]job.Handler) map[string]job.Handler {
 	out := make(map[string]job.Handler, len(handlers))
 	for kind, h := range handlers {
-		out[kind] = func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+		out[kind] = func(ctx context.Context, claimed []store.Claimed) (outcomes []job.Outcome) {
 			start := t.now()
 			ctx, span := t.begin(ctx, kind, claimed)
-			outcomes := h(ctx, claimed)
-			var failed error
-			for _, o := range outcomes {
-				if o.Err != nil {
-					failed = o.Err
+			defer func() { // also when the handler panics, which the runner survives
+				var failed error
+				for _, o := range outcomes {
+					failed = errors.Join(failed, o.Err)
 				}
-			}
-			end(span, failed)
-			t.jobSeconds.WithLabelValues(kind).Observe(t.now().Sub(start).Seconds())
-			return outcomes
+				if outcomes == nil {
+					failed = errNothing
+				}
+				end(span, failed)
+				t.jobSeconds.WithLabelValues(kind).Observe(t.now().Sub(start).Seconds())
+			}()
+			return h(ctx, claimed)
 		}
 	}
 	return out
 }
+
+// errNothing stands for the outcomes of a handler that panicked.
+var errNothing = errors.New("no outcome")
 
 // begin opens the span of rows that are worked on together. It continues the trace of the row that has waited longest, and links to
 // those of the others.
