@@ -65,6 +65,7 @@ var files = map[string]func() string{
 	"../../docs/policy.md":          policy.Reference,
 	"../../docs/policy.schema.json": func() string { return string(policy.Schema()) },
 	"../../docs/reasons.md":         reasons,
+	"../../docs/cookbook.md":        cookbook,
 }
 
 // TestGeneratedFiles holds the generated documents against the code; -update writes them.
