@@ -203,22 +203,22 @@ func alarmed(j rules.Judgement, r rules.Reason) bool {
 	})
 }
 
-// halfLanded is the drift of a coupling of which some members are merged and others open, unless those that are
+// halfLanded is the drift of a coupling of which some members are merged and others are open or were closed, unless those that are
 // merged may ship alone.
 func halfLanded(j rules.Judgement) (rules.Reason, bool) {
 	reason := rules.Reason{Code: rules.HalfLanded, Coupling: j.Coupling.Key()}
-	open, urgent := false, false
+	rest, urgent := false, false
 	for _, m := range j.Members {
 		switch m.State {
 		case "merged":
 			reason.Pulls = append(reason.Pulls, m.Pull)
 			urgent = urgent || !m.SafeAlone
-		case "open", "draft":
-			open = true
+		case "open", "draft", "closed":
+			rest = true
 		}
 	}
 	reason.Release = Split(j)
-	return reason, open && urgent
+	return reason, rest && urgent
 }
 
 // Split is the release whose cut would split a coupling: the one in which a member that landed already is due, while

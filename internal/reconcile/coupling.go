@@ -342,7 +342,7 @@ func (r *Reconciler) lapse(ctx context.Context, s *rules.Snapshot, g *gathering)
 			case "push":
 				return f.Head != o.Head && (f.Tree == "" || f.Tree != o.Tree)
 			case "merge":
-				return f.State != "open"
+				return f.State == "merged"
 			}
 			return r.cut(*s, p.Repo, o.Until)
 		}

@@ -343,10 +343,14 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	}
 	file := files[policyPath]
 	base := g.ask(p.Repo).Files(ctx, repo.Tip, []string{policyPath})[policyPath]
-	if file.Unknown() || base.Unknown() || file.Absent() || file.State == base.State && file.Value == base.Value {
+	if file.Unknown() || base.Unknown() || file.State == base.State && file.Value == base.Value {
 		return nil, nil
 	}
-	proposed, problems := policy.Parse(p.Repo, []byte(file.Value.Text))
+	none := repoDoc{}.rules()
+	proposed, problems := &none, []policy.Problem(nil)
+	if file.Known() { // else the file goes
+		proposed, problems = policy.Parse(p.Repo, []byte(file.Value.Text))
+	}
 	if len(problems) == 0 {
 		preview, err := r.preview(ctx, p.Repo, *proposed)
 		out.Preview = preview
@@ -372,20 +376,32 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 	if _, err := r.load(ctx, docOverlay, string(repo), &o); err != nil {
 		return nil, err
 	}
-	couplings := coupling.Assemble(repo, proposed.Couplings, o.Effects)
-	if len(couplings) == 0 {
-		return nil, nil
-	}
-	g, s, err := r.gather(ctx, wanted{home: repo, couplings: couplings, policy: &proposed})
+	declared, effects, err := r.names(repo).couplings(ctx, proposed.Couplings, o.Effects)
 	if err != nil {
 		return nil, err
 	}
-	then := map[coupling.Pull][]rules.Verdict{}
-	for _, j := range rules.Evaluate(g.policy, s) {
+	then := map[coupling.Pull][]rules.Verdict{} // none: in no coupling any more
+	open := func(j rules.Judgement, verdicts func(m rules.MemberState) []rules.Verdict) {
 		for _, m := range j.Members {
 			if m.State == "open" || m.State == "draft" {
-				then[m.Pull] = append(then[m.Pull], m.Verdict)
+				then[m.Pull] = append(then[m.Pull], verdicts(m)...)
 			}
+		}
+	}
+	today, err := list[judgementDoc](ctx, r, docJudgement, string(repo)+":")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range today {
+		open(d.Judgement, func(rules.MemberState) []rules.Verdict { return nil })
+	}
+	if couplings := coupling.Assemble(repo, declared, effects); len(couplings) > 0 {
+		g, s, err := r.gather(ctx, wanted{home: repo, couplings: couplings, policy: &proposed})
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range rules.Evaluate(g.policy, s) {
+			open(j, func(m rules.MemberState) []rules.Verdict { return []rules.Verdict{m.Verdict} })
 		}
 	}
 	var lines []string
@@ -398,7 +414,16 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 		if len(js) > 0 {
 			now = combined(p, js)
 		}
-		if after := rules.Combine(p, vs...); after.Level != now.Level || publish.Hash(codesOf(after)) != publish.Hash(codesOf(now)) {
+		for _, j := range js { // couplings that are at home elsewhere stay as they are
+			if m, is := j.Member(p); is && j.Coupling.Home != repo {
+				vs = append(vs, m.Verdict)
+			}
+		}
+		after := rules.Uncoupled(p)
+		if len(vs) > 0 {
+			after = rules.Combine(p, vs...)
+		}
+		if after.Level != now.Level || publish.Hash(codesOf(after)) != publish.Hash(codesOf(now)) {
 			lines = append(lines, note.PreviewLine(p, now, after, repo))
 		}
 	}
