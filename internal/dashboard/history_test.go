@@ -27,6 +27,15 @@ func TestHistory(t *testing.T) {
 			t.Errorf("want %q and %q in %d\n%s", cause, flip, got.status, newest)
 		}
 	}
+	// A branch that moves is no news.
+	before, err := w.store.Get(t.Context(), "history", "acme/app:wide")
+	w.must(err)
+	text := "nothing that matters"
+	w.must(w.gh.Push(ghsim.PushSpec{Repo: "acme/app", Branch: "main", By: "ann", Files: map[string]*string{"README": &text}}))
+	w.settle()
+	if after, err := w.store.Get(t.Context(), "history", "acme/app:wide"); err != nil || after.Rev != before.Rev {
+		t.Errorf("a push to the base was written down: revision %d, then %d, %v", before.Rev, after.Rev, err)
+	}
 	w.gh.Comment(ghsim.CommentSpec{Pull: one, By: "ann", Body: "/relbot hold until the freeze ends"})
 	happened(page, "command by ann: hold", "on-hold")
 	w.gh.Comment(ghsim.CommentSpec{Pull: one, By: "ann", Body: "/relbot resume"})

@@ -165,6 +165,18 @@ func NewBasis(c coupling.Coupling, s rules.Snapshot, policies map[coupling.Repo]
 	return b
 }
 
+// Still is a basis without what moves all day: where branches stand. What differs in that alone need not be remembered, since a later
+// comparison with what was remembered is as true.
+func (b Basis) Still() Basis {
+	repos := make(map[coupling.Repo]Repo, len(b.Repos))
+	for name, r := range b.Repos {
+		r.Tips = nil
+		repos[name] = r
+	}
+	b.Repos = repos
+	return b
+}
+
 func newest(tags []versionscan.Tag) []Tag {
 	out := make([]Tag, 0, len(tags))
 	for _, t := range tags {

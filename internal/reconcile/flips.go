@@ -38,15 +38,15 @@ func (r *Reconciler) historyOf(ctx context.Context, before, after rules.Judgemen
 	for repo, d := range g.docs {
 		policies[repo] = publish.Hash(d.Policy)
 	}
-	was := publish.Hash(h)
 	basis := flip.NewBasis(after.Coupling, s, policies, o.Effects, g.isOutage())
+	drawn := charts(g.policy, after, s)
 	flips := flip.Since(before, after, h.Basis, basis, now)
+	if rev > 0 && len(flips) == 0 && publish.Hash([]any{h.Basis.Still(), h.Charts}) == publish.Hash([]any{basis.Still(), drawn}) {
+		return nil, nil // a branch that moves writes nothing
+	}
 	h.Flips = append(flips, h.Flips...)
 	h.Flips = h.Flips[:min(len(h.Flips), flip.MaxFlips)]
-	h.Basis, h.Charts = basis, charts(g.policy, after, s)
-	if rev > 0 && publish.Hash(h) == was {
-		return nil, nil
-	}
+	h.Basis, h.Charts = basis, drawn
 	return []store.Document{document(docHistory, key, rev, h)}, nil
 }
 
