@@ -2,7 +2,6 @@ package versionscan
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,8 +12,6 @@ import (
 const GateName = `(?:\w*_)?[vV]?\d+_\d+\w*|V\d+\w*|` +
 	`(?i:\w*(?:min(?:imum)?_?(?:supported_?)?version|version_?(?:min|gate|floor)|introduced|since|removed_?in|breaks_in|deprecated|milestone|available_?(?:from|since)|shipped_?in|required_?version)\w*)`
 
-var gateName = regexp.MustCompile(`^(?:` + GateName + `)$`)
-
 // Discover lists constants of a file that look like version gates: a name that tells of a version or of a threshold, and a version as
 // the value. A file that is no text has none.
 //
@@ -23,13 +20,16 @@ func Discover(path string, content []byte, scheme Scheme) []Finding {
 	hints := slices.DeleteFunc(hints(content), func(h [2]int) bool {
 		from := max(0, h[0]-hintReach)
 		near := string(content[from:min(len(content), h[1]+maxValue)])
-		_, ok := newSource(path, near).gate(h[0]-from, h[1]-from, scheme)
+		s := newSource(path, near)
+		s.following = maxAliases
+		_, ok := s.gate(h[0]-from, h[1]-from, scheme)
 		return !ok
 	})
 	if len(hints) == 0 || bytes.IndexByte(content, 0) >= 0 || !utf8.Valid(content) {
 		return nil
 	}
 	s := parseSource(path, string(content))
+	s.following = maxAliases // what another constant says is found there
 	var out []Finding
 	for _, h := range hints {
 		if s.bare[h[0]:h[1]] != s.text[h[0]:h[1]] {
@@ -118,6 +118,9 @@ const maxName = 200
 
 // gateLike reports whether a name matches [GateName].
 func gateLike(name []byte) bool {
+	if bytes.IndexByte(name, '$') >= 0 {
+		return false
+	}
 	if numbered(name) {
 		return true
 	}
@@ -131,14 +134,46 @@ func gateLike(name []byte) bool {
 	}
 	for _, w := range gateWords {
 		if bytes.Contains(lower, w) {
-			return gateName.Match(name)
+			return true
 		}
 	}
-	return false
+	for rest, before := lower, 0; ; {
+		i := bytes.Index(rest, versionWord)
+		if i < 0 {
+			return false
+		}
+		before += i
+		rest = rest[i+len(versionWord):]
+		if tellsOfAThreshold(lower[:before], rest) {
+			return true
+		}
+		before += len(versionWord)
+	}
 }
 
-// gateWords are words of which each name in words that matches [GateName] has one.
-var gateWords = bytes.Fields([]byte("version introduced since removed_in removedin breaks_in deprecated milestone available shipped"))
+// gateWords are the words of [GateName] that need no other word beside them.
+var (
+	gateWords   = bytes.Fields([]byte("introduced since removed_in removedin breaks_in deprecated milestone available_from availablefrom shipped_in shippedin"))
+	versionWord = []byte("version")
+)
+
+// tellsOfAThreshold reports whether the word version stands between words that make it one: MinSupportedVersion, version_floor.
+func tellsOfAThreshold(before, after []byte) bool {
+	after = bytes.TrimPrefix(after, []byte("_"))
+	for _, w := range []string{"min", "gate", "floor"} {
+		if bytes.HasPrefix(after, []byte(w)) {
+			return true
+		}
+	}
+	before = bytes.TrimSuffix(before, []byte("_"))
+	if bytes.HasSuffix(before, []byte("required")) {
+		return true
+	}
+	if supported, ok := bytes.CutSuffix(before, []byte("supported")); ok {
+		before = bytes.TrimSuffix(supported, []byte("_"))
+	}
+	return bytes.HasSuffix(before, []byte("min")) || bytes.HasSuffix(before, []byte("minimum"))
+}
 
 // numbered reports whether a name has two numbers with an underscore between them, alone or behind one, or begins with V and a number.
 func numbered(name []byte) bool {

@@ -445,7 +445,7 @@ var reference = regexp.MustCompile(`^&?(?:[A-Za-z_]\w*(?:::|\.))*([A-Za-z_]\w*)$
 
 // target follows a constant that is defined as another one of the same file.
 func (s *source) target(name, from string, scheme Scheme) (Finding, bool) {
-	if name == from || keywords[name] || s.following > maxAliases {
+	if name == from || keywords[name] || s.following >= maxAliases {
 		return Finding{}, false
 	}
 	s.following++
@@ -1019,17 +1019,36 @@ var (
 // Claims reads the comments on some lines or right above them for distances to other constants ("one release earlier than V26_19_0"), by
 // line.
 func Claims(path, text string, at []int) map[int][]Claim {
-	if !distance.MatchString(text) {
-		return nil
+	out := map[int][]Claim{}
+	if !slices.ContainsFunc(at, func(line int) bool { return distance.MatchString(around(text, line)) }) {
+		return out
 	}
 	s := parseSource(path, text)
-	out := map[int][]Claim{}
 	for _, line := range at {
 		if claims := s.claims(line); len(claims) > 0 {
 			out[line] = claims
 		}
 	}
 	return out
+}
+
+// around is the text that a claim at a line may stand in, and some more.
+func around(text string, line int) string {
+	from, to := 0, len(text)
+	for n := 1; n <= line; n++ {
+		i := strings.IndexByte(text[from:], '\n')
+		if n == line || i < 0 {
+			if i >= 0 {
+				to = from + i
+			}
+			break
+		}
+		from += i + 1
+	}
+	for n := 0; n < maxProse && from > 0; n++ {
+		from = strings.LastIndexByte(text[:from-1], '\n') + 1
+	}
+	return text[from:to]
 }
 
 func (s *source) claims(line int) []Claim {
