@@ -226,7 +226,7 @@ func TestSession(t *testing.T) {
 	if got := ann.get("/"); got.status != http.StatusOK {
 		t.Errorf("still signed in: status %d", got.status)
 	}
-	if got := ann.post(w.url+"/auth/signout", nil, "Sec-Fetch-Site", "same-origin"); got.status != http.StatusOK || !strings.Contains(got.body, "You are signed out") {
+	if got := ann.post(w.url+"/auth/signout", nil, "Origin", w.url); got.status != http.StatusOK || !strings.Contains(got.body, "You are signed out") {
 		t.Errorf("signing out: %d %s", got.status, got.body)
 	}
 	b := w.browser()
@@ -358,7 +358,7 @@ func TestHeaders(t *testing.T) {
 		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") {
 			t.Errorf("%s: policy %q", path, csp)
 		}
-		for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin"} {
 			if got.header.Get(name) != want {
 				t.Errorf("%s: %s: %q", path, name, got.header.Get(name))
 			}

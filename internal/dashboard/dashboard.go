@@ -94,9 +94,11 @@ const (
 // New makes a Dashboard. It does no I/O.
 func New(o Options) (*Dashboard, error) {
 	d := &Dashboard{o: o}
-	if u, err := url.Parse(o.PublicURL); err == nil {
-		d.base = strings.TrimSuffix(u.Path, "/")
+	public, err := url.Parse(o.PublicURL)
+	if err != nil {
+		return nil, err
 	}
+	d.base = strings.TrimSuffix(public.Path, "/")
 	d.sights, _ = lru.New[string, sight](maxSights)
 	d.said, _ = lru.New[string, template.HTML](maxSaid)
 	h := sha256.New()
@@ -109,7 +111,6 @@ func New(o Options) (*Dashboard, error) {
 	}
 	d.assets = "/assets/" + hex.EncodeToString(h.Sum(nil))[:12]
 
-	var err error
 	if d.pages, err = d.parse(); err != nil {
 		return nil, err
 	}
@@ -132,6 +133,11 @@ func New(o Options) (*Dashboard, error) {
 		return nil, err
 	}
 	guard := http.NewCrossOriginProtection()
+	if public.Host != "" { // a proxy may ask for another host than people do
+		if err := guard.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+			return nil, err
+		}
+	}
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.say(w, r, foreign, viewer{}) }))
 	d.handler = wrap(secured(guard.Handler(mux)))
 	return d, nil
@@ -146,7 +152,8 @@ func secured(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer") // an address may hold a key
+		// An address may hold a key, which no other host is to see. Without any referrer browsers would hide where the form comes from that signs out.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")

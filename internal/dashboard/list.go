@@ -106,7 +106,6 @@ type dot struct {
 // row is a coupling in the list.
 type row struct {
 	Standing standing
-	State    coupling.State
 	Title    string
 	Href     string
 	Name     string
@@ -347,7 +346,7 @@ func (d *Dashboard) couplingHref(c coupling.Coupling) string {
 func (d *Dashboard) row(c *reconcile.Coupled, stand standing, split string, v viewer, worst levels) row {
 	reader := note.NewReader(c.Coupling.Home, v.sees, c.Judgement)
 	out := row{
-		Standing: stand, State: c.State, Title: c.Coupling.Heading(), Href: d.couplingHref(c.Coupling), Name: c.Coupling.Name, Repo: c.Coupling.Home,
+		Standing: stand, Title: c.Coupling.Heading(), Href: d.couplingHref(c.Coupling), Name: c.Coupling.Name, Repo: c.Coupling.Home,
 		Split: split, Ships: ships(c.Judgement, reader),
 	}
 	if out.Next, out.By = reader.Next(c.Judgement); out.Next == "" {

@@ -199,7 +199,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%q in\n%s", bad, body)
 		}
 	}
-	for header, want := range map[string]string{"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+	for header, want := range map[string]string{"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
 		if got := w.Header().Get(header); got != want {
 			t.Errorf("%s: %q, want %q", header, got, want)
 		}
