@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
+	"maps"
 	"math/rand"
 	"net"
 	"net/http"
@@ -21,6 +24,8 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/scenario"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
@@ -86,11 +91,12 @@ func crash(t *testing.T, database string) {
 		})
 		return c
 	}
+	var acknowledged acks
 	ctx, stop := context.WithCancel(t.Context())
 	flushed := make(chan struct{})
 	go func() { // GitHub sends what happens, whether anybody listens or not
 		defer close(flushed)
-		post := ghsim.Poster(&http.Client{Timeout: 5 * time.Second}, "http://"+address+"/webhook")
+		post := acknowledged.poster("http://" + address + "/webhook")
 		for ctx.Err() == nil {
 			if gh.Flush(ctx, post) == 0 {
 				select {
@@ -149,7 +155,7 @@ func crash(t *testing.T, database string) {
 	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
 
 	wrong := ""
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(7 * time.Minute) // GitHub is asked every five for deliveries that it could not make
 	for {
 		if wrong = crashed(gh, repo, pairs, held, commands); wrong == "" || time.Now().After(deadline) {
 			break
@@ -158,6 +164,9 @@ func crash(t *testing.T, database string) {
 	}
 	if wrong != "" {
 		text, _ := os.ReadFile(log.Name())
+		if out, _, _ := relbot(t, "jobs", "--all", "--database-url", database); out != "" {
+			t.Log(out)
+		}
 		t.Fatalf("after %d crashes: %s\n%s", *crashes, wrong, tail(string(text), 4000))
 	}
 	time.Sleep(300 * time.Millisecond) // what is done twice is done late
@@ -166,6 +175,82 @@ func crash(t *testing.T, database string) {
 	}
 	if p := append(gh.Problems(), writes.twice...); len(p) > 0 {
 		t.Error(p)
+	}
+	db, err := engine.Beside(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	guids := acknowledged.list()
+	for _, guid := range guids {
+		if _, err := db.Delivery(t.Context(), guid); err != nil {
+			t.Errorf("delivery %s was acknowledged: %v", guid, err)
+		}
+	}
+	until(t, "no work left", func() bool {
+		jobs, err := db.Jobs(t.Context())
+		return err == nil && !slices.ContainsFunc(jobs, func(j store.Job) bool { return j.Attempt > 0 || !j.At.After(time.Now()) })
+	})
+	ran := map[string]int{}
+	audits, err := db.Audits(t.Context(), "", 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range audits {
+		ran[a.Key]++
+	}
+	given := 0
+	for _, ids := range commands {
+		for _, id := range ids {
+			given++
+			if n := ran[fmt.Sprintf("%s comment %d line 1", repo, id)]; n != 1 {
+				t.Errorf("the command %d took effect %d times", id, n)
+			}
+		}
+	}
+	if faults, rows, err := checkDatabase(t.Context(), db); err != nil || len(faults) > 0 {
+		t.Errorf("the database: %v %v", faults, err)
+	} else {
+		t.Logf("%d crashes, %d deliveries acknowledged, %d commands, %d rows", *crashes, len(guids), given, rows)
+	}
+}
+
+// acks notes which deliveries were taken in.
+type acks struct {
+	mu    sync.Mutex
+	guids map[string]bool
+}
+
+func (a *acks) list() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.guids))
+}
+
+// poster sends deliveries and notes those that are acknowledged.
+func (a *acks) poster(url string) func(context.Context, ghsim.Delivery) (int, error) {
+	client := &http.Client{Timeout: 5 * time.Second}
+	return func(ctx context.Context, d ghsim.Delivery) (int, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(d.Body))
+		if err != nil {
+			return 0, err
+		}
+		r.Header = d.Header.Clone()
+		res, err := client.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		defer res.Body.Close()
+		outcome, err := io.ReadAll(res.Body)
+		if err == nil && res.StatusCode == http.StatusAccepted && string(outcome) == "accepted\n" { // and not ignored
+			a.mu.Lock()
+			if a.guids == nil {
+				a.guids = map[string]bool{}
+			}
+			a.guids[d.GUID] = true
+			a.mu.Unlock()
+		}
+		return res.StatusCode, err
 	}
 }
 

@@ -42,7 +42,7 @@ func startServer(t *testing.T, env []string) *instance {
 	ctx, cancel := context.WithCancel(t.Context())
 	i.cancel = cancel
 	go func() { i.done <- serve(ctx, set, io.Discard) }()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	i.post = ghsim.Poster(client, "http://"+i.address+"/webhook")
 	until(t, "ready", func() bool { return i.ready() == http.StatusOK })
 	return i
@@ -50,7 +50,7 @@ func startServer(t *testing.T, env []string) *instance {
 
 // ready is the status of the readiness probe, 0 when nobody answers.
 func (i *instance) ready() int {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Get("http://" + i.address + "/readyz")
 	if err != nil {
 		return 0

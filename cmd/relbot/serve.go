@@ -126,7 +126,9 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer kept.Close()
-	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept, Now: clock.Now, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account)})
+	transport := ghapp.Transport()
+	defer transport.CloseIdleConnections()
+	app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey, Log: log, Cache: kept, Now: clock.Now, HTTP: measure.Transport(transport, ghapp.Account)})
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ func Account(ctx context.Context) string {
 }
 
 // Transport is the one that is used where [Settings] name none.
-func Transport() http.RoundTripper {
+func Transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = requestTimeout
 	t.MaxIdleConnsPerHost = 16

@@ -1,0 +1,265 @@
+package publish_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/ghsim/ghspec"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/publish"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/sqlite"
+)
+
+const repo = coupling.Repo("acme/app")
+
+var pull = coupling.Pull{Repo: repo, Number: 1}
+
+// world is a publisher before the embedded GitHub.
+type world struct {
+	t    *testing.T
+	gh   *ghsim.GitHub
+	app  *ghapp.App
+	st   store.Store
+	path string
+	*publish.Publisher
+}
+
+// appKey takes long to make.
+var appKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func newWorld(t *testing.T) *world {
+	key, err := appKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "relbot.db")}
+	w.gh = ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "x", Inspect: ghspec.New(t)})
+	api := httptest.NewServer(w.gh.Handler())
+	t.Cleanup(api.Close)
+	text := "x"
+	for _, err := range []error{
+		w.gh.CreateRepo(ghsim.RepoSpec{Name: repo}), w.gh.Install(repo),
+		w.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": &text}}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.app, err = ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	return w
+}
+
+// open opens the store, as after a crash.
+func (w *world) open() {
+	w.t.Helper()
+	if w.st != nil {
+		w.st.Close()
+	}
+	st, err := sqlite.Open(w.t.Context(), w.path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { st.Close() })
+	w.st, w.Publisher = st, &publish.Publisher{GitHub: w.app, Store: st}
+}
+
+func (w *world) head() string { return w.gh.Commit(repo, "pr-1") }
+
+// effects are all ways in which something is published.
+var effects = map[string]struct {
+	before func(w *world) error // what stands first
+	do     func(w *world) error
+	match  string                // the write whose answer is lost
+	shows  func(w *world) string // what it did, or what is wrong with that
+	want   string
+}{
+	"a check is made": {
+		do: func(w *world) error { return check(w, "in_progress", "", "Waiting: one") }, match: "POST /repos/*/check-runs", shows: checks, want: "Waiting: one",
+	},
+	"a check is changed": {
+		before: func(w *world) error { return check(w, "in_progress", "", "Waiting: one") },
+		do:     func(w *world) error { return check(w, "completed", "success", "Passed: two") }, match: "PATCH /repos/*/check-runs/*", shows: checks, want: "Passed: two",
+	},
+	"a check is taken back": {
+		before: func(w *world) error { return check(w, "completed", "success", "Passed: one") },
+		do:     func(w *world) error { return check(w, "in_progress", "", "Waiting: two") }, match: "POST /repos/*/check-runs", shows: checks, want: "Waiting: two",
+	},
+	"a note is posted": {
+		do: func(w *world) error { return post(w, "p", "one") }, match: "POST /repos/*/issues/1/comments", shows: comments, want: "one",
+	},
+	"a note is edited": {
+		before: func(w *world) error { return post(w, "p", "one") },
+		do:     func(w *world) error { return post(w, "p", "two") }, match: "PATCH /repos/*/issues/comments/*", shows: comments, want: "two",
+	},
+	"a note is followed by another": {
+		before: func(w *world) error { return post(w, "p", "one") },
+		do:     func(w *world) error { return post(w, "q", "two") }, match: "POST /repos/*/issues/1/comments", shows: comments, want: "-outdated- two",
+	},
+	"a note gets its banner": {
+		before: func(w *world) error { return post(w, "p", "one") },
+		do:     func(w *world) error { return post(w, "q", "two") }, match: "PATCH /repos/*/issues/comments/*", shows: comments, want: "-outdated- two",
+	},
+	"a note is folded": {
+		before: func(w *world) error { return post(w, "p", "one") },
+		do:     func(w *world) error { return post(w, "q", "two") }, match: "graphql", shows: comments, want: "-outdated- two",
+	},
+	"a reply is made": {
+		do: func(w *world) error {
+			return w.Once(w.t.Context(), pull, "k", note.ReplyMarker("k"), note.ReplyMarker("k")+"\nreply", false)
+		}, match: "POST /repos/*/issues/1/comments", shows: comments, want: "reply",
+	},
+	"a comment gets a reaction": {
+		before: func(w *world) error {
+			w.gh.Comment(ghsim.CommentSpec{Pull: pull, By: "ann", Body: "hello"})
+			return nil
+		},
+		do: func(w *world) error { return w.GitHub.React(w.t.Context(), repo, w.gh.Comments(pull)[0].ID, "+1") }, match: "POST /repos/*/reactions",
+		shows: func(w *world) string { return strings.Join(w.gh.Comments(pull)[0].Reactions, " ") }, want: "+1",
+	},
+}
+
+func check(w *world, status, conclusion, title string) error {
+	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: time.Now()})
+	return err
+}
+
+func post(w *world, picture, text string) error {
+	return w.Note(w.t.Context(), pull, strings.Replace(note.Note(note.NoteInput{Pull: pull}), "<details>", text+"\n\n<details>", 1), publish.NoteOptions{Picture: picture})
+}
+
+// checks is the title of the check that stands.
+func checks(w *world) string {
+	c, _ := w.gh.CurrentCheck(pull)
+	return c.Title
+}
+
+// comments is what each comment says, "-outdated-" for what is folded.
+func comments(w *world) string {
+	var out []string
+	for _, c := range w.gh.Comments(pull) {
+		says := ""
+		for _, word := range []string{"one", "two", "reply"} {
+			if strings.Contains(c.Body, "\n"+word) {
+				says = word
+			}
+		}
+		if c.Minimized != "" && note.IsOutdated(c.Body) {
+			says = "-outdated-"
+		}
+		out = append(out, says)
+	}
+	return strings.Join(out, " ")
+}
+
+// TestLostAnswers loses the answer of each kind of write, of each that a publishing makes, with and without a crash after it: the next
+// run ends with what was wanted, once.
+func TestLostAnswers(t *testing.T) {
+	for name, e := range effects {
+		for _, crash := range []bool{false, true} {
+			for _, answer := range []string{"lost_answer", "truncated", "timeout", "502"} {
+				t.Run(fmt.Sprintf("%s, %s, crash %v", name, answer, crash), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t)
+					if e.before != nil {
+						if err := e.before(w); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := w.gh.AddFault(ghsim.Fault{Match: e.match, Answer: answer}); err != nil {
+						t.Fatal(err)
+					}
+					failed := e.do(w)
+					w.gh.ClearFaults()
+					if failed == nil && answer != "truncated" { // of some answers only the status is read
+						t.Error("the lost answer went unnoticed")
+					}
+					if crash {
+						w.open()
+					}
+					if err := e.do(w); err != nil {
+						t.Fatal(err)
+					}
+					if got := e.shows(w); got != e.want {
+						t.Errorf("shows %q, want %q", got, e.want)
+					}
+					_, before := w.gh.Counts()
+					if err := e.do(w); err != nil {
+						t.Fatal(err)
+					}
+					if _, now := w.gh.Counts(); now != before && name != "a comment gets a reaction" {
+						t.Errorf("%d writes though nothing changed", now-before)
+					}
+					if p := w.gh.Problems(); len(p) > 0 {
+						t.Error(p)
+					}
+				})
+			}
+		}
+	}
+}
+
+// broken is a store that fails from its nth write on.
+type broken struct {
+	store.Store
+	left int
+}
+
+func (b *broken) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
+	if b.left--; b.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return b.Store.Put(ctx, docs, work)
+}
+
+// TestDatabaseLostBetween loses the database before each of the records of a publishing: nothing is written that was not recorded first,
+// and nothing twice.
+func TestDatabaseLostBetween(t *testing.T) {
+	for name, e := range effects {
+		if name == "a comment gets a reaction" { // nothing is recorded of it: GitHub keeps one of each kind
+			continue
+		}
+		for n := range 8 {
+			t.Run(fmt.Sprintf("%s, record %d", name, n), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				if e.before != nil {
+					if err := e.before(w); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, before := w.gh.Counts()
+				w.Publisher.Store = &broken{w.st, n}
+				err := e.do(w)
+				if _, now := w.gh.Counts(); n == 0 && (err == nil || now != before) {
+					t.Errorf("%v, %d writes before any record", err, now-before)
+				}
+				w.open()
+				if err := e.do(w); err != nil {
+					t.Fatal(err)
+				}
+				if got := e.shows(w); got != e.want {
+					t.Errorf("shows %q, want %q", got, e.want)
+				}
+			})
+		}
+	}
+}
