@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +16,6 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/scenario"
-	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/scenarios"
 )
 
@@ -44,9 +41,6 @@ func demoCommand() *cobra.Command {
 	return c
 }
 
-// dashboardPath is where the demo shows the dashboard, beside the embedded GitHub.
-const dashboardPath = "/relbot"
-
 // demo plays the story, at the pace of one step a pause.
 func demo(ctx context.Context, out io.Writer, pause time.Duration, address string) error {
 	s, problems := scenario.Parse("scenarios/story.yml", scenarios.Story, nil)
@@ -54,18 +48,14 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 		return fmt.Errorf("the story: %s", problems[0])
 	}
 	start := startSimulated
-	var l net.Listener
+	var shown *stage
 	if address != "" {
 		var err error
-		if l, err = net.Listen("tcp", address); err != nil {
+		if shown, err = newStage(address, s); err != nil {
 			return err
 		}
-		defer l.Close()
-		web := "http://" + l.Addr().String()
-		s.URL = web + dashboardPath
-		start = func(ctx context.Context, o scenario.StartOptions) (scenario.Server, error) {
-			return simulated(ctx, o, server.Options{Public: true, WebURL: web})
-		}
+		defer shown.close()
+		start = shown.start
 	}
 	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: start})
 	if err != nil {
@@ -73,19 +63,8 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 	}
 	defer w.Close()
 	t := teller{out: out, p: scenario.Printer{W: out, Colour: colours(out)}, w: w, before: map[string]scenario.CheckResult{}}
-	var served error
-	done := make(chan struct{})
-	if address != "" {
-		mux := http.NewServeMux()
-		mux.Handle("/", w.GitHub.Pages())
-		mux.Handle(dashboardPath+"/", http.StripPrefix(dashboardPath, w.Server().Handler()))
-		srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-		go func() {
-			defer close(done)
-			served = srv.Serve(l)
-		}()
-		defer srv.Close()
-		fmt.Fprintf(out, "The embedded GitHub's pages: http://%s/\nrelbot's dashboard:          %s/\n", l.Addr(), s.URL)
+	if shown != nil {
+		shown.show(out, w)
 	}
 	fmt.Fprintf(out, "%s\n%d steps on %s, through the same code as the server.\n", t.p.Paint("bold", s.Title), len(s.Steps), s.Repo)
 	for i, step := range s.Steps {
@@ -97,12 +76,9 @@ func demo(ctx context.Context, out io.Writer, pause time.Duration, address strin
 		}
 	}
 	t.summary()
-	if address != "" {
-		fmt.Fprintf(out, "\nThe pages stay open at http://%s/, the dashboard at %s/, until you press Ctrl-C.\n", l.Addr(), s.URL)
-		select {
-		case <-ctx.Done():
-		case <-done:
-			return unsure(served)
+	if shown != nil {
+		if err := shown.stay(ctx, out); err != nil {
+			return err
 		}
 	}
 	if t.failed > 0 {

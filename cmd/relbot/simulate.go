@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +52,8 @@ func simulated(ctx context.Context, o scenario.StartOptions, options server.Opti
 }
 
 func simulateCommand() *cobra.Command {
-	var format, database string
+	var format, database, address string
+	var until int
 	c := &cobra.Command{
 		Use:   "simulate FILE…",
 		Short: "Run scenario files through the whole server against the embedded GitHub",
@@ -60,34 +62,30 @@ func simulateCommand() *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %q: want text or json", format)
 			}
+			if address != "" {
+				if len(args) != 1 || format != "text" || database != "" {
+					return errors.New("--serve shows one file, as text, on a temporary database")
+				}
+				return simulateOpenly(cmd.Context(), args[0], address, until, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			if until != 0 {
+				return errors.New("--until goes with --serve")
+			}
 			return simulate(cmd.Context(), args, format, database, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&address, "serve", "", "serve the pages of the embedded GitHub and the dashboard at this address, and keep them open at the end")
+	c.Flags().IntVar(&until, "until", 0, "with --serve: stop after this step, and look")
 	c.Flags().StringVar(&database, "database-url", "", "run on this database instead of a temporary SQLite file; it must be empty")
 	return c
 }
 
 // simulate runs files and prints what came of them. Files that cannot be read are usage errors, found before anything runs.
 func simulate(ctx context.Context, paths []string, format, database string, stdout, stderr io.Writer) error {
-	var all []*scenario.Scenario
-	bad := 0
-	for _, path := range paths {
-		s, problems, err := scenario.Load(path)
-		if err != nil {
-			fmt.Fprintf(stderr, "%v\n", err)
-			bad++
-		}
-		for _, p := range problems {
-			fmt.Fprintf(stderr, "%s:%s\n", path, p)
-		}
-		if len(problems) > 0 {
-			bad++
-		}
-		all = append(all, s)
-	}
-	if bad > 0 {
-		return exit{exitUsage, fmt.Errorf("%d of %d files cannot be run", bad, len(paths))}
+	all, err := loadScenarios(paths, stderr)
+	if err != nil {
+		return err
 	}
 	o := scenario.Options{Start: startSimulated}
 	if database != "" {
@@ -114,6 +112,67 @@ func simulate(ctx context.Context, paths []string, format, database string, stdo
 		}
 	}
 	if !out.OK {
+		return blocked
+	}
+	return nil
+}
+
+// loadScenarios reads files, and tells on stderr what is wrong with those that cannot be run.
+func loadScenarios(paths []string, stderr io.Writer) ([]*scenario.Scenario, error) {
+	var all []*scenario.Scenario
+	bad := 0
+	for _, path := range paths {
+		s, problems, err := scenario.Load(path)
+		if err != nil {
+			fmt.Fprintf(stderr, "%v\n", err)
+			bad++
+		}
+		for _, p := range problems {
+			fmt.Fprintf(stderr, "%s:%s\n", path, p)
+		}
+		if len(problems) > 0 {
+			bad++
+		}
+		all = append(all, s)
+	}
+	if bad > 0 {
+		return nil, exit{exitUsage, fmt.Errorf("%d of %d files cannot be run", bad, len(paths))}
+	}
+	return all, nil
+}
+
+// simulateOpenly runs one file up to a step (0 is all of them), with the pages open to look at meanwhile and at the end.
+func simulateOpenly(ctx context.Context, path, address string, until int, stdout, stderr io.Writer) error {
+	all, err := loadScenarios([]string{path}, stderr)
+	if err != nil {
+		return err
+	}
+	s := all[0]
+	if until < 0 || until > len(s.Steps) {
+		return fmt.Errorf("--until %d: %s has %d steps", until, path, len(s.Steps))
+	}
+	shown, err := newStage(address, s)
+	if err != nil {
+		return err
+	}
+	defer shown.close()
+	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: shown.start})
+	if err != nil {
+		return unsure(err)
+	}
+	defer w.Close()
+	shown.show(stdout, w)
+	printer := scenario.Printer{W: stdout, Colour: colours(stdout)}
+	ok := true
+	for _, step := range s.Steps[:cmp.Or(until, len(s.Steps))] {
+		r := w.Step(ctx, step)
+		printer.Step(r)
+		ok = ok && r.OK
+	}
+	if err := shown.stay(ctx, stdout); err != nil {
+		return err
+	}
+	if !ok {
 		return blocked
 	}
 	return nil
