@@ -95,6 +95,11 @@ func Refused(cmd command.Command, why string) string {
 	return spanned(cmd.Raw) + " was refused: " + said(strings.TrimSuffix(why, ".")) + "."
 }
 
+// WasRefused reports whether a reply says that a line was refused.
+func WasRefused(reply string, cmd command.Command) bool {
+	return strings.Contains(reply, spanned(cmd.Raw)+" was refused")
+}
+
 // RefusalText says why a coupling cannot be changed so; it is plain text for [Refused].
 func RefusalText(r *coupling.Refusal) string {
 	s := r.Message

@@ -25,7 +25,8 @@ type commentHint struct {
 	Body    string    `json:"body"`
 	Author  string    `json:"author"`
 	Created time.Time `json:"created"`
-	Replay  bool      `json:"replay,omitempty"` // acknowledged once, and the database was lost since
+	Replay  bool      `json:"replay,omitempty"`  // acknowledged once, and the database was lost since
+	Refused bool      `json:"refused,omitempty"` // of a replay: some of its lines were refused
 }
 
 // overridable are the codes that an override may name: those that keep something from merging, but never what is unknown.
@@ -82,7 +83,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	}
 	// It ran; what is left is to say so. Answer before acknowledging: the reaction says that it is done.
 	if !d.Done && len(d.Replies) > 0 {
-		key := fmt.Sprintf("comment %d", s.hint.ID)
+		key := s.key()
 		body := note.Reply(key, d.Replies)
 		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body, r.settling(repo)); err != nil {
 			return err
@@ -104,6 +105,13 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 // execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
 func (s *session) execute(ctx context.Context, key string, d *commentDoc) error {
 	commands, mistakes := command.Parse(s.hint.Body, overridable...)
+	if s.hint.Refused {
+		said, err := s.answered(ctx)
+		if err != nil {
+			return err
+		}
+		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return note.WasRefused(said, c) })
+	}
 	for _, cmd := range commands {
 		if err := s.run(ctx, cmd); err != nil {
 			return err
@@ -128,6 +136,24 @@ func (s *session) execute(ctx context.Context, key string, d *commentDoc) error 
 	})
 	return err
 }
+
+// answered is what relbot replied to the comment before its database was lost.
+func (s *session) answered(ctx context.Context) (string, error) {
+	comments, err := s.r.GitHub.Comments(ctx, s.pull)
+	if err != nil {
+		return "", err
+	}
+	var said strings.Builder
+	for _, c := range comments {
+		if c.Own && strings.Contains(c.Body, note.ReplyMarker(s.key())) {
+			said.WriteString(c.Body)
+		}
+	}
+	return said.String(), nil
+}
+
+// key marks the reply to the comment.
+func (s *session) key() string { return fmt.Sprintf("comment %d", s.hint.ID) }
 
 // unread puts a comment off until its repository was read: without the policy a command would be refused that is none to refuse.
 func (r *Reconciler) unread(ctx context.Context, c store.Claimed, read store.Work) error {
@@ -198,8 +224,12 @@ func (s *session) status(ctx context.Context) error {
 	return nil
 }
 
-// permitted checks the author's role in every repository, and refuses with the first that is too weak.
+// permitted checks the author's role in every repository, and refuses with the first that is too weak. What was acknowledged in full
+// was checked when it was given.
 func (s *session) permitted(ctx context.Context, cmd command.Command, need string, repos []coupling.Repo) (bool, error) {
+	if s.hint.Replay && !s.hint.Refused {
+		return true, nil
+	}
 	for _, repo := range repos {
 		role, err := s.r.GitHub.Permission(ctx, repo, s.hint.Author)
 		if err != nil && transient(err) {

@@ -104,7 +104,7 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 			if len(acks) == 0 {
 				continue
 			}
-			hint.Replay = true
+			hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
 			// Now, and in the order in which they were given: nothing is judged before they are known.
 			if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
 				return err
