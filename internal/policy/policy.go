@@ -183,7 +183,7 @@ func (d *decoder) releases() form {
 		{name: "cut_on", doc: "which tag cuts a release", form: words(&rel.CutOn, "prerelease", "final")},
 		{name: "start_words", doc: "prerelease words that mark a start or a dev build and never cut", form: texts(&start, "a word", 0, word)},
 		{name: "bumped", doc: "when the dev version moves: the file names the coming release, or the last one", form: words(&rel.Bumped, "at_cut", "at_release")},
-		{name: "ignore", doc: "tags that never were releases", form: texts(&rel.Ignore, "a tag", 0)},
+		{name: "ignore", doc: "tags that never were releases: accidental ones, and those of the coming release that are no version", form: texts(&rel.Ignore, "a tag", 0)},
 		{name: "branches", doc: "release lines, such as release-{major}.{minor}", form: text(&rel.Branches, linePattern.want, linePattern)},
 		{name: "supported", doc: "how many of the newest releases are supported, patch releases not counted; gates that name older ones are reported as removable", form: count(&rel.Supported)},
 		{name: "train", doc: "a name; repositories that name the same train ship together", form: text(&rel.Train, "a name", filled)},
@@ -307,7 +307,7 @@ func (d *decoder) gate(p strict.Pair) form {
 				n.Problemf(present(find, seen), "path and at most one of "+strings.Join(find.names()[1:], ", "), "how to find the gate is not clear")
 			}
 		})},
-		{name: "relation", doc: "what the value says of the release; two gates with the same evidence, of which one is removed-in, make a window: the other names the release that brought a thing, and it the one that took it away", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
+		{name: "relation", doc: "what the value says of the release; removed-in names the one that no longer has what the evidence shows, and is a deadline until then; two gates with the same evidence, of which one is removed-in, make a window: the other names the release that brought a thing, and it the one that took it away", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
 		{name: "precision", doc: "how many parts are compared", form: words(&g.Precision, versionscan.Major, versionscan.Minor, versionscan.Patch, versionscan.Exact)},
 		{name: "evidence", doc: "what tells at any tag whether that release has the change", form: shows},
 	}, nil, func(_ strict.Node, seen map[string]bool) {

@@ -365,6 +365,9 @@ func (l language) heredocEnd(text string, i int) int {
 	}
 }
 
+// maxPattern bounds the length of a regular expression in source.
+const maxPattern = 500
+
 // patternEnd is the end of a regular expression that starts at i. A slash behind a value divides.
 func patternEnd(text string, i int) int {
 	k := i - 1
@@ -375,7 +378,7 @@ func patternEnd(text string, i int) int {
 		return i
 	}
 	class := false
-	for k = i + 1; k < len(text) && k < i+maxValue; k++ {
+	for k = i + 1; k < len(text) && k < i+maxPattern; k++ {
 		switch c := text[k]; {
 		case c == '\\':
 			k++
