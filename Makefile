@@ -19,6 +19,7 @@ build: ## build the static binary ./relbot
 test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES), and the pages in a browser
 	@.ci/postgres
 	@.ci/chromium
+	@.ci/need strace strace
 	$(GO) test -timeout 30m ./...
 
 race: ## run the tests of the concurrent packages under the race detector

@@ -54,9 +54,14 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 		}
 	}
 	slices.SortFunc(again, func(a, b forge.DeliveryAttempt) int { return int(a.ID - b.ID) })
+	lost := false
 	for _, a := range again {
-		if err := r.GitHub.Redeliver(ctx, a.ID); err != nil {
+		if err := r.GitHub.Redeliver(ctx, a.ID); err != nil && transient(err) {
 			return fmt.Errorf("redeliver %s: %w", a.GUID, err)
+		} else if err != nil {
+			// GitHub does not have it any more, or does not want to: the rest must not wait for it. Looking at everything finds what it was about.
+			r.Log.Warn("not delivered again", "delivery", a.GUID, "error", err)
+			lost = true
 		}
 	}
 	if len(again) > 0 {
@@ -64,7 +69,7 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 	}
 	_, err = update(ctx, r, docWatermark, "deliveries", func(w *watermark) ([]store.Work, bool) {
 		var work []store.Work
-		if w.At.IsZero() || now.Sub(w.At) > retention {
+		if lost || w.At.IsZero() || now.Sub(w.At) > retention {
 			work = append(work, ReconcileWork())
 		}
 		w.At = now

@@ -117,7 +117,7 @@ type Store interface {
 	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. Accounts (what stands before the slash in a
 	// key) have their turns one after another, however much each has waiting. It returns nil when nothing is due.
 	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]Claimed, error)
-	// Renew extends a lease, or returns ErrLost.
+	// Renew extends the leases of what was claimed together, or returns ErrLost.
 	Renew(ctx context.Context, c []Claimed, until time.Time) error
 	// Done releases a row; it stays due when want grew since it was claimed. ErrLost when the lease is gone.
 	Done(ctx context.Context, c Claimed) error

@@ -565,20 +565,11 @@ func affected(tag pgconn.CommandTag, err error) error {
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return err
+	tag, err := s.exec(ctx, `UPDATE work SET lease = $1 WHERE lane = $2 AND kind = $3 AND owner = $4 AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
+	if err == nil && int(tag.RowsAffected()) < len(claimed) {
+		err = store.ErrLost
 	}
-	defer cancel()
-	return s.tx(ctx, func(tx pgx.Tx) error {
-		for _, c := range claimed {
-			tag, err := tx.Exec(ctx, `UPDATE work SET lease = $1 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
-			if err := affected(tag, err); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return err
 }
 
 // Done releases a row that was worked on.

@@ -151,3 +151,46 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
 }
+
+// TestClockSkew holds that an instance whose own clock is hours wrong takes no lease that another holds, and finds what the other has queued, since both go by
+// the database's clock. By its own clock it would do harm.
+func TestClockSkew(t *testing.T) {
+	d := databases{}
+	first, second := d.open(t, "shared"), d.open(t, "shared")
+	clock := func(s store.Store, skew time.Duration) *store.Clock {
+		c, err := store.NewClock(t.Context(), s, func() time.Time { return time.Now().Add(skew) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	claim := func(s store.Store, at time.Time) []store.Claimed {
+		c, err := s.Claim(t.Context(), at, "owner", time.Minute, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for _, skew := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
+		right, wrong := clock(first, 0), clock(second, skew)
+		if err := second.Enqueue(t.Context(), store.Work{Kind: "k", Key: skew.String(), At: wrong.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		held := claim(first, right.Now().Add(time.Second))
+		if len(held) != 1 {
+			t.Fatalf("skew %v: what the other queued is not found", skew)
+		}
+		if c := claim(second, wrong.Now()); len(c) > 0 {
+			t.Errorf("skew %v: a lease was taken that is held", skew)
+		}
+		if skew > 0 {
+			if c := claim(second, time.Now().Add(skew)); len(c) == 0 {
+				t.Error("by its own clock the instance would have taken it: this test shows nothing")
+			}
+			continue
+		}
+		if err := first.Done(t.Context(), held[0]); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -597,15 +597,14 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	return s.write.tx(ctx, func(tx *statements) error {
-		for _, c := range claimed {
-			res, err := tx.ExecContext(ctx, `UPDATE work SET lease = ? WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, millis(until), c.Kind, c.Key, c.Owner)
-			if err := affected(res, err); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	res, err := s.write.ExecContext(ctx, `UPDATE work SET lease = ? WHERE lane = ? AND kind = ? AND owner = ? AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || int(n) < len(claimed) {
+		return errors.Join(err, store.ErrLost)
+	}
+	return nil
 }
 
 // affected turns an update of no row into [store.ErrLost].
