@@ -466,8 +466,8 @@ func (s *source) target(name, from string, scheme Scheme) (Finding, bool) {
 const maxAliases = 4
 
 var (
-	lonely   = regexp.MustCompile(`\d[\w.']*`)
-	computes = regexp.MustCompile(`[*+%/]|<<`)
+	lonely   = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])\d[\w.']*`)
+	computes = regexp.MustCompile(`[*+%/]|<<|^-`)
 )
 
 // computed reports whether a source text without a dotted number takes more than one number, or an operator, to tell its value.
