@@ -21,6 +21,7 @@ import (
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/server"
+	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/telemetry"
 )
@@ -38,6 +39,7 @@ type rig struct {
 	*server.Server
 	gh  *ghsim.GitHub
 	now time.Time
+	st  store.Store
 	log bytes.Buffer
 }
 
@@ -71,6 +73,7 @@ func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
+	r.st = st
 	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure, Log: slog.New(slog.NewJSONHandler(&r.log, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -208,5 +211,48 @@ func TestPage(t *testing.T) {
 		if w := r.get(address); w.Code != http.StatusNotFound {
 			t.Errorf("%s: status %d", address, w.Code)
 		}
+	}
+}
+
+// TestTimersOverRestart holds that a timer whose moment fell into a restart fires after it, once; and that a new database has nothing to make up for.
+func TestTimersOverRestart(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
+	last := func() time.Time {
+		at, err := r.st.Last(t.Context(), "deliveries")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	run := func(until func() bool) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Server.Run(ctx) }()
+		poll, timeout := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+		defer poll.Stop()
+		for !until() {
+			select {
+			case <-poll.C:
+			case <-timeout:
+				t.Fatal("not within 30 seconds")
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	started := time.Now()
+	run(func() bool { return time.Since(started) > 1500*time.Millisecond }) // one tick
+	if at := last(); !at.IsZero() {
+		t.Errorf("a new database made up for %v", at)
+	}
+	slot := r.now.Truncate(15 * time.Minute).Add(-15 * time.Minute)
+	if _, err := r.st.Every(t.Context(), "reconcile", slot); err != nil {
+		t.Fatal(err)
+	}
+	run(func() bool { return !last().IsZero() })
+	if want := r.now.Truncate(5 * time.Minute); !last().Equal(want) {
+		t.Errorf("fired for %v, want %v", last(), want)
 	}
 }

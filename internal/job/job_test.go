@@ -1,0 +1,151 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/sqlite"
+)
+
+// cut is a store that is cut off for renewals.
+type cut struct {
+	store.Store
+	err error
+}
+
+func (c cut) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
+	if c.err == nil {
+		return c.Store.Renew(ctx, claimed, until)
+	}
+	return c.err
+}
+
+func open(t *testing.T) store.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "relbot.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestLease holds that a handler is stopped before its lease ends when that cannot be renewed, whether the database says so or says nothing,
+// and goes on as long as it is renewed.
+func TestLease(t *testing.T) {
+	const lease = 2 * time.Second
+	for name, err := range map[string]error{"no answer": errors.New("connection refused"), "lost": store.ErrLost, "renewed": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			var ended time.Duration
+			stopped := false
+			r := job.Runner{
+				Store: cut{open(t), err}, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me", Lease: lease,
+				Handlers: map[string]job.Handler{"k": func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+					enough := time.NewTimer(2 * lease)
+					defer enough.Stop()
+					select {
+					case <-ctx.Done():
+						stopped = true
+					case <-enough.C:
+					}
+					ended = time.Since(began)
+					return []job.Outcome{{Err: ctx.Err()}}
+				}},
+			}
+			if _, err := r.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if want := err != nil; stopped != want || stopped && ended >= lease {
+				t.Errorf("stopped %v after %v, with a lease of %v", stopped, ended, lease)
+			}
+		})
+	}
+}
+
+// retry says when to come back.
+type retry struct{ after time.Duration }
+
+func (retry) Error() string               { return "not now" }
+func (r retry) RetryAfter() time.Duration { return r.after }
+func (r retry) outcome() []job.Outcome    { return []job.Outcome{{Err: r}} }
+func at(t time.Time) func() time.Time     { return func() time.Time { return t } }
+func next(t *testing.T, s store.Store) time.Time {
+	t.Helper()
+	n, err := s.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestPatience holds that failing work waits longer and longer, as long as it is told to, and is given up after four days, where an operator sees it.
+func TestPatience(t *testing.T) {
+	s := open(t)
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	begun := now
+	after := time.Duration(0)
+	r := job.Runner{Store: s, Log: slog.New(slog.DiscardHandler), Owner: "me", Handlers: map[string]job.Handler{"k": func(context.Context, []store.Claimed) []job.Outcome { return retry{after}.outcome() }}}
+	fail := func() time.Duration {
+		t.Helper()
+		r.Now = at(now)
+		if n, err := r.Drain(t.Context()); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		wait := next(t, s).Sub(now)
+		now = next(t, s)
+		return wait
+	}
+	first, second := fail(), fail()
+	if first < 3*time.Second || second < first || second > 20*time.Second {
+		t.Errorf("waited %v, then %v", first, second)
+	}
+	after = 17 * time.Minute
+	if wait := fail(); wait != after {
+		t.Errorf("waited %v, was told %v", wait, after)
+	}
+	after = 0
+	for !next(t, s).IsZero() {
+		r.Now = at(now)
+		if _, err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := next(t, s); !n.IsZero() {
+			if wait := n.Sub(now); wait > 7*time.Minute {
+				t.Fatalf("waited %v", wait)
+			}
+			now = n
+		}
+	}
+	jobs, err := s.Jobs(t.Context())
+	if err != nil || len(jobs) != 1 || !jobs[0].Stuck || jobs[0].Error != "not now" {
+		t.Fatalf("jobs %+v %v", jobs, err)
+	}
+	if tried := now.Sub(begun); tried < 4*24*time.Hour || tried > 5*24*time.Hour {
+		t.Errorf("given up after %v", tried)
+	}
+}
+
+// TestNewer holds that a runner ends when a newer program has the database.
+func TestNewer(t *testing.T) {
+	r := job.Runner{Store: taken{open(t)}, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me", Workers: 3}
+	if err := r.Run(t.Context()); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+type taken struct{ store.Store }
+
+func (taken) Claim(context.Context, time.Time, string, time.Duration, int) ([]store.Claimed, error) {
+	return nil, store.ErrNewer
+}
