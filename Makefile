@@ -11,6 +11,7 @@ help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
 demo: ## play the real story on an embedded GitHub: no account, no network but Go modules
+	@echo 'Building; the first time takes a minute or two.' >&2
 	@$(GO) run ./cmd/relbot demo $(ARGS)
 
 build: ## build the static binary ./relbot

@@ -95,7 +95,10 @@ func runSetup(ctx context.Context, set *settings.Settings, config string, load l
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(err, srv.Shutdown(grace))
+	if srv.Shutdown(grace) != nil {
+		srv.Close() // a browser keeps connections open on which it may say something later
+	}
+	return err
 }
 
 // reached is where a browser on this machine finds a listener.

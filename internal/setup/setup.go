@@ -66,11 +66,10 @@ type Options struct {
 const PublicPlaceholder = "https://relbot.example.com"
 
 const (
-	cookie      = "relbot_setup"
-	codeLife    = time.Hour // GitHub's, from the registration to the conversion
-	idle        = 15 * time.Minute
-	pingRounds  = 10 // how often the page looks for the test delivery by itself
-	pingRefresh = 2  // seconds
+	cookie   = "relbot_setup"
+	codeLife = time.Hour // GitHub's, from the registration to the conversion
+	idle     = 15 * time.Minute
+	onItsWay = 30 * time.Second // how long a test delivery may take
 )
 
 // pending is a registration that waits for GitHub's answer.
@@ -94,7 +93,8 @@ type Setup struct {
 	checks   *Checks            // once the App is registered
 	slug     string
 	touched  time.Time
-	problem  string // of the last test delivery, shown once
+	pinged   time.Time // when a test delivery was asked for
+	problem  string    // of the last test delivery, shown once
 	finished bool
 
 	hook atomic.Pointer[Checks] // checks, for deliveries: they do not wait for a page
@@ -367,10 +367,11 @@ func (s *Setup) write(w http.ResponseWriter, r *http.Request) {
 	}
 	s.creds, s.checks = nil, &checks
 	s.hook.Store(&checks)
+	s.pinged = s.o.Now()
 	if err := checks.Ping(r.Context()); err != nil {
 		s.o.Log.Warn("no test delivery", "error", err) // the page says what GitHub's record says
 	}
-	http.Redirect(w, r, "/setup/checks?round=1", http.StatusSeeOther)
+	http.Redirect(w, r, "/setup/checks", http.StatusSeeOther)
 }
 
 // report is the page of what is still missing.
@@ -379,7 +380,7 @@ type report struct {
 	State    doctor.State
 	Config   string
 	Slug     string
-	Next     int // round in which the page looks again by itself; 0 is never
+	OnItsWay bool // a test delivery that is not on record yet
 	Problem  string
 }
 
@@ -395,12 +396,9 @@ func (s *Setup) look(w http.ResponseWriter, r *http.Request) {
 	v := report{Findings: s.checks.Examine(r.Context()), Config: s.o.Config, Slug: s.slug, Problem: s.problem}
 	s.problem = ""
 	v.State = doctor.Worst(v.Findings)
-	round := 0
-	if _, err := fmt.Sscan(r.URL.Query().Get("round"), &round); err == nil && round > 0 && round < pingRounds {
-		for _, f := range v.Findings {
-			if f.Check == "deliveries" && f.State != doctor.Fine {
-				v.Next = round + 1
-			}
+	for _, f := range v.Findings {
+		if f.Check == "deliveries" && f.State != doctor.Fine && s.o.Now().Sub(s.pinged) < onItsWay {
+			v.OnItsWay = true
 		}
 	}
 	s.page(w, http.StatusOK, "checks", v)
@@ -408,11 +406,12 @@ func (s *Setup) look(w http.ResponseWriter, r *http.Request) {
 
 func (s *Setup) ping(w http.ResponseWriter, r *http.Request) {
 	if s.checks != nil {
+		s.pinged = s.o.Now()
 		if err := s.checks.Ping(r.Context()); err != nil {
 			s.problem = fmt.Sprintf("No test delivery: %v", err)
 		}
 	}
-	http.Redirect(w, r, "/setup/checks?round=1", http.StatusSeeOther)
+	http.Redirect(w, r, "/setup/checks", http.StatusSeeOther)
 }
 
 func (s *Setup) finish(w http.ResponseWriter, r *http.Request) {
@@ -438,9 +437,7 @@ func (s *Setup) webhook(w http.ResponseWriter, r *http.Request) {
 //go:embed page.html
 var pageText string
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"linked": linked, "refresh": func() int { return pingRefresh },
-}).Parse(pageText))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"linked": linked}).Parse(pageText))
 
 // address in a text, for the pages to link.
 var addresses = regexp.MustCompile(`https?://[^\s,;()]*[^\s,;().:]`)
