@@ -1,6 +1,7 @@
 package note
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -405,7 +406,9 @@ var sentences = []words{
 	},
 	{
 		code: rules.MemberMissing, verdict: "block, alarm", when: "GitHub says that a member is merged, but its merge commit is not on the branch", about: true,
-		short: func(v voice, r rules.Reason) string { return v.pull(r.About) + " is merged, but not on the branch" },
+		short: func(v voice, r rules.Reason) string {
+			return v.pull(r.About) + " is merged, but not on " + cmp.Or(r.Want, r.Value, "the branch")
+		},
 		sentence: func(v voice, r rules.Reason) string {
 			if r.Want != "" {
 				return v.pull(r.About) + " was merged into " + v.code(r.Value) + ", and is not on " + v.code(r.Want) + "."
