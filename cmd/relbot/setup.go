@@ -38,7 +38,7 @@ func setupCommand() *cobra.Command {
 			return err
 		}
 		if set.Registered() {
-			return fmt.Errorf("App %d is set already, so there is nothing to set up: `relbot doctor` looks at it; for another App use another --config", set.AppID)
+			return fmt.Errorf("the App %d is set already, so there is nothing to set up: `relbot doctor` looks at it; for another App use another --config", set.AppID)
 		}
 		config = cmp.Or(config, defaultConfig)
 		if err := runSetup(cmd.Context(), set, config, load, cmd.ErrOrStderr()); err != nil {
