@@ -96,7 +96,11 @@ type scanner struct {
 	skipped    []string             // files that were not looked through, and why
 	history    *versionscan.History // nil where there is none to be had
 	released   string               // the release tag that is checked out
+	looked     int                  // files that were read for registered gates
 }
+
+// fewFiles is from how many files on progress is worth a word.
+const fewFiles = 500
 
 // maxScanned is the largest file that is looked at.
 const maxScanned = 64 << 20
@@ -175,6 +179,9 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 			answer.Gates = append(answer.Gates, scanGate{ID: &id, Path: known(g.Find.Path), Anomalies: []anomaly{{unreadable, found.Why}}})
 		}
 	}
+	if s.looked >= fewFiles {
+		fmt.Fprintf(s.progress, "\r%d files          \n", s.looked)
+	}
 	if s.discover {
 		for _, f := range s.discovered(changed, scheme) {
 			if !registered[place{f.Path, f.Line}] {
@@ -238,6 +245,9 @@ func (s *scanner) files(ctx context.Context, since string) ([]string, error) {
 }
 
 func (s *scanner) read(path string) versionscan.Fact[versionscan.File] {
+	if s.looked++; s.looked%fewFiles == 0 {
+		fmt.Fprintf(s.progress, "\r%d files", s.looked)
+	}
 	full := filepath.Join(s.dir, filepath.FromSlash(path))
 	info, err := os.Lstat(full)
 	switch {
@@ -273,7 +283,7 @@ func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versio
 				if i >= len(files) {
 					return
 				}
-				if i%500 == 0 {
+				if i%fewFiles == 0 {
 					fmt.Fprintf(s.progress, "\r%d of %d files", i, len(files))
 				}
 				content, err := textOf(filepath.Join(s.dir, filepath.FromSlash(files[i])), &buffer)
