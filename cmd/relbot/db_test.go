@@ -4,11 +4,13 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -287,4 +289,67 @@ func shown(gh *ghsim.GitHub, repo coupling.Repo, pulls int) string {
 		_ = json.NewEncoder(&b).Encode([]any{check, gh.Comments(p)}) // plain data
 	}
 	return b.String()
+}
+
+// TestRestoreOldBackup goes back to a backup from before a hold: what was acknowledged since holds again, what relbot remembered of its checks is not
+// believed, and at no time does a check turn green that has to block.
+func TestRestoreOldBackup(t *testing.T) {
+	engines(t, func(t *testing.T, address string) {
+		key, pem := appPEM(t)
+		watched, green := atomic.Bool{}, atomic.Int64{}
+		gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: func(r *http.Request, request []byte, _ int, _ []byte) {
+			if watched.Load() && strings.Contains(r.URL.Path, "/check-runs") && strings.Contains(string(request), `"success"`) {
+				green.Add(1)
+			}
+		}})
+		api := httptest.NewServer(gh.Handler())
+		defer api.Close()
+		const repo = coupling.Repo("acme/app")
+		if err := gh.CreateRepo(ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}}, order: [a before b]}}\n", Permissions: map[string]string{"ann": "write"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := gh.Install(repo); err != nil {
+			t.Fatal(err)
+		}
+		env := []string{"RELBOT_DATABASE_URL=" + address, "RELBOT_GITHUB_API_URL=" + api.URL, "RELBOT_GITHUB_APP_ID=7", "RELBOT_GITHUB_PRIVATE_KEY=" + string(pem), "RELBOT_WEBHOOK_SECRET=s3cret", "RELBOT_DEBOUNCE=1ms"}
+		one := coupling.Pull{Repo: repo, Number: 1}
+		rest := func(i *instance, title string) {
+			t.Helper()
+			until(t, title, func() bool {
+				gh.Flush(t.Context(), i.post)
+				out, _, _ := relbot(t, "jobs", "--all", "--database-url", address)
+				c, ok := gh.CurrentCheck(one)
+				return gh.Pending() == 0 && out == "nothing fails\n" && ok && strings.HasPrefix(c.Title, title)
+			})
+		}
+		server := startServer(t, env)
+		for n := 1; n <= 2; n++ {
+			if err := gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", n): text("x")}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rest(server, "Passed:")
+		file := filepath.Join(t.TempDir(), "backup")
+		if out, errs, code := relbot(t, "db", "backup", file, "--database-url", address); code != exitFine {
+			t.Fatal(out, errs)
+		}
+		gh.Comment(ghsim.CommentSpec{Pull: one, By: "ann", Body: "/relbot hold until Monday"})
+		rest(server, "Blocked:")
+		server.stop(t)
+		before := shown(gh, repo, 2)
+		until(t, "restored", func() bool { // PostgreSQL notices a moment later that the server is gone
+			_, _, code := relbot(t, "db", "restore", file, "--force", "--database-url", address)
+			return code == exitFine
+		})
+		watched.Store(true)
+		server = startServer(t, env)
+		rest(server, "Blocked:")
+		server.stop(t)
+		if after := shown(gh, repo, 2); after != before {
+			t.Errorf("shown before\n%s\nafter\n%s", before, after)
+		}
+		if n := green.Load(); n > 0 {
+			t.Errorf("%d checks turned green", n)
+		}
+	})
 }

@@ -115,7 +115,9 @@ func begin(ctx context.Context, url string, open func(*Store) error) (*Store, er
 				return fmt.Errorf("set %s: %w", name, err)
 			}
 		}
-		return nil
+		// What is acknowledged is on disk, whatever the server does by default.
+		_, err := c.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
