@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"database/sql"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -255,4 +256,24 @@ func TestDoctorSetsTheWebhook(t *testing.T) {
 		}
 		return http.StatusAccepted, nil
 	})
+}
+
+// TestServeTellsOfAnotherAppsKey holds that a server whose key is not the App's says so at once, and who knows more.
+func TestServeTellsOfAnotherAppsKey(t *testing.T) {
+	c := newClinic(t)
+	_, other := appPEM(t)
+	c.set["github_private_key"], c.set["listen"] = string(other), free(t)
+	for name, text := range c.set {
+		t.Setenv(settings.Setting{Name: name}.Env(), text)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var log transcript
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, []string{"serve"}, io.Discard, &log) }()
+	until(t, "a word of it", func() bool { return strings.Contains(log.String(), "`relbot doctor` tells what to do") })
+	cancel()
+	if code := <-done; code != exitFine {
+		t.Errorf("exit %d: %s", code, log.String())
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relbot/relbot/internal/cache"
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/settings"
@@ -173,6 +174,13 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		}
 	}
 	g.Go(func() error { keepTime(ctx, clock, st, log); return nil })
+	g.Go(func() error {
+		// Work with a key that is not taken fails one piece at a time, and each looks like an outage.
+		if _, err := app.Registration(ctx); errors.Is(err, forge.ErrToken) || errors.Is(err, forge.ErrGone) {
+			log.Error("GitHub does not take the App's key or knows no such App: `relbot doctor` tells what to do", "app", set.AppID, "error", err)
+		}
+		return nil
+	})
 	g.Go(func() error { return s.Run(ctx) })
 	err = g.Wait()
 	log.Info("stopped")
