@@ -68,8 +68,10 @@ var (
 		holds: inside, want: "a path inside the repository, without a leading slash, \".\" or \"..\"", message: "not an accepted path", schema: relative,
 	}
 	glob = check{
-		holds: func(s string) bool { return inside(s) && doublestar.ValidatePattern(s) },
-		want:  "a glob inside the repository: src/*.rs, **/version.py", message: "not an accepted path", schema: relative,
+		holds: func(s string) bool {
+			return inside(s) && doublestar.ValidatePattern(s) && alternatives(s) <= maxAlternatives
+		},
+		want: "a glob inside the repository: src/*.rs, **/version.py", message: "not an accepted path", schema: relative,
 	}
 	branch = check{
 		holds: func(s string) bool {
@@ -125,4 +127,32 @@ func pattern(into *string, groups ...string) form {
 		}
 	}
 	return f
+}
+
+// maxAlternatives bounds the ways in which the braces of a glob can be read. Matching tries them all, and a pull request of anybody may propose
+// a policy.
+const maxAlternatives = 100
+
+// alternatives is in how many ways the braces of a glob can be read, at the most.
+func alternatives(glob string) int {
+	n := 1
+	var commas []int // of the braces that are open
+	for i := 0; i < len(glob) && n <= maxAlternatives; i++ {
+		switch glob[i] {
+		case '\\':
+			i++
+		case '{':
+			commas = append(commas, 0)
+		case ',':
+			if len(commas) > 0 {
+				commas[len(commas)-1]++
+			}
+		case '}':
+			if last := len(commas) - 1; last >= 0 {
+				n *= commas[last] + 1
+				commas = commas[:last]
+			}
+		}
+	}
+	return n
 }
