@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race bench fuzz lint deploy release generate
+.PHONY: help demo build test race bench scale soak fuzz lint deploy release generate
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -34,14 +34,21 @@ bench: ## run the benchmarks
 	@.ci/probot >/dev/null
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
+scale: ## simulate an organisation with 1,000 couplings and 20,000 open pull requests; prints the table of docs/scaling.md
+	$(GO) test ./cmd/relbot -count 1 -timeout 3h -v -run 'TestScale$$' -scale
+
+soak: ## send 200 deliveries a second for half an hour (SOAK=30m)
+	$(GO) test ./cmd/relbot -count 1 -timeout 2h -v -run 'TestSoak$$' -soak $(or $(SOAK),30m)
+
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
 
-lint: ## gofmt, vet, staticcheck, and actionlint for the action and its example workflows
+lint: ## gofmt, vet, staticcheck, govulncheck, and actionlint for the action and its example workflows
 	@test -z "$$(gofmt -l cmd deploy internal)" || { gofmt -l cmd deploy internal; echo 'gofmt would change these files'; exit 1; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 	.ci/actionlint
+	.ci/vulncheck
 
 deploy: ## hold everything under deploy/ against the tools that read it: helm, promtool, systemd, Compose, BuildKit
 	@.ci/need systemd-analyze systemd

@@ -304,6 +304,9 @@ func TestScale(t *testing.T) {
 		if s.uncoupled.reads+s.uncoupled.writes != 1 || s.member.reads != 1 || s.member.writes > 1 {
 			t.Errorf("%s: an event costs %s in no coupling and %s in one", sizes[i], s.uncoupled, s.member)
 		}
+		if members := 3 * min(perHome, sizes[i].couplings); s.cut.reads > 3*((members+49)/50) {
+			t.Errorf("%s: a cut takes %d reads for %d pull requests, want 3 for each 50 at the most", sizes[i], s.cut.reads, members)
+		}
 		if i == 0 {
 			continue
 		}
@@ -316,5 +319,71 @@ func TestScale(t *testing.T) {
 				t.Errorf("%s: %d calls for %s, %d for %s", c.what, was, sizes[i-1], now, sizes[i])
 			}
 		}
+	}
+}
+
+// BenchmarkCut cuts a release under 100 couplings of 300 pull requests, and waits until each verdict that changes is posted: by the wall clock, with
+// the server's own workers, and with GitHub's answers at once or after 50 ms.
+func BenchmarkCut(b *testing.B) {
+	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+		b.Run(fmt.Sprint("latency-", latency), func(b *testing.B) {
+			s := size{1, 3 * perHome, perHome, 1, 100}
+			e := build(b, s, true)
+			ctx, stop := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			go func() { done <- e.server.Run(ctx) }()
+			defer func() {
+				stop()
+				if err := <-done; err != nil {
+					b.Error(err)
+				}
+			}()
+			owners := func(title string) func() bool {
+				return func() bool {
+					for g := range perHome / perGate {
+						c, ok := e.gh.CurrentCheck(coupling.Pull{Repo: repoName(0), Number: 3*perGate*g + 3})
+						if !ok || !strings.HasPrefix(c.Title, title) {
+							return false
+						}
+					}
+					return true
+				}
+			}
+			wait := func(ok func() bool) {
+				for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+					if time.Now().After(deadline) {
+						b.Fatal("not within five minutes")
+					}
+				}
+			}
+			wait(owners("Passed:"))
+			wait(func() bool { // nothing but notes, at GitHub's pace
+				n, err := e.server.Pending(ctx)
+				before, _ := e.gh.Counts()
+				time.Sleep(500 * time.Millisecond)
+				after, _ := e.gh.Counts()
+				return err == nil && n <= 3*perHome && after-before < 3
+			})
+			e.latency.Store(int64(latency))
+			minor := e.tags
+			for b.Loop() {
+				reads, _ := e.gh.Counts()
+				start := time.Now()
+				if err := e.gh.Tag(repoName(0), ghsim.TagSpec{Name: fmt.Sprintf("v1.%d.0-rc.%d", minor, b.N)}); err != nil {
+					b.Fatal(err)
+				}
+				e.gh.Flush(ctx, e.deliver)
+				wait(owners("Blocked:"))
+				took := time.Since(start)
+				after, _ := e.gh.Counts()
+				b.ReportMetric(took.Seconds(), "s/cut")
+				b.ReportMetric(float64(after-reads)/(3*perHome/50), "reads/50-pulls")
+				if err := e.gh.DeleteTag(repoName(0), fmt.Sprintf("v1.%d.0-rc.%d", minor, b.N)); err != nil {
+					b.Fatal(err)
+				}
+				e.gh.Flush(ctx, e.deliver)
+				wait(owners("Passed:"))
+			}
+		})
 	}
 }

@@ -311,3 +311,34 @@ func TestButtonOfFork(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHandler sends headers and bodies that a sender with the secret might make up: each is answered, with nothing but what is listed.
+func FuzzHandler(f *testing.F) {
+	f.Add("POST", "push", "guid", "application/json", []byte(push), true)
+	f.Add("POST", "pull_request", "g", "application/x-www-form-urlencoded", []byte("payload=%7B%7D"), true)
+	f.Add("GET", "", "", "", []byte(nil), false)
+	f.Add("POST", "check_run", strings.Repeat("g", 200), "application/json; charset=x", []byte(`{"action":"rerequested","check_run":{"details_url":"/pulls/a"},"repository":{"full_name":"a"}}`), true)
+	allowed := map[int]bool{http.StatusAccepted: true}
+	for _, r := range webhook.Rejections {
+		allowed[r.Status] = true
+	}
+	h, err := webhook.New(webhook.Options{Secrets: [][]byte{[]byte(secret)}, Store: &intake{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, method, event, guid, contentType string, body []byte, signed bool) {
+		r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(string(body)))
+		r.Method = method
+		r.Header.Set("X-GitHub-Event", event)
+		r.Header.Set("X-GitHub-Delivery", guid)
+		r.Header.Set("Content-Type", contentType)
+		if signed {
+			r.Header.Set("X-Hub-Signature-256", sign(string(body), secret))
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !allowed[w.Code] || !signed && w.Code == http.StatusAccepted {
+			t.Errorf("answered %d", w.Code)
+		}
+	})
+}
