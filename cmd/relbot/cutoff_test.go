@@ -144,15 +144,16 @@ func (w *writers) around(h http.Handler) http.Handler {
 	})
 }
 
-// TestCutOff runs two servers on one PostgreSQL database. One of them is cut off from it, in both ways in which that happens, and with a
-// clock that is an hour wrong: it answers 503, does no harm, its work is taken over within seconds, and it comes back by itself.
+// TestCutOff runs two servers on one PostgreSQL database. One of them is cut off from it, in both ways in which that happens: it answers 503, does no harm, its work is taken over within seconds, and it comes back by itself.
 func TestCutOff(t *testing.T) {
 	for _, cut := range []string{"hole", "refused"} {
 		t.Run(cut, func(t *testing.T) {
+			t.Parallel()
 			key, pem := appPEM(t)
 			var w writers
+			hold := ghspec.New(t)
 			gh := ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "s3cret", Inspect: func(r *http.Request, request []byte, status int, response []byte) {
-				ghspec.New(t)(r, request, status, response)
+				hold(r, request, status, response)
 				w.see(r, request, status, response)
 			}})
 			api := httptest.NewServer(w.around(gh.Handler()))

@@ -94,6 +94,7 @@ func refused(t *testing.T, gh *ghsim.GitHub, n int, url string) {
 // TestDiskFull limits the size of the files of a running server to what they have, which is a full disk to it: deliveries are refused and logged, and
 // it goes on by itself, with what was refused, once there is room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	gh, env := faulty(t)
 	dir, address := t.TempDir(), freeAddress(t)
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -148,6 +149,7 @@ func limit(t *testing.T, pid int, size uint64) {
 
 // TestReadOnlyDatabase makes a PostgreSQL database read-only under a running server, as a failover does.
 func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
 	gh, env := faulty(t)
 	database := pgtest.URL(t)
 	i := startServer(t, append(env, "RELBOT_DATABASE_URL="+database))
@@ -185,6 +187,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 // TestSlowConnections opens connections that say nothing, half a header, or half a body: deliveries are taken in beside them, and they are
 // closed after some seconds.
 func TestSlowConnections(t *testing.T) {
+	t.Parallel()
 	gh, env := faulty(t)
 	i := startServer(t, append(env, "RELBOT_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "relbot.db")))
 	var open []net.Conn
