@@ -366,11 +366,16 @@ func (g *gathering) find(gate rules.Gate, files map[string]versionscan.Fact[vers
 
 // merged finds a gate in the merge result of a pull request.
 func (g *gathering) merged(ctx context.Context, repo coupling.Repo, p forge.Pull, tip string, gate rules.Gate) rules.Site {
-	commit, files := g.mergeResult(ctx, repo, p, tip, gate.Find.Path)
+	return g.find(gate, g.after(ctx, repo, p, tip, gate.Find.Path))
+}
+
+// after are the files that match a glob in the merge result of a pull request.
+func (g *gathering) after(ctx context.Context, repo coupling.Repo, p forge.Pull, tip, glob string) map[string]versionscan.Fact[versionscan.File] {
+	commit, files := g.mergeResult(ctx, repo, p, tip, glob)
 	if commit != "" {
-		return g.site(ctx, repo, commit, gate)
+		return g.ask(repo).Matching(ctx, commit, glob)
 	}
-	return g.find(gate, files)
+	return files
 }
 
 // current reports whether GitHub's test merge of a pull request is of its head into this tip of its base.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -275,8 +276,10 @@ func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 		}
 	}
 	if f.Base == repo.Default && slices.ContainsFunc(pol.Gates, func(gate rules.Gate) bool {
-		base, _ := versionscan.GlobBase(gate.Find.Path)
-		return base == "" || !unchanged(repo, f, base)
+		return slices.ContainsFunc(places(gate), func(glob string) bool {
+			base, _ := versionscan.GlobBase(glob)
+			return base == "" || !unchanged(repo, f, base)
+		})
 	}) {
 		out.Touches = true
 		if v, err := r.foreign(ctx, p, pol, f, repo); err != nil {
@@ -343,13 +346,16 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	}
 	file := files[policyPath]
 	base := g.ask(p.Repo).Files(ctx, repo.Tip, []string{policyPath})[policyPath]
-	if file.Unknown() || base.Unknown() || file.State == base.State && file.Value == base.Value {
+	if g.isOutage() || file.State == base.State && file.Value == base.Value {
 		return nil, nil
 	}
 	none := repoDoc{}.rules()
 	proposed, problems := &none, []policy.Problem(nil)
-	if file.Known() { // else the file goes
+	switch {
+	case file.Known():
 		proposed, problems = policy.Parse(p.Repo, []byte(file.Value.Text))
+	case file.Unknown(): // a link, no text, too large
+		problems = []policy.Problem{{Line: 1, Column: 1, Message: "the file cannot be read: " + file.Why}}
 	}
 	if len(problems) == 0 {
 		preview, err := r.preview(ctx, p.Repo, *proposed)
@@ -469,24 +475,32 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 		}
 	}
 	quick := &gathering{r: r, home: p.Repo, policy: pol}
-	sites := map[string]rules.Site{}
+	edits := map[string]rules.Edit{}
 	for _, gate := range pol.Gates {
 		if own[gate.ID] || f.Base != repo.Default {
 			continue
 		}
-		if site := quick.merged(ctx, p.Repo, f, repo.Tip, gate); !same(site, quick.site(ctx, p.Repo, repo.Tip, gate)) {
-			sites[gate.ID] = site
+		e := rules.Edit{Site: quick.merged(ctx, p.Repo, f, repo.Tip, gate)}
+		e.Changed = !same(e.Site, quick.site(ctx, p.Repo, repo.Tip, gate))
+		touched := false
+		if gate.Relation == rules.RemovedIn && gate.Evidence != nil {
+			after := quick.after(ctx, p.Repo, f, repo.Tip, gate.Evidence.Path)
+			touched = !maps.Equal(after, quick.ask(p.Repo).Matching(ctx, repo.Tip, gate.Evidence.Path))
+			e.Holds = gate.Evidence.Holds(after)
+		}
+		if e.Changed || touched {
+			edits[gate.ID] = e
 		}
 	}
 	if quick.isOutage() {
 		return nil, quick.outage
 	}
-	if len(sites) == 0 {
+	if len(edits) == 0 {
 		return nil, nil
 	}
 	var using []coupling.Coupling
 	for _, c := range all {
-		if c.End == nil && slices.ContainsFunc(c.Gates, func(u coupling.GateUse) bool { _, hit := sites[u.Gate]; return hit }) {
+		if c.End == nil && slices.ContainsFunc(c.Gates, func(u coupling.GateUse) bool { _, hit := edits[u.Gate]; return hit }) {
 			using = append(using, c)
 		}
 	}
@@ -500,13 +514,13 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 	if err := r.lapse(ctx, &s, g); err != nil {
 		return nil, err
 	}
-	for id := range sites {
+	for id := range edits {
 		for name, base := range s.Repos[p.Repo].Bases {
 			delete(base.Gates[id].Owners, p)
 			s.Repos[p.Repo].Bases[name] = base
 		}
 	}
-	v := rules.Foreign(pol, s, p, sites)
+	v := rules.Foreign(pol, s, p, edits)
 	return &v, nil
 }
 

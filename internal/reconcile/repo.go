@@ -252,11 +252,21 @@ const maxWatched = 20
 func lookedAt(p rules.Policy) []string {
 	out := []string{policyPath}
 	for _, g := range p.Gates {
-		if base, _ := versionscan.GlobBase(g.Find.Path); base != "" && !slices.Contains(out, base) {
-			out = append(out, base)
+		for _, glob := range places(g) {
+			if base, _ := versionscan.GlobBase(glob); base != "" && !slices.Contains(out, base) {
+				out = append(out, base)
+			}
 		}
 	}
 	return out
+}
+
+// places are where a pull request that is in no coupling may do something about a gate: who touches a thing that is due to go hears of it.
+func places(g rules.Gate) []string {
+	if g.Relation == rules.RemovedIn && g.Evidence != nil {
+		return []string{g.Find.Path, g.Evidence.Path}
+	}
+	return []string{g.Find.Path}
 }
 
 // request asks for what couplings depend on in a repository under a policy: its own, unless another is tried out.

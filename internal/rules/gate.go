@@ -416,18 +416,37 @@ func (j *judge) conflict(g Gate, facts GateFacts, owners []*row) *Reason {
 	return &Reason{Code: GateConflict, Gate: g.ID, Pulls: pulls, Value: first, Other: other}
 }
 
-// Foreign judges a pull request that is no member and changes registered gates: sites are the gates in its merge
-// result. It blocks when the new value is wrong or when an open member owns the gate, else it warns, so that a
-// landed gate can be mended.
-func Foreign(p Policy, s Snapshot, pull coupling.Pull, sites map[string]Site) Verdict {
+// Edit is what a pull request that is no member does about a gate.
+type Edit struct {
+	Site    Site                   // the gate in its merge result
+	Changed bool                   // it is another gate than the branch's
+	Holds   versionscan.Fact[bool] // the evidence of a removed-in gate in its merge result
+}
+
+// Foreign judges a pull request that is no member and changes registered gates, or what the evidence of a removed-in gate looks at. It
+// blocks when the new value is wrong or when an open member owns the gate, else it warns, so that a landed gate can be mended.
+func Foreign(p Policy, s Snapshot, pull coupling.Pull, edits map[string]Edit) Verdict {
 	var found []finding
+	a := newArithmetic(s)
 	branch := s.Pulls[pull].Value.Base
 	for _, g := range p.Gates {
-		site, changed := sites[g.ID]
-		if !changed {
+		edit, touched := edits[g.ID]
+		if !touched {
 			continue
 		}
-		facts := s.Repos[pull.Repo].Bases[branch].Gates[g.ID]
+		site, facts := edit.Site, s.Repos[pull.Repo].Bases[branch].Gates[g.ID]
+		if g.Relation == RemovedIn {
+			q := a.ask(g, facts, pull.Repo, branch)
+			q.Holds = edit.Holds
+			for _, w := range g.Hold(site, q).Warnings {
+				if w.Code == RemovalDue {
+					found = append(found, finding{warning, w})
+				}
+			}
+		}
+		if !edit.Changed {
+			continue
+		}
 		level, reason := warning, Reason{Code: GateForeignEdit, Gate: g.ID, Path: g.Find.Path}
 		if f := site.Found; f.Known() {
 			reason.Path, reason.Line, reason.Name, reason.Value = f.Value.Path, f.Value.Line, f.Value.Name, f.Value.Value.String()
@@ -439,7 +458,7 @@ func Foreign(p Policy, s Snapshot, pull coupling.Pull, sites map[string]Site) Ve
 				continue
 			}
 			used = true
-			j := judge{policy: p, s: s, arithmetic: newArithmetic(s), c: c}
+			j := judge{policy: p, s: s, arithmetic: a, c: c}
 			j.load()
 			reason.Coupling = c.Key()
 			for k := range j.rows {
@@ -452,7 +471,6 @@ func Foreign(p Policy, s Snapshot, pull coupling.Pull, sites map[string]Site) Ve
 			level = max2(level, foreignLevel(&reason, g.Hold(site, j.question(g, facts, subject))))
 		}
 		if !used && g.Evidence != nil {
-			a := newArithmetic(s)
 			level = max2(level, foreignLevel(&reason, g.Hold(site, a.ask(g, facts, pull.Repo, branch))))
 		}
 		found = append(found, finding{level, reason})
