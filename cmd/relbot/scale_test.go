@@ -50,8 +50,6 @@ const (
 	perGate = 10  // couplings of which one has a gate
 )
 
-func (s size) homes() int { return (s.couplings + perHome - 1) / perHome }
-
 func repoName(i int) coupling.Repo { return coupling.Repo(fmt.Sprintf("acme/r%d", i)) }
 
 // gateText is a file with a gate that names a minor release.

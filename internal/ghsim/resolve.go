@@ -185,7 +185,7 @@ func (k checkValue) field(_ *execution, name string, _ arguments) (any, error) {
 	case "externalId":
 		return orNull(k.ExternalID), nil
 	case "checkSuite":
-		return suiteValue{k.check}, nil
+		return suiteValue(k), nil
 	}
 	return nil, unresolved(k, name)
 }

@@ -1020,7 +1020,8 @@ var (
 // line.
 func Claims(path, text string, at []int) map[int][]Claim {
 	out := map[int][]Claim{}
-	if !slices.ContainsFunc(at, func(line int) bool { return distance.MatchString(around(text, line)) }) {
+	at = slices.Compact(slices.Sorted(slices.Values(at)))
+	if !mayClaim(text, at) {
 		return out
 	}
 	s := parseSource(path, text)
@@ -1032,23 +1033,29 @@ func Claims(path, text string, at []int) map[int][]Claim {
 	return out
 }
 
-// around is the text that a claim at a line may stand in, and some more.
-func around(text string, line int) string {
-	from, to := 0, len(text)
-	for n := 1; n <= line; n++ {
-		i := strings.IndexByte(text[from:], '\n')
-		if n == line || i < 0 {
-			if i >= 0 {
-				to = from + i
+// mayClaim reports whether there is talk of a distance on some lines, given in order, or in the prose above one.
+func mayClaim(text string, at []int) bool {
+	line, start := 1, 0
+	for _, n := range at {
+		for ; line < n; line++ {
+			i := strings.IndexByte(text[start:], '\n')
+			if i < 0 {
+				return false
 			}
-			break
+			start += i + 1
 		}
-		from += i + 1
+		from, to := start, len(text)
+		if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
+			to = start + i
+		}
+		for k := 0; k < maxProse && from > 0; k++ {
+			from = strings.LastIndexByte(text[:from-1], '\n') + 1
+		}
+		if distance.MatchString(text[from:to]) {
+			return true
+		}
 	}
-	for n := 0; n < maxProse && from > 0; n++ {
-		from = strings.LastIndexByte(text[:from-1], '\n') + 1
-	}
-	return text[from:to]
+	return false
 }
 
 func (s *source) claims(line int) []Claim {
