@@ -97,6 +97,7 @@ type Pull struct {
 	State     string // "open", "closed" or "merged"
 	Draft     bool
 	Base      string // branch
+	BaseGone  bool   // that branch was deleted
 	Head      string // commit
 	HeadRef   string
 	Fork      bool

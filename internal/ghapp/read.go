@@ -590,7 +590,7 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 // pullFields asks for a pull request, and for what stands at some paths of its head and of its test merge.
 func pullFields(v *variables, watched []string) string {
 	files := fileFields(v, watched)
-	return `databaseId id number title body url state merged isDraft author { login __typename } baseRefName headRefName headRefOid isCrossRepository
+	return `databaseId id number title body url state merged isDraft author { login __typename } baseRef { name } baseRefName headRefName headRefOid isCrossRepository
 mergeCommit { oid } mergedAt mergedBy { login } createdAt closedAt updatedAt
 potentialMergeCommit { oid parents(first: 2) { nodes { oid } }` + files + ` } commits(last: 1) { nodes { commit { oid tree { oid }` + files + ` } } }`
 }
@@ -608,6 +608,9 @@ type pullNode struct {
 		Login    string `json:"login"`
 		Typename string `json:"__typename"`
 	} `json:"author"`
+	BaseRef *struct {
+		Name string `json:"name"`
+	} `json:"baseRef"`
 	BaseRefName       string `json:"baseRefName"`
 	HeadRefName       string `json:"headRefName"`
 	HeadRefOID        string `json:"headRefOid"`
@@ -661,7 +664,7 @@ func (n *headNode) UnmarshalJSON(text []byte) error {
 func (a *App) pull(n pullNode, repo coupling.Repo, private bool, watched []string) forge.Pull {
 	p := forge.Pull{
 		ID: n.DatabaseID, NodeID: n.ID, Pull: coupling.Pull{Repo: repo, Number: n.Number}, Title: n.Title, Body: n.Body, URL: n.URL,
-		State: strings.ToLower(n.State), Draft: n.IsDraft, Base: n.BaseRefName, Head: n.HeadRefOID, HeadRef: n.HeadRefName,
+		State: strings.ToLower(n.State), Draft: n.IsDraft, Base: n.BaseRefName, BaseGone: n.BaseRef == nil, Head: n.HeadRefOID, HeadRef: n.HeadRefName,
 		Fork: n.IsCrossRepository, Private: private, CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}
 	if n.Author != nil {

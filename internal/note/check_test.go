@@ -145,6 +145,10 @@ func TestCheckTexts(t *testing.T) {
 		Annotations: []forge.Annotation{{Path: ".github/relbot.yml", Line: 3, Level: "failure", Title: "policy-invalid", Message: "unknown key"}},
 	}
 	golden(t, "check/policy.md", shown(Check(extra)))
+	cutOff := rules.Reason{Code: rules.MemberClosed, About: pr(2), Value: "topic", Want: "main"}
+	golden(t, "check/closed-by-a-deleted-branch.md", shown(Check(CheckInput{
+		Pull: pr(3), Verdict: rules.Verdict{Level: rules.Block, Reasons: []rules.Reason{cutOff}}, Judgements: []rules.Judgement{landing()},
+	})))
 	elsewhere := rules.Reason{Code: rules.MemberMissing, About: pr(2), Commit: "1f0c2a9b7d11", Value: "next", Want: "main"}
 	golden(t, "check/merged-elsewhere.md", shown(Check(CheckInput{
 		Pull: pr(3), Verdict: rules.Verdict{Level: rules.Block, Reasons: []rules.Reason{elsewhere}}, Judgements: []rules.Judgement{landing()},

@@ -365,6 +365,9 @@ var sentences = []words{
 		short: func(v voice, r rules.Reason) string { return v.pull(r.About) + " was closed unmerged" },
 		sentence: func(v voice, r rules.Reason) string {
 			s := v.pull(r.About) + " was closed without being merged, and has no successor"
+			if r.Value != "" {
+				s += "; its base branch " + v.code(r.Value) + " was deleted, by which GitHub closes a pull request"
+			}
 			if len(r.Pulls) > 0 {
 				s += "; " + v.pulls(r.Pulls) + " names it as closed and may be meant to replace it"
 			}
@@ -378,8 +381,18 @@ var sentences = []words{
 			if v.hidden[r.About] {
 				p = "#M"
 			}
-			s := fmt.Sprintf("Reopen it, name its successor with %s, or take it out: in the policy where that declares it, else with %s.",
-				v.code("/relbot replace "+p+" with "+with), v.code("/relbot unlink "+p+" because TEXT"))
+			reopen := "Reopen " + v.pull(r.About)
+			if r.Value != "" {
+				reopen = fmt.Sprintf("Restore the branch %s, reopen %s", v.code(r.Value), v.pull(r.About))
+				if r.Want != "" && r.Want != r.Value {
+					reopen += " and retarget it to " + v.code(r.Want)
+				}
+				reopen += "; or"
+			} else {
+				reopen += ","
+			}
+			s := fmt.Sprintf("%s name its successor with %s, or take it out: in the policy where that declares it, else with %s.",
+				reopen, v.code("/relbot replace "+p+" with "+with), v.code("/relbot unlink "+p+" because TEXT"))
 			if len(r.Pulls) > 0 {
 				s += " If " + with + " does the work of the whole coupling: " + v.code("/relbot supersede by "+with) + "."
 			}

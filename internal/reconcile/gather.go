@@ -443,7 +443,7 @@ func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Reposi
 	}
 	f := g.landedThoughClosed(ctx, p, fact.Value, repo, couplings)
 	out := rules.Pull{
-		Title: f.Title, Author: f.Author, State: f.State, Draft: f.Draft, Base: f.Base, Head: f.Head, Fork: f.Fork,
+		Title: f.Title, Author: f.Author, State: f.State, Draft: f.Draft, Base: f.Base, BaseGone: f.BaseGone, Head: f.Head, Fork: f.Fork,
 		Private: f.Private, URL: f.URL, Merge: f.Merge, MergedAt: f.MergedAt, MergedBy: f.MergedBy, ClosedAt: f.ClosedAt,
 	}
 	if f.State == "closed" {

@@ -228,6 +228,9 @@ func (j *judge) members() {
 		case r.closed():
 			about.Code = MemberClosed
 			about.Pulls = nonZero(r.fact.Value.MentionedBy)
+			if r.fact.Value.BaseGone {
+				about.Value, about.Want = r.fact.Value.Base, j.base(r.Pull.Repo)
+			}
 			j.everyOpen(Block, about)
 		case r.merged():
 			j.landing(r)

@@ -65,6 +65,7 @@ type Pull struct {
 	State    string // "open", "closed" or "merged"
 	Draft    bool
 	Base     string // branch; for a native stack, the stack's base
+	BaseGone bool   // that branch was deleted, by which GitHub closes what was to merge there
 	Head     string // commit
 	Fork     bool
 	Private  bool
