@@ -123,11 +123,11 @@ func (d *Dashboard) sweep(ctx context.Context, now time.Time) error {
 func (d *Dashboard) session(r *http.Request) (*session, error) {
 	c, err := r.Cookie(d.cookie("session"))
 	if err != nil {
-		return nil, nil //nolint:nilerr // no cookie is no session
+		return nil, nil // no cookie is no session
 	}
 	id, err := base64.RawURLEncoding.Strict().DecodeString(c.Value)
 	if err != nil || len(id) != idBytes {
-		return nil, nil //nolint:nilerr // nor is one that was never given
+		return nil, nil // nor is one that was never given
 	}
 	key := sessionKey(id)
 	doc, err := d.o.Store.Get(r.Context(), docSession, key)
@@ -141,7 +141,7 @@ func (d *Dashboard) session(r *http.Request) (*session, error) {
 	plain, err := sealer(id).Open(nil, nil, at.Sealed, bound(key, at.Expires))
 	var s sealedSession
 	if err != nil || json.Unmarshal(plain, &s) != nil {
-		return nil, nil //nolint:nilerr // somebody wrote into the database
+		return nil, nil // somebody wrote into the database
 	}
 	return &session{key, s.Login, s.Token}, nil
 }
