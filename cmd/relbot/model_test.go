@@ -301,7 +301,8 @@ func (m *modelRun) move(ctx context.Context, v move) error {
 		m.burst--
 		m.w.Act(ctx, a)
 	} else {
-		m.w.Step(ctx, scenario.Step{Do: []scenario.Action{a}})
+		// Nobody acts faster than this, and GitHub takes some 160 checks a minute of one installation; the rest would wait.
+		m.w.Step(ctx, scenario.Step{Do: []scenario.Action{a, {Verb: "advance", Duration: 15 * time.Second}}})
 	}
 	if a.Verb != "merge" {
 		return nil
