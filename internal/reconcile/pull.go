@@ -340,11 +340,7 @@ func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
 // policyChange holds a pull request's policy file against the parser, when it changes it: problems block it and are
 // annotated on their lines; a good one is previewed.
 func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo repoDoc, out *look) (*rules.Verdict, error) {
-	commit, files := g.mergeResult(ctx, p.Repo, f, repo.Tip, policyPath)
-	if commit != "" {
-		files = g.ask(p.Repo).Files(ctx, commit, []string{policyPath})
-	}
-	file := files[policyPath]
+	file := g.after(ctx, p.Repo, f, repo.Tip, policyPath)[policyPath]
 	base := g.ask(p.Repo).Files(ctx, repo.Tip, []string{policyPath})[policyPath]
 	if g.isOutage() || file.State == base.State && file.Value == base.Value {
 		return nil, nil
