@@ -58,6 +58,13 @@ func (g *GitHub) ClearFaults() {
 	g.faults = nil
 }
 
+// FailsForever reports whether there are faults, and all of them strike without end.
+func (g *GitHub) FailsForever() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.faults) > 0 && !slices.ContainsFunc(g.faults, func(f *fault) bool { return f.left > 0 })
+}
+
 // strike finds the fault that a call meets, and uses it up.
 func (g *GitHub) strike(c *call) *Fault {
 	for i, f := range g.faults {

@@ -52,7 +52,7 @@ const (
 	DefaultBatch = 100
 	firstRetry   = 5 * time.Second
 	lastRetry    = 5 * time.Minute
-	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries
+	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries; an outage is waited for without end
 )
 
 func (r *Runner) lease() time.Duration {
@@ -172,10 +172,12 @@ func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome, took ti
 	outcome = "retry"
 	wait := backoff(c)
 	var after retryAfter
-	if errors.As(o.Err, &after) && after.RetryAfter() > wait {
+	outage := errors.As(o.Err, &after)
+	if outage && after.RetryAfter() > wait {
 		wait = after.RetryAfter()
 	}
-	stuck := !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter
+	// Only what fails by itself is given up: when an outage ends, however late, everything goes on that it held up.
+	stuck := !outage && !errors.Is(o.Err, context.Canceled) && !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter
 	if stuck {
 		outcome = "given-up"
 	}

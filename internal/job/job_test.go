@@ -87,13 +87,19 @@ func next(t *testing.T, s store.Store) time.Time {
 	return n
 }
 
-// TestPatience holds that failing work waits longer and longer, as long as it is told to, and is given up after four days, where an operator sees it.
+// TestPatience holds that failing work waits longer and longer, as long as it is told to, and is given up after four days, where an operator sees it, unless it waits for
+// the end of an outage.
 func TestPatience(t *testing.T) {
 	s := open(t)
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	begun := now
-	after := time.Duration(0)
-	r := job.Runner{Store: s, Log: slog.New(slog.DiscardHandler), Owner: "me", Handlers: map[string]job.Handler{"k": func(context.Context, []store.Claimed) []job.Outcome { return retry{after}.outcome() }}}
+	after, outage := time.Duration(0), true
+	r := job.Runner{Store: s, Log: slog.New(slog.DiscardHandler), Owner: "me", Handlers: map[string]job.Handler{"k": func(context.Context, []store.Claimed) []job.Outcome {
+		if outage {
+			return retry{after}.outcome()
+		}
+		return []job.Outcome{{Err: errors.New("not ever")}}
+	}}}
 	fail := func() time.Duration {
 		t.Helper()
 		r.Now = at(now)
@@ -113,6 +119,16 @@ func TestPatience(t *testing.T) {
 		t.Errorf("waited %v, was told %v", wait, after)
 	}
 	after = 0
+	for now.Sub(begun) < 6*24*time.Hour {
+		fail()
+	}
+	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs) != 1 || jobs[0].Stuck {
+		t.Fatalf("after six days of an outage: %+v %v", jobs, err)
+	}
+	if err := errors.Join(s.Drop(t.Context(), "k", "1"), s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"})); err != nil {
+		t.Fatal(err)
+	}
+	begun, outage = now, false
 	for !next(t, s).IsZero() {
 		r.Now = at(now)
 		if _, err := r.Drain(t.Context()); err != nil {
@@ -126,7 +142,7 @@ func TestPatience(t *testing.T) {
 		}
 	}
 	jobs, err := s.Jobs(t.Context())
-	if err != nil || len(jobs) != 1 || !jobs[0].Stuck || jobs[0].Error != "not now" {
+	if err != nil || len(jobs) != 1 || !jobs[0].Stuck || jobs[0].Error != "not ever" {
 		t.Fatalf("jobs %+v %v", jobs, err)
 	}
 	if tried := now.Sub(begun); tried < 4*24*time.Hour || tried > 5*24*time.Hour {

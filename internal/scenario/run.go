@@ -29,9 +29,10 @@ type Server interface {
 	Settle(ctx context.Context) error                   // does all work that is due
 	Tick(ctx context.Context, from, to time.Time) error // fires the timers of a span
 	Wake(ctx context.Context) (time.Time, bool)         // when the next timer fires or work becomes due
-	Due(ctx context.Context) (time.Time, bool)          // the same without the timers that only look for what was missed
-	Pending(ctx context.Context) (int, error)           // rows of work that are due or failing
-	Close() error                                       // without any graceful end
+	// Due is the same without the timers that only look for what was missed and, where failing is false, without work that failed.
+	Due(ctx context.Context, failing bool) (time.Time, bool)
+	Pending(ctx context.Context) (int, error) // rows of work that are due or failing
+	Close() error                             // without any graceful end
 }
 
 // Start makes a server.
@@ -79,6 +80,7 @@ type World struct {
 	o        Options
 	now      atomic.Int64 // Unix milliseconds; pages that are open read it too
 	server   Server
+	down     bool // the server is stopped
 	key      []byte
 	database string
 	temp     string
@@ -192,15 +194,13 @@ func (w *World) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.server = s
+	w.server, w.down = s, false
 	return s.Start(ctx)
 }
 
 // Close ends the world.
 func (w *World) Close() {
-	if w.server != nil {
-		w.server.Close()
-	}
+	w.stop()
 	if w.temp != "" {
 		os.RemoveAll(w.temp)
 	}
@@ -208,6 +208,9 @@ func (w *World) Close() {
 
 // send hands a delivery to the server, as GitHub would over the network.
 func (w *World) send(ctx context.Context, d ghsim.Delivery) (int, error) {
+	if w.down {
+		return 0, errors.New("connection refused")
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://relbot/webhook", strings.NewReader(string(d.Body)))
 	if err != nil {
 		return 0, err
@@ -227,8 +230,10 @@ const maxRounds = 200
 func (w *World) settle(ctx context.Context) error {
 	for range maxRounds {
 		sent := w.GitHub.Flush(ctx, w.send)
-		if err := w.server.Settle(ctx); err != nil {
-			return err
+		if !w.down {
+			if err := w.server.Settle(ctx); err != nil {
+				return err
+			}
 		}
 		w.GitHub.SettleGroups()
 		if sent == 0 && w.GitHub.Pending() == 0 {
@@ -242,9 +247,11 @@ func (w *World) settle(ctx context.Context) error {
 }
 
 // Over a quiet time the clock leaps: when a few rounds of timers changed nothing and nobody acts meanwhile, the rounds
-// that follow cannot change anything either until work or a report becomes due.
+// that follow cannot change anything either until work or a report becomes due. Nor can work that failed, when all of it
+// has been tried once more in vain and GitHub fails without end: an outage of days is not tried every few minutes.
 const (
 	quietRounds = 3
+	quietOutage = 15 * time.Minute // longer than any work waits for its next try
 	longestLeap = 24 * time.Hour
 )
 
@@ -255,30 +262,24 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 	}
 	target, quiet, leap := w.Now().Add(d), 0, time.Duration(0)
 	_, written := w.GitHub.Counts()
+	changed := w.Now()
 	for w.Now().Before(target) {
+		next := target
+		if !w.down {
+			next = w.next(ctx, target, leap, !w.GitHub.FailsForever() || w.Now().Sub(changed) < quietOutage)
+		}
 		from := w.Now()
-		next, ok := w.server.Wake(ctx)
-		if !ok || next.After(target) {
-			next = target
-		}
-		if leap > 0 {
-			next = from.Add(min(leap, target.Sub(from)))
-			if due, ok := w.server.Due(ctx); ok && due.After(from) && due.Before(next) {
-				next = due
-			}
-		}
-		if !next.After(from) { // due already, but not done: it fails and comes back later
-			next = from.Add(time.Second)
-		}
 		w.now.Store(next.UnixMilli())
-		if err := w.server.Tick(ctx, from, next); err != nil {
-			return err
+		if !w.down {
+			if err := w.server.Tick(ctx, from, next); err != nil {
+				return err
+			}
 		}
 		if err := w.settle(ctx); err != nil {
 			return err
 		}
 		if _, now := w.GitHub.Counts(); now != written {
-			written, quiet, leap = now, 0, 0
+			written, quiet, leap, changed = now, 0, 0, next
 		} else if quiet++; quiet > quietRounds {
 			leap = min(max(2*leap, time.Hour), longestLeap)
 		}
@@ -286,11 +287,42 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// restart kills the server with half of the deliveries made, and starts it again.
-func (w *World) restart(ctx context.Context, lose bool) error {
+// next is the next moment up to target at which something happens, or after a leap, where the world is so quiet that there may be one.
+func (w *World) next(ctx context.Context, target time.Time, leap time.Duration, failing bool) time.Time {
+	from := w.Now()
+	next, ok := w.server.Wake(ctx)
+	if leap > 0 {
+		next = from.Add(leap)
+		if due, ok := w.server.Due(ctx, failing); ok && due.After(from) && due.Before(next) {
+			next = due
+		}
+	} else if ok && !next.After(from) { // due already, but not done: it fails and comes back later
+		next = from.Add(time.Second)
+	}
+	if !ok || next.After(target) {
+		next = target
+	}
+	return next
+}
+
+// stop kills the server.
+func (w *World) stop() {
+	if w.server != nil && !w.down {
+		w.server.Close()
+		w.down = true
+	}
+}
+
+// kill stops the server with half of the deliveries made: nobody is there to take the rest, and GitHub records them as failed.
+func (w *World) kill(ctx context.Context) {
 	w.GitHub.FlushN(ctx, (w.GitHub.Pending()+1)/2, w.send)
-	w.server.Close()
-	w.GitHub.DropOutbox() // nobody is there to take the rest: GitHub records them as failed
+	w.stop()
+	w.GitHub.DropOutbox()
+}
+
+// restart starts the server again, and kills it before where it runs.
+func (w *World) restart(ctx context.Context, lose bool) error {
+	w.kill(ctx)
 	if lose {
 		if err := w.newDatabase(); err != nil {
 			return err
@@ -384,6 +416,8 @@ func (w *World) do(ctx context.Context, a Action) error {
 		g.ClearFaults()
 	case "advance":
 		return w.advance(ctx, a.Duration)
+	case "stop":
+		w.kill(ctx)
 	case "restart":
 		return w.restart(ctx, a.LoseDatabase)
 	case "install":

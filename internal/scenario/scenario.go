@@ -497,6 +497,7 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 		}},
 		"install": {"repo": inRepo}, "uninstall": {"repo": inRepo}, "suspend": {"repo": inRepo},
 		"rename":  {"repo": inRepo, "to": text(&a.To)},
+		"stop":    {},
 		"restart": {"lose_database": n2bool(&a.LoseDatabase)},
 	}
 }
@@ -509,6 +510,7 @@ func (d *decoder) scalars(a *Action) map[string]func(node) {
 		"webhooks":      func(n node) { n.One(&a.Mode, "on", "off", "held", "reversed", "doubled") },
 		"advance":       func(n node) { a.Duration = duration(n) },
 		"clear_faults":  func(n node) { var v bool; n.Bool(&v) },
+		"stop":          func(n node) { _, _ = n.Text("true") },
 		"restart":       func(n node) { _, _ = n.Text("true") },
 		"policy":        text(&a.Text),
 		"close":         func(n node) { a.Pull = d.pullNode(n) },
@@ -529,7 +531,7 @@ func (d *decoder) action(n node) (Action, bool) {
 	if _, scalar := n.Syntax().(ast.ScalarNode); scalar && !strict.IsNull(n.Syntax()) { // "- restart"
 		v, _ := n.Text("an action")
 		switch v {
-		case "restart", "clear_faults":
+		case "stop", "restart", "clear_faults":
 			a.Verb = v
 			return a, true
 		}

@@ -202,15 +202,32 @@ func (s *Server) Wake(ctx context.Context) (time.Time, bool) {
 	return s.runner.Wake(ctx, s.options.Now())
 }
 
-// Due is when the next work or report becomes due, apart from the timers that only look for what was missed; false when there is
-// none.
-func (s *Server) Due(ctx context.Context) (time.Time, bool) {
+// Due is when the next work or report becomes due, apart from the timers that only look for what was missed and, unless failing is set,
+// apart from work that failed; false when there is none.
+func (s *Server) Due(ctx context.Context, failing bool) (time.Time, bool) {
 	reports, err := s.reports(ctx)
 	if err != nil {
 		return time.Time{}, false
 	}
 	s.runner.Timers = reports
-	return s.runner.Wake(ctx, s.options.Now())
+	now := s.options.Now()
+	if failing {
+		return s.runner.Wake(ctx, now)
+	}
+	jobs, err := s.Jobs(ctx)
+	var due []time.Time
+	for _, j := range jobs {
+		if j.Attempt == 0 && !j.Stuck {
+			due = append(due, j.At)
+		}
+	}
+	for _, t := range reports {
+		due = append(due, t.Next(now))
+	}
+	if err != nil || len(due) == 0 {
+		return time.Time{}, false
+	}
+	return slices.MinFunc(due, time.Time.Compare), true
 }
 
 // Jobs lists work that is not done.
