@@ -142,10 +142,15 @@ func each(do func(context.Context, store.Claimed) error) job.Handler {
 // outcome tells the runner what to do with a row: what GitHub will not answer differently soon is not worth a retry
 // now, since an event or the reconciling timer brings it back.
 func outcome(err error) job.Outcome {
-	if errors.Is(err, forge.ErrSuspended) || errors.Is(err, forge.ErrGone) {
+	if refused(err) {
 		return job.Outcome{}
 	}
 	return job.Outcome{Err: err}
+}
+
+// refused reports whether GitHub does not let relbot do something.
+func refused(err error) bool {
+	return errors.Is(err, forge.ErrSuspended) || errors.Is(err, forge.ErrGone)
 }
 
 // work builds a row.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,10 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	if s.seen.State == "open" && s.seen.Head != "" {
 		asked := s.hint
 		asked.Verify = asked.Verify || r.settling(s.repo)
-		if err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked); err != nil {
+		err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked)
+		if refused(err) {
+			return cmp.Or(r.unshown(ctx, s.pull), err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -46,6 +50,17 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	w := work(KindTell, s.pull.String(), s.pull.String())
 	w.Data, w.At = c.Data, r.Now() // behind all that is due already
 	return r.Store.Enqueue(ctx, w)
+}
+
+// unshown has the reconciling timer look at a pull request again whose check GitHub would not take: a permission may be granted any time, an
+// installation woken up, and no event tells of this pull request then.
+func (r *Reconciler) unshown(ctx context.Context, p coupling.Pull) error {
+	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		changed := d.Basis != ""
+		d.Basis = ""
+		return nil, changed
+	})
+	return err
 }
 
 // tell publishes the note on a pull request.
