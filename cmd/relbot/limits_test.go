@@ -52,3 +52,74 @@ func TestContentLimit(t *testing.T) {
 		t.Errorf("GitHub complains: %s", strings.Join(problems, "; "))
 	}
 }
+
+// TestDemotionInAFlood opens more pull requests at once than GitHub's points of a minute have checks for, and has passes taken back
+// meanwhile, by a release and by a hold: these do not wait. Without gates first checks are GraphQL's, else REST's, which have points of
+// their own.
+func TestDemotionInAFlood(t *testing.T) {
+	for name, gates := range map[string]bool{"rest": true, "graphql": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policy, hold := "version: 1\nreleases: {dev_version: [{path: VERSION, pattern: \"(?P<version>\\\\S+)\"}], tags: \"v{version}\"}\n", `
+couplings:
+  cut: {members: {landed: {pr: 1}, open: {pr: 2}}}
+  held: {members: {a: {pr: 3}, b: {pr: 4}}}
+`
+			if gates {
+				policy += "gates: {uid: {find: {path: gate.rs, symbol: \"V\\\\d+_\\\\d+_\\\\d+\"}}}\n"
+			}
+			pull := func(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", Number: n} }
+			open := func(n int) scenario.Action {
+				return scenario.Action{Verb: "open", Pull: pull(n), By: "ann", Title: text("T"), Files: map[string]*string{fmt.Sprint("f", n): text("1")}}
+			}
+			s := &scenario.Scenario{Title: "flood", Repo: "acme/app", Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
+				Name: "acme/app", Policy: policy + hold, Files: map[string]string{"VERSION": "1.2.0-dev", "gate.rs": "\n"}, Permissions: map[string]string{"ann": "write"},
+				Tags: []scenario.Tag{{Name: "v1.0.0"}, {Name: "v1.1.0"}},
+			}}}
+			w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			w.Step(t.Context(), scenario.Step{Do: []scenario.Action{open(1), open(2), open(3), open(4)}})
+			r := w.Step(t.Context(), scenario.Step{Do: []scenario.Action{{Verb: "merge", Pull: pull(1), By: "ann"}, {Verb: "advance", Duration: 2 * time.Minute}}})
+			for _, n := range []string{"#2", "#3", "#4"} {
+				if r.Checks[n].Verdict != "pass" {
+					t.Fatalf("%s before the flood: %+v", n, r.Checks[n])
+				}
+			}
+			const flood = 600
+			var burst scenario.Step
+			for n := range flood {
+				burst.Do = append(burst.Do, open(10+n))
+			}
+			r = w.Step(t.Context(), burst)
+			posted := 0
+			for n := range flood {
+				if r.Checks[fmt.Sprint("#", 10+n)].Verdict != "" {
+					posted++
+				}
+			}
+			if posted == 0 || posted == flood {
+				t.Fatalf("%d of %d have a check: that is no flood", posted, flood)
+			}
+			r = w.Step(t.Context(), scenario.Step{Do: []scenario.Action{
+				{Verb: "tag", Repo: "acme/app", Name: "v1.2.0"}, {Verb: "comment", Pull: pull(3), By: "ann", Body: text("/relbot hold")},
+			}})
+			for n, reason := range map[string]string{"#2": "release-split", "#3": "on-hold", "#4": "on-hold"} {
+				if c := r.Checks[n]; c.Verdict != "block" || len(c.Reasons) != 1 || c.Reasons[0] != reason {
+					t.Errorf("%s in the flood: %+v, want it blocked by %s", n, c, reason)
+				}
+			}
+			r = w.Step(t.Context(), scenario.Step{Do: []scenario.Action{{Verb: "advance", Duration: 10 * time.Minute}}})
+			for n := range flood {
+				if c := r.Checks[fmt.Sprint("#", 10+n)]; c.Verdict != "pass" {
+					t.Fatalf("#%d after the flood: %+v", 10+n, c)
+				}
+			}
+			if problems := w.GitHub.Problems(); len(problems) > 0 {
+				t.Errorf("GitHub complains: %s", strings.Join(problems, "; "))
+			}
+		})
+	}
+}

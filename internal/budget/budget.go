@@ -2,11 +2,12 @@
 //
 // GitHub counts by installation: calls an hour (it tells how many are left), points a minute, calls at once, new comments and issues, and
 // for those who go on regardless it has worse. So a call is asked for here first, and one that has to wait is told for how long; the
-// work queue does the waiting. What is left near the end of a budget belongs to what blocks merges: checks and what they need first, notes
-// second, the report last.
+// work queue does the waiting. What is left near the end of a budget belongs to what keeps a wrong merge from happening: demotions first, which
+// take a pass back, with the reads that find out; then checks and what they need, notes, and the report last. A commit without a check
+// cannot be merged meanwhile, one with a pass that is no longer true can.
 //
-// Those who wait are given moments one behind the other, as far apart as the limit makes them. Told the same moment they would all come
-// at once, all but a few in vain, again and again.
+// Those who wait are given moments one behind the other, as far apart as the limit makes them, each rank in a line of its own. Told the same
+// moment they would all come at once, all but a few in vain, again and again.
 //
 // A GitHub that tells no limits has none (an Enterprise Server as it is delivered), and nothing is held back there but new comments and
 // issues. Each process counts for itself; what several use together shows in what GitHub says is left. Asking GitHub for the limits was
@@ -28,7 +29,8 @@ type Rank int
 
 // The ranks.
 const (
-	Checks Rank = iota
+	Demotions Rank = iota - 1
+	Checks         // the zero value
 	Notes
 	Report
 )
@@ -76,8 +78,8 @@ const (
 
 // What a rank may use: of the points of a minute, and of the calls of an hour.
 var (
-	sharePoints = map[Rank]float64{Checks: 1, Notes: 0.5, Report: 0.3}
-	shareHour   = map[Rank]float64{Checks: 1, Notes: 0.9, Report: 0.75}
+	sharePoints = map[Rank]float64{Demotions: 1, Checks: 0.9, Notes: 0.5, Report: 0.3}
+	shareHour   = map[Rank]float64{Demotions: 1, Checks: 0.98, Notes: 0.9, Report: 0.75}
 )
 
 // Why a call waits.
@@ -100,8 +102,14 @@ type account struct {
 	points  map[Resource][]spent // of the last minute, oldest first
 	content []time.Time          // of the last hour, oldest first
 	paused  time.Time
-	turns   map[error]time.Time // the last moment that was given to somebody who waits, by why
+	turns   map[line]time.Time // the last moment that was given to somebody who waits
 	atOnce  chan struct{}
+}
+
+// line is where those of a rank wait for the same reason.
+type line struct {
+	why  error
+	rank Rank
 }
 
 // hour is GitHub's own count.
@@ -121,20 +129,20 @@ func (b *Budget) account(id int64) *account {
 	}
 	a := b.accounts[id]
 	if a == nil {
-		a = &account{hour: map[Resource]*hour{}, points: map[Resource][]spent{}, turns: map[error]time.Time{}, atOnce: make(chan struct{}, MaxAtOnce)}
+		a = &account{hour: map[Resource]*hour{}, points: map[Resource][]spent{}, turns: map[line]time.Time{}, atOnce: make(chan struct{}, MaxAtOnce)}
 		b.accounts[id] = a
 	}
 	return a
 }
 
-// wait gives the next turn of those who wait for the same reason: at the earliest after least, and every behind the one before.
-func (a *account) wait(why error, now time.Time, least, every time.Duration) (time.Duration, error) {
+// wait gives the next turn in a line: at the earliest after least, and every behind the one before.
+func (a *account) wait(l line, now time.Time, least, every time.Duration) (time.Duration, error) {
 	turn := now.Add(least)
-	if last := a.turns[why]; last.Add(every).After(turn) {
+	if last := a.turns[l]; last.Add(every).After(turn) {
 		turn = last.Add(every)
 	}
-	a.turns[why] = turn
-	return turn.Sub(now), why
+	a.turns[l] = turn
+	return turn.Sub(now), l.why
 }
 
 // Take asks for a call. It returns 0 and counts the call, or says for how long it has to wait and why.
@@ -143,14 +151,14 @@ func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Ti
 	defer b.mu.Unlock()
 	a := b.account(id)
 	if a.paused.After(now) {
-		return a.wait(ErrPaused, now, a.paused.Sub(now), 0)
+		return a.wait(line{ErrPaused, rank}, now, a.paused.Sub(now), 0)
 	}
 	h := a.hour[res]
 	if h == nil {
 		return 0, nil // nothing is known of a limit
 	}
 	if h.reset.After(now) && float64(h.left) <= float64(h.limit)*(1-shareHour[rank]) {
-		return a.wait(ErrHour, now, h.reset.Sub(now), time.Hour/time.Duration(max(h.limit, 1)))
+		return a.wait(line{ErrHour, rank}, now, h.reset.Sub(now), time.Hour/time.Duration(max(h.limit, 1)))
 	}
 	used, minute := 0, slices.DeleteFunc(a.points[res], func(s spent) bool { return now.Sub(s.at) >= time.Minute })
 	for _, s := range minute {
@@ -165,7 +173,7 @@ func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Ti
 				break
 			}
 		}
-		return a.wait(ErrPoints, now, least, time.Minute*time.Duration(points)/time.Duration(may))
+		return a.wait(line{ErrPoints, rank}, now, least, time.Minute*time.Duration(points)/time.Duration(may))
 	}
 	a.points[res] = append(minute, spent{now, points})
 	h.left--
@@ -180,11 +188,11 @@ func (b *Budget) TakeContent(id int64, now time.Time) (time.Duration, error) {
 	a.content = slices.DeleteFunc(a.content, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
 	n := len(a.content)
 	if n >= contentHour {
-		return a.wait(ErrContent, now, time.Hour-now.Sub(a.content[n-contentHour]), time.Hour/contentHour)
+		return a.wait(line{ErrContent, Notes}, now, time.Hour-now.Sub(a.content[n-contentHour]), time.Hour/contentHour)
 	}
 	if n >= contentMinute {
 		if least := time.Minute - now.Sub(a.content[n-contentMinute]); least > 0 {
-			return a.wait(ErrContent, now, least, time.Minute/contentMinute)
+			return a.wait(line{ErrContent, Notes}, now, least, time.Minute/contentMinute)
 		}
 	}
 	a.content = append(a.content, now)

@@ -171,13 +171,13 @@ func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) b
 
 // Check makes a commit show a check. It reports whether anything was written.
 func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
-	return p.check(ctx, repo, run, o, func(run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) })
+	return p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) })
 }
 
 // Look is Check for a commit that has none yet, and tells which blob stands at a path of it; told is false when nothing was written or
 // GitHub did not tell.
 func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (blob string, told bool, err error) {
-	_, err = p.check(ctx, repo, run, o, func(run forge.CheckRun) (id int64, err error) {
+	_, err = p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (id int64, err error) {
 		if run.ID != 0 {
 			return p.GitHub.PutCheck(ctx, repo, run)
 		}
@@ -187,7 +187,7 @@ func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.Chec
 	return blob, told, err
 }
 
-func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(forge.CheckRun) (int64, error)) (bool, error) {
+func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(context.Context, forge.CheckRun) (int64, error)) (bool, error) {
 	hash := o.hash(run)
 	key := checkKey(repo, run.Head)
 	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
@@ -196,6 +196,9 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 	}
 	if !p.Differs(posted, run, o) {
 		return false, nil
+	}
+	if posted.Level == "pass" && o.Level != "pass" {
+		ctx = budget.With(ctx, budget.Demotions)
 	}
 	run.ExternalID = "relbot:" + hash
 	if o.As == "status" {
@@ -216,10 +219,10 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
-		id, err := write(run)
+		id, err := write(ctx, run)
 		if errors.Is(err, forge.ErrGone) && run.ID != 0 { // archived or deleted by GitHub
 			run.ID = 0
-			id, err = write(run)
+			id, err = write(ctx, run)
 		}
 		if err != nil {
 			return false, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
@@ -231,7 +232,7 @@ func (s *session) permitted(ctx context.Context, cmd command.Command, need strin
 		return true, nil
 	}
 	for _, repo := range repos {
-		role, err := s.r.GitHub.Permission(ctx, repo, s.hint.Author)
+		role, err := s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.hint.Author) // a hold must not wait for other people's checks
 		if err != nil && transient(err) {
 			return false, err
 		}

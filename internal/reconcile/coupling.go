@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/note"
@@ -44,7 +45,7 @@ func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupl
 // couplings judges a batch of couplings of one home from one set of reads.
 func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []job.Outcome {
 	out := make([]job.Outcome, len(claimed))
-	err := r.judge(ctx, claimed)
+	err := r.judge(budget.With(ctx, budget.Demotions), claimed) // what it finds may take a pass back
 	for i := range out {
 		out[i] = outcome(err)
 	}

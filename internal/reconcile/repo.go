@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/policy"
@@ -169,7 +170,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
 	for range 2 {
-		surveys, _, err := r.GitHub.Read(ctx, forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
+		surveys, _, err := r.GitHub.Read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
 		if err != nil {
 			return err
 		}
