@@ -73,6 +73,20 @@ var Documents = map[string]func() any{
 	docOnce:  func() any { return new(once) },
 }
 
+// Settled reports whether a note that was said farewell to, or a comment that is made once, is done with: nothing is left to be written for it.
+func Settled(d store.Document) bool {
+	switch d.Kind {
+	case docNote:
+		var n Noted
+		err := json.Unmarshal(d.Body, &n)
+		return err == nil && (n.Closed || n.ID == 0) && n.Intent == "" && len(n.Minimize)+len(n.Banner) == 0
+	case docOnce:
+		var o once
+		return json.Unmarshal(d.Body, &o) == nil && o.ID != 0
+	}
+	return false
+}
+
 // Publisher writes.
 type Publisher struct {
 	GitHub GitHub

@@ -78,6 +78,14 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done {
 		return err
 	} else if rev == 0 {
+		done, err := s.before(ctx)
+		if err != nil {
+			return err
+		}
+		if d.Done = done; done {
+			_, err := update(ctx, r, docComment, c.Key, func(kept *commentDoc) ([]store.Work, bool) { *kept = d; return nil, true })
+			return err
+		}
 		if err := s.execute(ctx, c.Key, &d); err != nil {
 			return err
 		}
@@ -86,7 +94,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	if !d.Done && len(d.Replies) > 0 {
 		key := s.key()
 		body := note.Reply(key, d.Replies)
-		if err := r.Publish.Once(ctx, p, string(p.Repo)+" "+key, note.ReplyMarker(key), body, r.settling(repo)); err != nil {
+		if err := r.Publish.Once(ctx, p, replyTo(p.Repo, fmt.Sprint(s.hint.ID)), note.ReplyMarker(key), body, r.settling(repo)); err != nil {
 			return err
 		}
 	}
@@ -153,8 +161,20 @@ func (s *session) answered(ctx context.Context) (string, error) {
 	return said.String(), nil
 }
 
+// before reports whether a comment that is so old that it may be forgotten was acknowledged.
+func (s *session) before(ctx context.Context) (bool, error) {
+	if s.hint.Replay || s.r.Now().Sub(s.hint.Created) < memory-retention {
+		return false, nil
+	}
+	acks, err := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.hint.ID)
+	return len(acks) > 0, err
+}
+
 // key marks the reply to the comment.
 func (s *session) key() string { return fmt.Sprintf("comment %d", s.hint.ID) }
+
+// replyTo is under which it is remembered that a comment was replied to.
+func replyTo(repo coupling.Repo, id string) string { return string(repo) + " comment " + id }
 
 // unread puts a comment off until its repository was read: without the policy a command would be refused that is none to refuse.
 func (r *Reconciler) unread(ctx context.Context, c store.Claimed, read store.Work) error {

@@ -129,6 +129,8 @@ type pullDoc struct {
 	Private bool      `json:"private,omitempty"`
 	Updated time.Time `json:"updated"`
 	Recheck int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
+	// Returned: it was open before, as far as is known, so that a check that nothing is remembered of may stand on its head.
+	Returned bool `json:"returned,omitempty"`
 	// Proposals of the body, and near misses, are texts for the check; they are computed again when Basis differs.
 	Basis      string   `json:"basis,omitempty"`
 	Proposals  []string `json:"proposals,omitempty"`

@@ -114,6 +114,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		}
 	}
 	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
+	found.Returned = returned(hint, seen)
 	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
 		if !transient(err) {
 			return err
@@ -154,6 +155,20 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		return queue, changed
 	})
 	return errors.Join(err, outage)
+}
+
+// returned reports whether an open pull request was open before, and may have been forgotten since: it was closed, or no event told that it is
+// new or has a new head.
+func returned(hint pullHint, seen pullDoc) bool {
+	switch {
+	case hint.State != "open":
+		return false
+	case seen.Head == "":
+		return hint.Action != "opened" && hint.Action != "synchronize"
+	case seen.State != "open":
+		return true
+	}
+	return seen.Returned && seen.Head == hint.Head
 }
 
 // lookingAt reads a pull request with what a look at its content needs.

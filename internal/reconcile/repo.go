@@ -104,16 +104,27 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 			return err
 		}
 	}
-	for kind, sep := range map[string]string{docJudgement: ":", docHistory: ":", docMember: "#", docPull: "#", docOverride: "#", docComment: "#", docHead: "@", "note": "#", "check": "@"} {
-		all, err := r.Store.List(ctx, kind, string(from)+sep)
+	for _, m := range []struct{ kind, before, after string }{
+		{docJudgement, "", ":"}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
+		{docMention, "", "#"}, {docHead, "", "@"}, {docNote, "", "#"}, {docCheck, "", "@"}, {docOnce, "", replyTo("", "")}, {docOnce, toldOf(""), "#"},
+	} {
+		prefix := m.before + string(from) + m.after
+		all, err := r.Store.List(ctx, m.kind, prefix)
 		if err != nil {
 			return err
 		}
 		for _, d := range all {
-			if err := move(kind, d.Key, string(to)+strings.TrimPrefix(d.Key, string(from))); err != nil {
+			if err := move(m.kind, d.Key, m.before+string(to)+m.after+strings.TrimPrefix(d.Key, prefix)); err != nil {
 				return err
 			}
 		}
+	}
+	pages, err := r.Store.List(ctx, docPage, string(from)+"#") // the name is in their addresses
+	if err != nil {
+		return err
+	}
+	for _, d := range pages {
+		docs = append(docs, store.Document{Kind: docPage, Key: d.Key, Rev: d.Rev})
 	}
 	for i := range affected {
 		affected[i].Key = strings.Replace(affected[i].Key, string(from), string(to), 1)

@@ -240,12 +240,3 @@ func (r *Reconciler) pendingGates(ctx context.Context, repo coupling.Repo) ([]st
 	}
 	return slices.Sorted(maps.Keys(found)), nil
 }
-
-// PruneWork forgets old deliveries.
-func PruneWork() store.Work { return work(KindPrune, "deliveries", "prune") }
-
-// prune forgets deliveries that GitHub would not send again.
-func (r *Reconciler) prune(ctx context.Context, _ store.Claimed) error {
-	_, err := r.Store.Prune(ctx, r.Now().Add(-2*retention))
-	return err
-}

@@ -30,7 +30,7 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	}
 	if s.seen.State == "open" && s.seen.Head != "" {
 		asked := s.hint
-		asked.Verify = asked.Verify || r.settling(s.repo)
+		asked.Verify = asked.Verify || s.seen.Returned || r.settling(s.repo)
 		err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked)
 		if refused(err) {
 			return cmp.Or(r.unshown(ctx, s.pull), err)
@@ -359,11 +359,15 @@ func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
 	}
 	for _, a := range j.Alarms {
 		if alarmID(a) == id {
-			return r.Publish.Once(ctx, p, "alarm "+c.Key, note.ReplyMarker("alarm "+id), note.Alarm(a, j.Judgement, p, "alarm "+id), r.settling(repo))
+			// Whether it was told of before may be forgotten.
+			return r.Publish.Once(ctx, p, toldOf(c.Key), note.ReplyMarker("alarm "+id), note.Alarm(a, j.Judgement, p, "alarm "+id), true)
 		}
 	}
 	return nil // mended meanwhile
 }
+
+// toldOf is under which it is remembered that an alarm was told of; key is that of its work.
+func toldOf(key string) string { return "alarm " + key }
 
 func splitSpace(s string) (string, string) {
 	for i := range s {

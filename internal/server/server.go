@@ -89,7 +89,7 @@ func New(o Options) (*Server, error) {
 	if measure == nil {
 		measure = telemetry.New(telemetry.Options{Now: o.Now})
 	}
-	o.Store = measure.Store(o.Store)
+	o.Store = measure.Store(store.Dated(o.Store, o.Now))
 	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
 		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},

@@ -109,7 +109,7 @@ type Store interface {
 	Accept(ctx context.Context, d Delivery, work []Work) (bool, error)
 	// Delivery returns an accepted delivery, or ErrNotFound.
 	Delivery(ctx context.Context, guid string) (Delivery, error)
-	// Prune forgets deliveries received before t, in small batches, and says how many.
+	// Prune forgets deliveries received before t, and work that was called for before t and is done, in small batches, and says how many.
 	Prune(ctx context.Context, t time.Time) (int, error)
 
 	// Enqueue makes keys due (want+1), in one transaction. A row that was given up starts anew.

@@ -127,6 +127,16 @@ WHERE account IS NOT NULL
   AND EXISTS (SELECT 1 FROM work AS w WHERE w.account = turn.account AND w.want > w.done AND w.stuck = 0 AND w.run_at <= ` + now + `)`
 }
 
+// Pruning are the statements, the same for all engines, that forget a few rows each of what is older than a moment: deliveries, and work that
+// was done before. Work is looked at twice, since it may be queued again while it is chosen; what has no moment of its own stays.
+func Pruning(t string) []string {
+	return []string{
+		`DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ` + t + ` ORDER BY id LIMIT 200)`,
+		`DELETE FROM work WHERE want <= done AND lease = 0 AND (kind, key) IN (
+    SELECT kind, key FROM work WHERE want <= done AND lease = 0 AND origin_at > 0 AND origin_at < ` + t + ` AND run_at < ` + t + ` LIMIT 200)`,
+	}
+}
+
 // Cause is an error's text as a row keeps it: bounded, and text in every engine.
 func Cause(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 2000)], "\x00", ""), "")

@@ -459,16 +459,22 @@ func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, erro
 	return d, err
 }
 
-// Prune forgets old deliveries, a few at a time.
+// Prune forgets old deliveries and work, a few at a time.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
-	for {
-		tag, err := s.exec(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < $1 ORDER BY id LIMIT 200)`, millis(t))
-		total += int(tag.RowsAffected())
-		if err != nil || tag.RowsAffected() == 0 {
-			return total, err
+	for _, statement := range store.Pruning("$1") {
+		for {
+			tag, err := s.exec(ctx, statement, millis(t))
+			total += int(tag.RowsAffected())
+			if err != nil {
+				return total, err
+			}
+			if tag.RowsAffected() == 0 {
+				break
+			}
 		}
 	}
+	return total, nil
 }
 
 // Enqueue makes keys due.

@@ -490,18 +490,20 @@ func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, erro
 	return d, err
 }
 
-// Prune forgets old deliveries, a few at a time so that the writer is never held for long.
+// Prune forgets old deliveries and work, a few at a time so that the writer is never held for long.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
-	for {
-		res, err := s.write.ExecContext(ctx, `DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ? ORDER BY id LIMIT 200)`, millis(t))
-		if err != nil {
-			return total, err
-		}
-		n, err := res.RowsAffected()
-		total += int(n)
-		if err != nil || n == 0 {
-			break
+	for _, statement := range store.Pruning("?1") {
+		for {
+			res, err := s.write.ExecContext(ctx, statement, millis(t))
+			if err != nil {
+				return total, err
+			}
+			n, err := res.RowsAffected()
+			total += int(n)
+			if err != nil || n == 0 {
+				break
+			}
 		}
 	}
 	_, err := s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)

@@ -31,7 +31,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
-		"turns": turns, "time": timeOf,
+		"turns": turns, "time": timeOf, "pruning": pruning,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -77,6 +77,42 @@ func delivery(t *testing.T, s store.Store) {
 	must(t, err)
 	if n != 1 {
 		t.Errorf("pruned %d, want 1", n)
+	}
+}
+
+// pruning forgets work that is done, and no other.
+func pruning(t *testing.T, s store.Store) {
+	queue := func(key string, at time.Time) {
+		must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: key, Lane: key, Origin: store.Origin{At: at}}))
+	}
+	for n := range 450 {
+		queue(fmt.Sprintf("a/b#%d", n), now)
+	}
+	for c := claim(t, s, now); len(c) > 0; c = claim(t, s, now) {
+		for _, c := range c {
+			must(t, s.Done(t.Context(), c))
+		}
+	}
+	queue("a/b#2", now.Add(2*time.Hour))
+	for _, c := range claim(t, s, now) {
+		must(t, s.Done(t.Context(), c)) // lately
+	}
+	queue("a/b#1", now)
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "a/b#1" { // is worked on
+		t.Fatalf("claimed %+v", c)
+	}
+	queue("a/b#0", now) // is due again
+	if n, err := s.Prune(t.Context(), now.Add(time.Hour)); err != nil || n != 447 {
+		t.Errorf("pruned %d %v, want the 447 that were done before", n, err)
+	}
+	jobs, err := s.Jobs(t.Context())
+	if err != nil || len(jobs) != 2 {
+		t.Errorf("left %+v %v, want two that are not done", jobs, err)
+	}
+	must(t, s.Drop(t.Context(), "pull", "a/b#0"))
+	queue("a/b#9", now) // one that is forgotten begins anew
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "a/b#9" || c[0].Want != 1 {
+		t.Errorf("claimed %+v", c)
 	}
 }
 
