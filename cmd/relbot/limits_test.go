@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/scenario"
 )
 
@@ -121,5 +123,68 @@ couplings:
 				t.Errorf("GitHub complains: %s", strings.Join(problems, "; "))
 			}
 		})
+	}
+}
+
+// TestLongHistory installs the App where people have talked for long, and loses its database later: the comments are read in parts, nothing is said
+// before all are known, and what was acknowledged between them holds again.
+func TestLongHistory(t *testing.T) {
+	t.Parallel()
+	s := &scenario.Scenario{Title: "history", Repo: "acme/app", Clock: scenario.DefaultClock, Repos: []scenario.Repo{{Name: "acme/app", Files: map[string]string{"x": "x"}}}}
+	listed := 0
+	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated, Inspect: func(r *http.Request, _ []byte, _ int, _ []byte) {
+		if strings.Contains(r.URL.Path, "/acme/old/issues/comments") {
+			listed++
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	const repo = coupling.Repo("acme/old")
+	pull := func(n int) coupling.Pull { return coupling.Pull{Repo: repo, Number: n} }
+	if err := w.GitHub.CreateRepo(ghsim.RepoSpec{Name: repo, Files: map[string]string{"x": "x"}, Permissions: map[string]string{"ann": "write"}}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 3; n++ {
+		if err := w.GitHub.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", n): text("1")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(do ...scenario.Action) scenario.StepResult {
+		t.Helper()
+		r := w.Step(t.Context(), scenario.Step{Do: do})
+		if len(r.Failures) > 0 {
+			t.Fatalf("%+v", r.Failures)
+		}
+		return r
+	}
+	pass := scenario.Action{Verb: "advance", Duration: 20 * time.Minute}
+	talk := func() {
+		t.Helper()
+		for range 80 {
+			step(scenario.Action{Verb: "advance", Duration: time.Minute})
+			for range 20 {
+				w.GitHub.Comment(ghsim.CommentSpec{Pull: pull(3), By: "bob", Body: "What about `/relbot hold`?"})
+			}
+		}
+	}
+	talk()
+	talk()
+	step(scenario.Action{Verb: "install", Repo: repo}, pass)
+	if pages := 3200 / 100; listed < pages || listed > pages*3/2 {
+		t.Errorf("%d calls for %d pages of comments", listed, pages)
+	}
+	if c, ok := w.GitHub.CurrentCheck(pull(1)); !ok || c.Conclusion != "success" {
+		t.Fatalf("after the installation: %+v", c)
+	}
+	step(scenario.Action{Verb: "comment", Pull: pull(1), By: "ann", Body: text("/relbot link #1 #2\n/relbot order #1 before #2")})
+	talk()
+	step(scenario.Action{Verb: "restart", LoseDatabase: true}, pass)
+	if c, ok := w.GitHub.CurrentCheck(pull(2)); !ok || !strings.HasPrefix(c.Title, "Waiting:") {
+		t.Errorf("after the loss: %+v", c)
+	}
+	if runs := len(w.GitHub.Checks(repo, w.GitHub.Commit(repo, "pr-2"))); runs != 2 { // passed first, then waits
+		t.Errorf("%d check runs on the head of #2", runs)
 	}
 }

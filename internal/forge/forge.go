@@ -163,6 +163,7 @@ type Comment struct {
 	Own       bool // written by this App
 	Body      string
 	Minimized bool
+	Reacted   bool // somebody reacted to it, as far as is told
 	Created   time.Time
 	Edited    bool
 }

@@ -64,6 +64,7 @@ type App struct {
 	granted  map[int64]map[string]string // permissions, by installation
 	tokens   map[tokenKey]*token
 	login    string
+	made     time.Time // when the App was registered; known with login
 
 	tags map[coupling.Repo]*tagList
 
@@ -369,7 +370,7 @@ func purposeOf(method, path string) purpose {
 // bot is the App's own login, "slug[bot]".
 func (a *App) bot(ctx context.Context) (string, error) {
 	a.mu.Lock()
-	login := a.login
+	login, made := a.login, a.made
 	a.mu.Unlock()
 	if login != "" {
 		return login, nil
@@ -378,15 +379,16 @@ func (a *App) bot(ctx context.Context) (string, error) {
 		login = "github-actions[bot]"
 	} else {
 		var out struct {
-			Slug string `json:"slug"`
+			Slug      string    `json:"slug"`
+			CreatedAt time.Time `json:"created_at"`
 		}
 		if err := a.rest(ctx, "", http.MethodGet, "app", nil, &out); err != nil {
 			return "", err
 		}
-		login = out.Slug + "[bot]"
+		login, made = out.Slug+"[bot]", out.CreatedAt
 	}
 	a.mu.Lock()
-	a.login = login
+	a.login, a.made = login, made
 	a.mu.Unlock()
 	return login, nil
 }

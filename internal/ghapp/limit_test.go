@@ -438,3 +438,55 @@ func TestNewCheck(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCommentsSince reads a long list in parts, misses none that stands still while others are changed, and nothing from before the App was made.
+func TestCommentsSince(t *testing.T) {
+	w := newWorld(t, nil)
+	_, _, err := w.CommentsSince(t.Context(), repo, time.Time{})
+	must(t, err)
+	made := w.clock
+	say := func(n int) (ids []int64) {
+		for range n {
+			ids = append(ids, w.gh.Comment(ghsim.CommentSpec{Pull: pull, By: "ann", Body: "hello"}))
+		}
+		return ids
+	}
+	w.pass(-1000 * time.Hour)
+	say(300)
+	w.pass(made.Sub(w.clock) + time.Hour)
+	before := w.sent()
+	if found, next, err := w.CommentsSince(t.Context(), repo, time.Time{}); err != nil || len(found) != 0 || !next.IsZero() || w.sent() != before+1 {
+		t.Fatalf("of an App that was just made: %d comments with %d calls, then %v, %v", len(found), w.sent()-before, next, err)
+	}
+	var want []int64
+	for range 30 {
+		w.pass(time.Minute)
+		want = append(want, say(70)...)
+	}
+	w.pass(time.Minute)
+	want = append(want, say(350)...) // within a second
+	listed, calls, parts := map[int64]bool{}, w.sent(), 0
+	for at := (time.Time{}); ; parts++ {
+		found, next, err := w.CommentsSince(t.Context(), repo, at)
+		must(t, err)
+		for _, c := range found {
+			listed[c.ID] = true
+		}
+		if next.IsZero() {
+			break
+		}
+		at = next
+		for _, id := range want[:50] { // they go to the end
+			must(t, w.gh.EditComment(id, "ann", "changed"))
+		}
+		w.pass(time.Minute)
+	}
+	for _, id := range want {
+		if !listed[id] {
+			t.Fatalf("comment %d of %d is missing", id, len(want))
+		}
+	}
+	if calls = w.sent() - calls; parts != 1 || calls > 60 {
+		t.Errorf("%d comments with %d calls in %d parts", len(want), calls, parts+1)
+	}
+}

@@ -183,12 +183,15 @@ type commentFields struct {
 	Minimized *struct {
 		Reason string `json:"reason"`
 	} `json:"minimized"`
+	Reactions *struct {
+		Count int `json:"total_count"`
+	} `json:"reactions"`
 }
 
 func (c commentFields) comment(pull coupling.Pull, bot string) forge.Comment {
 	return forge.Comment{
 		ID: c.ID, NodeID: c.NodeID, Pull: pull, Author: c.User.Login, AuthorID: c.User.ID, Bot: c.User.Type == "Bot", Own: c.User.Login == bot,
-		Body: c.Body, Minimized: c.Minimized != nil, Created: c.CreatedAt, Edited: c.UpdatedAt.After(c.CreatedAt),
+		Body: c.Body, Minimized: c.Minimized != nil, Reacted: c.Reactions == nil || c.Reactions.Count > 0, Created: c.CreatedAt, Edited: c.UpdatedAt.After(c.CreatedAt),
 	}
 }
 
@@ -208,28 +211,60 @@ func (a *App) Comments(ctx context.Context, pull coupling.Pull) ([]forge.Comment
 	return out, err
 }
 
-// CommentsSince lists the comments on a repository's issues and pull requests that were written or changed since a
-// time, oldest first.
-func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) ([]forge.Comment, error) {
+// CommentsSince lists the comments on a repository's issues and pull requests that were written or changed since a time, in the order of that;
+// of a long list the first part, and the time from which the next part goes on. That is zero when there is no more.
+//
+// Nothing from before the App was made is listed: relbot had acknowledged none of it. Each page begins where the one before ended by time
+// and not by number: a comment that is changed meanwhile moves to the end of the list, and all behind it move up.
+func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) (found []forge.Comment, next time.Time, err error) {
 	bot, err := a.bot(ctx)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
-	path := fmt.Sprintf("repos/%s/issues/comments?sort=created&direction=asc", repo)
-	if since.Unix() > 0 {
-		path += "&since=" + url.QueryEscape(since.UTC().Format(time.RFC3339))
+	a.mu.Lock()
+	if since.Before(a.made) {
+		since = a.made
 	}
-	var out []forge.Comment
-	err = all(ctx, a, repo, path, func(page []commentFields) bool {
-		for _, c := range page {
+	a.mu.Unlock()
+	seen := map[int64]bool{}
+	for page := 1; ; {
+		path := fmt.Sprintf("repos/%s/issues/comments?sort=updated&direction=asc&per_page=%d&page=%d", repo, commentPage, page)
+		if since.Unix() > 0 {
+			path += "&since=" + url.QueryEscape(since.UTC().Format(time.RFC3339))
+		}
+		var items []commentFields
+		if _, err := a.page(ctx, repo, http.MethodGet, path, nil, &items); err != nil {
+			return nil, next, err
+		}
+		for _, c := range items {
 			p := coupling.Pull{Repo: repo}
 			_, _ = fmt.Sscan(c.IssueURL[strings.LastIndexByte(c.IssueURL, '/')+1:], &p.Number)
-			out = append(out, c.comment(p, bot))
+			if !seen[c.ID] {
+				seen[c.ID] = true
+				found = append(found, c.comment(p, bot))
+			}
 		}
-		return true
-	})
-	return out, err
+		if len(items) < commentPage {
+			return found, next, nil
+		}
+		last := items[len(items)-1].UpdatedAt
+		if !last.After(since) { // a whole page within a second
+			page++
+			continue
+		}
+		since, page = last, 1
+		if len(found) >= commentPart {
+			return found, last, nil
+		}
+	}
 }
+
+// What is listed of comments in one call, and at the most in one go: the rest is another piece of work, so that what a limit breaks off need
+// not begin from the first again.
+const (
+	commentPage = 100
+	commentPart = 20 * commentPage
+)
 
 // PostComment writes a comment.
 func (a *App) PostComment(ctx context.Context, pull coupling.Pull, body string) (forge.Comment, error) {

@@ -23,6 +23,9 @@ type waitingDoc struct {
 // replayed is the watermark of the commands of a repository. It is there once they have been taken up.
 func replayed(repo coupling.Repo) string { return "comments " + string(repo) }
 
+// readUpTo is the watermark of a list of comments that was read in part.
+func readUpTo(repo coupling.Repo) string { return "comments read " + string(repo) }
+
 // proposed is the watermark of the lines in descriptions. It is there once those of the open pull requests have been taken up.
 func proposed(repo coupling.Repo) string { return "descriptions " + string(repo) }
 

@@ -79,7 +79,8 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 }
 
 // missedComments queues the commands in comments written since the last look, in case their deliveries were lost for good. With an
-// empty database only those that relbot had acknowledged are taken up again: the others were never accepted.
+// empty database only those that relbot had acknowledged are taken up again: the others were never accepted. A long list is read in parts, and
+// how far is remembered.
 func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
 	now, repo := r.Now(), coupling.Repo(c.Key)
 	key := replayed(repo)
@@ -88,7 +89,15 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	if err != nil {
 		return err
 	}
-	comments, err := r.GitHub.CommentsSince(ctx, repo, w.At.Add(-overlap))
+	since := w.At.Add(-overlap)
+	var part watermark
+	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
+	if err != nil {
+		return err
+	} else if partRev > 0 {
+		since = part.At
+	}
+	comments, next, err := r.GitHub.CommentsSince(ctx, repo, since)
 	if err != nil {
 		return err
 	}
@@ -101,7 +110,9 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 			continue
 		}
 		hint := commentHint{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
-		if rev == 0 {
+		if rev == 0 && !c.Reacted {
+			continue
+		} else if rev == 0 {
 			acks, err := r.GitHub.Reactions(ctx, repo, c.ID)
 			if err != nil {
 				return err
@@ -118,9 +129,12 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		}
 		queue = append(queue, commentWork(c.Pull, hint))
 	}
-	_, err = update(ctx, r, docWatermark, key, func(w *watermark) ([]store.Work, bool) {
+	if !next.IsZero() { // nothing is known before all is
+		return r.Store.Put(ctx, []store.Document{document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, commentsWork(repo)))
+	}
+	_, err = updateWith(ctx, r, docWatermark, key, func(w *watermark) ([]store.Document, []store.Work, bool, error) {
 		w.At = now
-		return queue, true
+		return []store.Document{{Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}}, queue, true, nil
 	})
 	if err != nil {
 		return err

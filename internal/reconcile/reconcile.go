@@ -59,7 +59,7 @@ type Reader interface {
 type People interface {
 	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
 	Reactions(ctx context.Context, repo coupling.Repo, comment int64) ([]string, error)
-	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) ([]forge.Comment, error)
+	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) (found []forge.Comment, next time.Time, err error)
 }
 
 // Log is GitHub's own record of what it tried to deliver.
