@@ -88,14 +88,7 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 	start := r.Now()
 	outcomes := r.handle(ctx, claimed, asked)
 	took := r.Now().Sub(start)
-	// Giving back must work while the program stops.
-	ctx = context.WithoutCancel(ctx)
-	for i, c := range claimed {
-		if err := r.finish(ctx, c, outcomes[i], took); err != nil && !errors.Is(err, store.ErrLost) {
-			return len(claimed), err
-		}
-	}
-	return len(claimed), nil
+	return len(claimed), r.finish(ctx, claimed, outcomes, took)
 }
 
 // handle calls the handler while a renewer keeps the lease. When the lease is lost, or could not be renewed in time because the database does
@@ -147,42 +140,62 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time
 	return out
 }
 
-// finish gives a row back, with one line in the log. took is the time of all rows that were worked on together.
-func (r *Runner) finish(ctx context.Context, c store.Claimed, o Outcome, took time.Duration) (err error) {
-	log := r.Log.With("kind", c.Kind, "key", c.Key, "took", took)
-	if c.Origin.Event != "" {
-		log = log.With("event", c.Origin.Event)
-	}
-	if parts := strings.Split(c.Origin.Trace, "-"); len(parts) == 4 {
-		log = log.With("trace_id", parts[1])
-	}
-	outcome := "done"
-	defer func() {
-		if errors.Is(err, store.ErrLost) {
-			outcome = "lost"
+// finish gives rows back, with one line in the log for each. took is the time of all of them together.
+func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes []Outcome, took time.Duration) error {
+	// Giving back must work while the program stops.
+	ctx = context.WithoutCancel(ctx)
+	var done []store.Claimed
+	for i, c := range claimed {
+		log := r.Log.With("kind", c.Kind, "key", c.Key, "took", took)
+		if c.Origin.Event != "" {
+			log = log.With("event", c.Origin.Event)
 		}
-		if r.Count != nil {
-			r.Count(c.Kind, outcome)
+		if parts := strings.Split(c.Origin.Trace, "-"); len(parts) == 4 {
+			log = log.With("trace_id", parts[1])
 		}
-	}()
-	if o.Err == nil {
+		if err := outcomes[i].Err; err != nil {
+			if err := r.later(ctx, c, err, log); err != nil {
+				return err
+			}
+			continue
+		}
 		log.Info("done", "attempt", c.Attempt)
-		return r.Store.Done(ctx, c)
+		done = append(done, c)
 	}
-	outcome = "retry"
-	wait := backoff(c)
+	if len(done) == 0 {
+		return nil
+	}
+	return r.count(r.Store.Done(ctx, done...), "done", done...)
+}
+
+// later has a row that failed tried again, or gives it up.
+func (r *Runner) later(ctx context.Context, c store.Claimed, cause error, log *slog.Logger) error {
+	outcome, wait := "retry", backoff(c)
 	var after retryAfter
-	outage := errors.As(o.Err, &after)
+	outage := errors.As(cause, &after)
 	if outage && after.RetryAfter() > wait {
 		wait = after.RetryAfter()
 	}
 	// Only what fails by itself is given up: when an outage ends, however late, everything goes on that it held up.
-	stuck := !outage && !errors.Is(o.Err, context.Canceled) && !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter
+	stuck := !outage && !errors.Is(cause, context.Canceled) && !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter
 	if stuck {
 		outcome = "given-up"
 	}
-	log.Warn("failed", "attempt", c.Attempt, "error", o.Err, "again_in", wait, "given_up", stuck)
-	return r.Store.Later(ctx, c, r.Now().Add(wait), o.Err.Error(), stuck)
+	log.Warn("failed", "attempt", c.Attempt, "error", cause, "again_in", wait, "given_up", stuck)
+	return r.count(r.Store.Later(ctx, c, r.Now().Add(wait), cause.Error(), stuck), outcome, c)
+}
+
+// count counts what became of rows; that another worker took them over is no error.
+func (r *Runner) count(err error, outcome string, rows ...store.Claimed) error {
+	if errors.Is(err, store.ErrLost) {
+		err, outcome = nil, "lost"
+	}
+	if r.Count != nil {
+		for _, c := range rows {
+			r.Count(c.Kind, outcome)
+		}
+	}
+	return err
 }
 
 // backoff doubles from attempt to attempt up to a bound, with up to a quarter less or more so that what failed

@@ -119,8 +119,8 @@ type Store interface {
 	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]Claimed, error)
 	// Renew extends the leases of what was claimed together, or returns ErrLost.
 	Renew(ctx context.Context, c []Claimed, until time.Time) error
-	// Done releases a row; it stays due when want grew since it was claimed. ErrLost when the lease is gone.
-	Done(ctx context.Context, c Claimed) error
+	// Done releases rows that were claimed together; one stays due when its want grew since it was claimed. ErrLost when the lease of any is gone.
+	Done(ctx context.Context, c ...Claimed) error
 	// Later releases a row to be tried again at a time, counting a failure; with stuck it is given up until somebody enqueues it.
 	Later(ctx context.Context, c Claimed, at time.Time, cause string, stuck bool) error
 	// Next is when the next row becomes due (a leased row: when its lease ends); zero when there is none.

@@ -102,8 +102,8 @@ func (m measured) Renew(ctx context.Context, c []store.Claimed, until time.Time)
 	return m.checked("renew", m.Store.Renew(ctx, c, until))
 }
 
-func (m measured) Done(ctx context.Context, c store.Claimed) error {
-	return m.checked("done", m.Store.Done(ctx, c))
+func (m measured) Done(ctx context.Context, c ...store.Claimed) error {
+	return m.checked("done", m.Store.Done(ctx, c...))
 }
 
 func (m measured) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {

@@ -2,11 +2,15 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/relbot/relbot/internal/store"
 )
@@ -62,8 +66,8 @@ type payload struct {
 	PullRequest *pullRequest `json:"pull_request"`
 	Number      int          `json:"number"`
 	Issue       *struct {
-		Number      int             `json:"number"`
-		PullRequest json.RawMessage `json:"pull_request"`
+		Number      int            `json:"number"`
+		PullRequest jsontext.Value `json:"pull_request"`
 	} `json:"issue"`
 	Comment *struct {
 		ID        int64     `json:"id"`
@@ -75,13 +79,10 @@ type payload struct {
 		} `json:"user"`
 	} `json:"comment"`
 	CheckRun *struct {
-		HeadSHA      string             `json:"head_sha"`
-		DetailsURL   string             `json:"details_url"`
-		PullRequests []pullRequest      `json:"pull_requests"`
-		CheckSuite   struct{ ID int64 } `json:"check_suite"`
+		DetailsURL   string        `json:"details_url"`
+		PullRequests []pullRequest `json:"pull_requests"`
 	} `json:"check_run"`
 	CheckSuite *struct {
-		HeadSHA      string        `json:"head_sha"`
 		PullRequests []pullRequest `json:"pull_requests"`
 	} `json:"check_suite"`
 	MergeGroup *struct {
@@ -113,27 +114,28 @@ type pullRequest struct {
 
 // Route decides what an event calls for, from its name and payload alone.
 func Route(event string, raw []byte) (Routed, error) {
-	var head struct {
-		Action string `json:"action"`
+	var p payload
+	err := jsonv2.Unmarshal(raw, &p, lenient)
+	var form *jsonv2.SemanticError
+	if errors.As(err, &form) && form.JSONPointer != "" && jsontext.Value(raw).IsValid(lenient) {
+		// A form that GitHub has not sent before: nothing can be read from it, and the timer will see what it was about.
+		return Routed{Action: p.Action}, nil
 	}
-	if err := json.Unmarshal(raw, &head); err != nil {
+	if err != nil {
 		return Routed{}, fmt.Errorf("%s: %w", event, err)
 	}
-	out := Routed{Action: head.Action}
+	out := Routed{Action: p.Action}
 	i := slices.IndexFunc(Table, func(r Row) bool {
-		return r.Event == event && (r.Actions == nil || slices.Contains(r.Actions, head.Action))
+		return r.Event == event && (r.Actions == nil || slices.Contains(r.Actions, p.Action))
 	})
-	if i < 0 {
-		return out, nil
+	if i >= 0 {
+		out.Work = Table[i].build(&p)
 	}
-	var p payload
-	if err := json.Unmarshal(raw, &p); err != nil {
-		// A form that GitHub has not sent before: nothing can be read from it, and the timer will see what it was about.
-		return out, nil
-	}
-	out.Work = Table[i].build(&p)
 	return out, nil
 }
+
+// lenient takes every payload that GitHub's own parser would.
+var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 func row(kind, key, lane string, data any) store.Work {
 	w := store.Work{Kind: kind, Key: key, Lane: lane}

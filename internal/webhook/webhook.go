@@ -3,7 +3,8 @@
 // A delivery is answered with 202 once it and its work are on disk, and not before; everything else happens later. Signatures are
 // checked over the raw body with SHA-256 against every configured secret, in constant time; there is no mode without them.
 // One table says which event calls for which work; what it does not list is answered with 202 and counted. Payloads are decoded into small
-// structs of this package: GitHub adds events and fields at will, and a library's full types fail on the first it does not know.
+// structs of this package: GitHub adds events and fields at will, and a library's full types fail on the first it does not know. They are decoded
+// by the library that is to be Go's next encoding/json: it reads a payload in one pass, where today's takes three or more.
 package webhook
 
 import (
@@ -11,7 +12,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -232,17 +232,13 @@ func unwrap(contentType string, body []byte) ([]byte, error) {
 	}
 	switch kind {
 	case "application/json":
+		return body, nil
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
 			return nil, ErrJSON
 		}
-		body = []byte(form.Get("payload"))
-	default:
-		return nil, ErrContentType
+		return []byte(form.Get("payload")), nil
 	}
-	if !json.Valid(body) {
-		return nil, ErrJSON
-	}
-	return body, nil
+	return nil, ErrContentType
 }

@@ -563,9 +563,9 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 	return nil, nil
 }
 
-// affected turns an update of no row into [store.ErrLost].
-func affected(tag pgconn.CommandTag, err error) error {
-	if err == nil && tag.RowsAffected() == 0 {
+// held turns an update of fewer rows than were claimed into [store.ErrLost].
+func held(tag pgconn.CommandTag, err error, claimed int) error {
+	if err == nil && int(tag.RowsAffected()) < claimed {
 		return store.ErrLost
 	}
 	return err
@@ -574,20 +574,22 @@ func affected(tag pgconn.CommandTag, err error) error {
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
 	tag, err := s.exec(ctx, `UPDATE work SET lease = $1 WHERE lane = $2 AND kind = $3 AND owner = $4 AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
-	if err == nil && int(tag.RowsAffected()) < len(claimed) {
-		err = store.ErrLost
-	}
-	return err
+	return held(tag, err, len(claimed))
 }
 
-// Done releases a row that was worked on.
-func (s *Store) Done(ctx context.Context, c store.Claimed) error {
+// Done releases rows that were worked on.
+func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
+	keys, wants := make([]string, len(claimed)), make([]int64, len(claimed))
+	for i, c := range claimed {
+		keys[i], wants[i] = c.Key, c.Want
+	}
 	tag, err := s.exec(ctx, `
-UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, error = '',
-    data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
-WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, c.Want, c.Kind, c.Key, c.Owner)
+UPDATE work AS w SET done = greatest(w.done, c.want), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+    data = CASE WHEN w.want = c.want THEN ''::bytea ELSE w.data END
+FROM unnest($1::text[], $2::bigint[]) AS c (key, want)
+WHERE w.kind = $3 AND w.key = c.key AND w.owner = $4 AND w.lease > 0`, keys, wants, claimed[0].Kind, claimed[0].Owner)
 	defer s.wake()
-	return affected(tag, err)
+	return held(tag, err, len(claimed))
 }
 
 // Later releases a row that failed.
@@ -601,7 +603,7 @@ func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause 
 UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN $1 ELSE since END, error = $2, run_at = $1, stuck = $3
 WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, millis(at), cause, flag, c.Kind, c.Key, c.Owner)
 	defer s.wake()
-	return affected(tag, err)
+	return held(tag, err, 1)
 }
 
 // Next is when the next row becomes due.
@@ -779,7 +781,7 @@ func put(ctx context.Context, tx pgx.Tx, d store.Document) error {
 	default:
 		tag, err = tx.Exec(ctx, `UPDATE document SET rev = rev + 1, body = $1, updated = $2 WHERE kind = $3 AND key = $4 AND rev = $5`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
 	}
-	if err = affected(tag, err); errors.Is(err, store.ErrLost) {
+	if err = held(tag, err, 1); errors.Is(err, store.ErrLost) {
 		return store.ErrConflict
 	}
 	return err

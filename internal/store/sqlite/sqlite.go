@@ -1,8 +1,8 @@
 // Package sqlite keeps what relbot remembers in one SQLite file: the default, for one machine.
 //
-// All writes go through one connection, in immediate transactions; readers have a pool of their own. Deliveries are taken
-// in by group commit: one writer takes whatever has queued up while the last commit ran, so that many deliveries share one
-// fsync, and every one of them is on disk before it is acknowledged. The file belongs to one process: a lock file says so,
+// All writes go through one connection, in immediate transactions; readers have a pool of their own. They are committed in
+// groups: one writer takes whatever has queued up while the last commit ran, so that many deliveries, and the work in hand,
+// share one fsync, and every delivery is on disk before it is acknowledged. The file belongs to one process: a lock file says so,
 // and a second process is refused rather than left to fight over the writer.
 //
 // The driver is modernc.org/sqlite, since the shipped binary has no cgo. Migrations are two short functions, because a migration library brings
@@ -40,11 +40,8 @@ type Store struct {
 	write   *writer
 	read    *reader
 	lock    *os.File
-	intake  chan accept
 	notify  chan struct{}
-	stop    chan struct{}
 	closing sync.Once
-	done    sync.WaitGroup
 	zip     *zstd.Encoder
 	unzip   *zstd.Decoder
 	dir     string // of a temporary database, removed at the end
@@ -53,23 +50,6 @@ type Store struct {
 	turns   store.Turns
 	hasty   bool // a commit does not wait for the disk
 }
-
-// accept is a delivery on its way to the writer.
-type accept struct {
-	d     store.Delivery
-	work  []store.Work
-	reply chan accepted
-}
-
-type accepted struct {
-	fresh bool
-	err   error
-}
-
-const (
-	groupSize   = 128
-	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
-)
 
 // Open opens or creates the database file, for one process; ":memory:" is a temporary one. With "?synchronous=off" behind the path a commit does
 // not wait for the disk: what a simulation writes may be lost with the machine.
@@ -106,7 +86,7 @@ func Beside(ctx context.Context, path string) (*Store, error) {
 }
 
 func begin(path string, open func(s *Store, path string) error) (*Store, error) {
-	s := &Store{intake: make(chan accept, intakeQueue), notify: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &Store{notify: make(chan struct{}, 1)}
 	if path == ":memory:" {
 		dir, err := os.MkdirTemp("", "relbot")
 		if err != nil {
@@ -119,7 +99,6 @@ func begin(path string, open func(s *Store, path string) error) (*Store, error) 
 		s.release()
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	s.done.Go(s.takeIn)
 	return s, nil
 }
 
@@ -146,7 +125,7 @@ func (s *Store) connect(path string) error {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)"}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 	var err error
-	if s.write, err = newWriter(dsn); err != nil {
+	if s.write, err = newWriter(dsn, s.there); err != nil {
 		return err
 	}
 	if s.read, err = newReader(dsn + "&_pragma=" + url.QueryEscape("query_only(1)")); err != nil {
@@ -193,7 +172,7 @@ func (s *Store) Migrate(ctx context.Context, version int) error {
 		if err != nil {
 			return err
 		}
-		err = s.write.tx(ctx, func(tx *statements) error {
+		err = s.write.alone(ctx, func(ctx context.Context, tx *statements) error {
 			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
 				return err
 			}
@@ -266,7 +245,7 @@ func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
 
 // Reset drops everything. The process has the file to itself.
 func (s *Store) Reset(ctx context.Context) error {
-	return s.write.tx(ctx, func(tx *statements) error {
+	return s.write.alone(ctx, func(ctx context.Context, tx *statements) error {
 		for _, t := range store.Tables {
 			if _, err := tx.ExecContext(ctx, "DROP TABLE IF EXISTS "+t.Name); err != nil {
 				return err
@@ -279,7 +258,7 @@ func (s *Store) Reset(ctx context.Context) error {
 
 // Import adds rows.
 func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
-	return s.write.tx(ctx, func(tx *statements) error {
+	return s.write.alone(ctx, func(ctx context.Context, tx *statements) error {
 		insert := map[string]*sql.Stmt{}
 		for _, t := range tables {
 			stmt, err := tx.PrepareContext(ctx, t.Insert(func(int) string { return "?" }))
@@ -306,11 +285,7 @@ func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (s
 
 // Close ends the writer and closes the file. It may be called more than once.
 func (s *Store) Close() error {
-	s.closing.Do(func() {
-		close(s.stop)
-		s.done.Wait()
-		s.release()
-	})
+	s.closing.Do(s.release)
 	return nil
 }
 
@@ -345,69 +320,17 @@ func moment(ms int64) time.Time {
 
 // Accept hands a delivery to the writer and waits until it is on disk.
 func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
-	a := accept{d, work, make(chan accepted, 1)}
-	a.d.Payload = s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
-	select {
-	case <-s.stop:
-		return false, errors.New("the database is closed")
-	case s.intake <- a:
-	default:
-		return false, store.ErrBusy
-	}
-	select {
-	case r := <-a.reply:
-		return r.fresh, r.err
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-}
-
-// takeIn commits deliveries in groups: what queued up while the last commit ran.
-func (s *Store) takeIn() {
-	for {
-		select {
-		case <-s.stop:
-			return
-		case first := <-s.intake:
-			group := []accept{first}
-		more:
-			for len(group) < groupSize {
-				select {
-				case a := <-s.intake:
-					group = append(group, a)
-				default:
-					break more
-				}
-			}
-			s.commit(group)
-		}
-	}
-}
-
-func (s *Store) commit(group []accept) {
-	ctx := context.Background()
-	fresh := make([]bool, len(group))
-	err := s.there()
-	if err == nil {
-		err = s.write.tx(ctx, func(tx *statements) error {
-			for i, a := range group {
-				ok, err := insert(ctx, tx, a)
-				if err != nil {
-					return err
-				}
-				fresh[i] = ok
-			}
-			return nil
-		})
-	}
-	for i, a := range group {
-		if err != nil {
-			a.reply <- accepted{err: fmt.Errorf("delivery %s: %w", a.d.GUID, err)}
-		} else {
-			a.reply <- accepted{fresh: fresh[i]}
-		}
+	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
+	var fresh bool
+	err := s.write.take(ctx, func(ctx context.Context, tx *statements) (err error) {
+		fresh, err = insert(ctx, tx, d, packed, work)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("delivery %s: %w", d.GUID, err)
 	}
 	s.wake()
+	return fresh, nil
 }
 
 // there reports an error when the file is no longer the one that was opened: what is written to a file that was removed goes with
@@ -421,23 +344,23 @@ func (s *Store) there() error {
 }
 
 // insert records a delivery and its work. A GUID that is known brings back only work that was given up.
-func insert(ctx context.Context, tx *statements, a accept) (bool, error) {
+func insert(ctx context.Context, tx *statements, d store.Delivery, packed []byte, work []store.Work) (bool, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES (?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING`,
-		a.d.GUID, a.d.Event, millis(a.d.Received), a.d.Payload)
+		d.GUID, d.Event, millis(d.Received), packed)
 	if err != nil {
 		return false, err
 	}
 	if n, err := res.RowsAffected(); err != nil {
 		return false, err
 	} else if n == 0 {
-		res, err := tx.ExecContext(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = ? AND stuck = 1`, a.d.GUID)
+		res, err := tx.ExecContext(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = ? AND stuck = 1`, d.GUID)
 		if err != nil {
 			return false, err
 		}
 		n, err := res.RowsAffected()
 		return n > 0, err
 	}
-	return true, enqueue(ctx, tx, a.work, a.d.GUID)
+	return true, enqueue(ctx, tx, work, d.GUID)
 }
 
 func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string) error {
@@ -495,19 +418,33 @@ func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
 	for _, statement := range store.Pruning("?1") {
 		for {
-			res, err := s.write.ExecContext(ctx, statement, millis(t))
+			n, err := s.exec(ctx, statement, millis(t))
+			total += n
 			if err != nil {
 				return total, err
 			}
-			n, err := res.RowsAffected()
-			total += int(n)
-			if err != nil || n == 0 {
+			if n == 0 {
 				break
 			}
 		}
 	}
-	_, err := s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return total, err
+	return total, s.write.exec(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+}
+
+// exec writes with one statement, and tells how many rows it changed.
+func (s *Store) exec(ctx context.Context, text string, args ...any) (int, error) {
+	var n int64
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
+		res, err := tx.ExecContext(ctx, text, args...)
+		if err == nil {
+			n, err = res.RowsAffected()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
 }
 
 // Enqueue makes keys due.
@@ -515,7 +452,7 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 	if len(work) == 0 {
 		return nil
 	}
-	err := s.write.tx(ctx, func(tx *statements) error { return enqueue(ctx, tx, work, "") })
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error { return enqueue(ctx, tx, work, "") })
 	s.wake()
 	return err
 }
@@ -524,7 +461,7 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error) {
 	until := now.Add(lease)
 	var out []store.Claimed
-	err := s.write.tx(ctx, func(tx *statements) error {
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
 		out = nil
 		accounts, err := waiting(ctx, tx, now)
 		if err != nil {
@@ -550,8 +487,11 @@ ORDER BY run_at, kind, key LIMIT 1`, account, millis(now), millis(now), millis(n
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(out, func(a, b store.Claimed) int { return strings.Compare(a.Key, b.Key) })
-	return out, err
+	return out, nil
 }
 
 // waiting lists the accounts that have anything due, by one step in the index for each.
@@ -599,52 +539,58 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	res, err := s.write.ExecContext(ctx, `UPDATE work SET lease = ? WHERE lane = ? AND kind = ? AND owner = ? AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
-	if err != nil {
-		return err
+	n, err := s.exec(ctx, `UPDATE work SET lease = ? WHERE lane = ? AND kind = ? AND owner = ? AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
+	if err == nil && n < len(claimed) {
+		err = store.ErrLost
 	}
-	if n, err := res.RowsAffected(); err != nil || int(n) < len(claimed) {
-		return errors.Join(err, store.ErrLost)
-	}
-	return nil
+	return err
 }
 
-// affected turns an update of no row into [store.ErrLost].
-func affected(res sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil {
-		return err
-	} else if n == 0 {
-		return store.ErrLost
-	}
-	return nil
-}
-
-// Done releases a row that was worked on.
-func (s *Store) Done(ctx context.Context, c store.Claimed) error {
-	res, err := s.write.ExecContext(ctx, `
+// Done releases rows that were worked on.
+func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
+	defer s.wake()
+	return s.give(ctx, claimed, func(c store.Claimed) (string, []any) {
+		return `
 UPDATE work SET done = max(done, ?), owner = '', lease = 0, attempt = 0, since = 0, error = '',
     data = CASE WHEN want = ? THEN x'' ELSE data END
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, c.Want, c.Want, c.Kind, c.Key, c.Owner)
-	defer s.wake()
-	return affected(res, err)
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, c.Kind, c.Key, c.Owner}
+	})
 }
 
 // Later releases a row that failed.
 func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
-	cause = store.Cause(cause)
-	flag := 0
-	if stuck {
-		flag = 1
-	}
-	// What arrived meanwhile is due by its own right, but the row goes on failing: it waits with the rest.
-	res, err := s.write.ExecContext(ctx, `
-UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN ? ELSE since END, error = ?, run_at = ?, stuck = ?
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, millis(at), cause, millis(at), flag, c.Kind, c.Key, c.Owner)
 	defer s.wake()
-	return affected(res, err)
+	return s.give(ctx, []store.Claimed{c}, func(c store.Claimed) (string, []any) {
+		// What arrived meanwhile is due by its own right, but the row goes on failing: it waits with the rest.
+		return `
+UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN ? ELSE since END, error = ?, run_at = ?, stuck = ?
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{millis(at), store.Cause(cause), millis(at), stuck, c.Kind, c.Key, c.Owner}
+	})
+}
+
+// give releases claimed rows, and reports [store.ErrLost] when one was no longer held.
+func (s *Store) give(ctx context.Context, claimed []store.Claimed, by func(store.Claimed) (text string, args []any)) error {
+	var lost bool
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
+		lost = false
+		for _, c := range claimed {
+			text, args := by(c)
+			res, err := tx.ExecContext(ctx, text, args...)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			lost = lost || n == 0
+		}
+		return nil
+	})
+	if err == nil && lost {
+		err = store.ErrLost
+	}
+	return err
 }
 
 // Next is when the next row becomes due.
@@ -704,20 +650,20 @@ FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
 
 // Drop forgets a row.
 func (s *Store) Drop(ctx context.Context, kind, key string) error {
-	_, err := s.write.ExecContext(ctx, `DELETE FROM work WHERE kind = ? AND key = ?`, kind, key)
+	_, err := s.exec(ctx, `DELETE FROM work WHERE kind = ? AND key = ?`, kind, key)
 	return err
 }
 
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
-	_, err := s.write.ExecContext(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND (? = '' OR owner = ?)`, owner, owner)
+	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND (? = '' OR owner = ?)`, owner, owner)
 	return err
 }
 
 // Every queues work once for each name and slot.
 func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
 	mine := false
-	err := s.write.tx(ctx, func(tx *statements) error {
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO periodic (name, slot) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, millis(slot))
 		if err != nil {
 			return err
@@ -731,8 +677,11 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...
 		}
 		return enqueue(ctx, tx, work, "")
 	})
+	if err != nil {
+		return false, err
+	}
 	s.wake()
-	return mine && err == nil, err
+	return mine, nil
 }
 
 // Last is the last slot of a name.
@@ -759,7 +708,7 @@ func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, erro
 
 // Put writes documents and queues work.
 func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
-	err := s.write.tx(ctx, func(tx *statements) error {
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
 		for _, d := range docs {
 			if err := put(ctx, tx, d); err != nil {
 				return err
@@ -787,8 +736,12 @@ func put(ctx context.Context, tx *statements, d store.Document) error {
 	default:
 		res, err = tx.ExecContext(ctx, `UPDATE document SET rev = rev + 1, body = ?, updated = ? WHERE kind = ? AND key = ? AND rev = ?`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
 	}
-	if errors.Is(affected(res, err), store.ErrLost) {
-		return store.ErrConflict
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = store.ErrConflict
 	}
 	return err
 }
@@ -815,12 +768,8 @@ func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document
 
 // Log appends to the audit log.
 func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
-	res, err := s.write.ExecContext(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+	n, err := s.exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
 		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
 	return n > 0, err
 }
 
@@ -846,13 +795,8 @@ func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int)
 
 // Ping writes nothing, but asks for the write lock: a read-only or full disk is not ready.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.there(); err != nil {
-		return err
-	}
-	return s.write.tx(ctx, func(tx *statements) error {
-		_, err := tx.ExecContext(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
-		return err
-	})
+	_, err := s.exec(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
+	return err
 }
 
 // Notify tells that work may have become due.

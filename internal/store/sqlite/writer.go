@@ -1,0 +1,186 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/relbot/relbot/internal/store"
+)
+
+const (
+	groupSize   = 128  // changes of one commit, at most
+	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
+)
+
+// writer is the one connection that writes. What is asked of it while a commit runs is written together after it, so that
+// many changes share one wait for the disk, and each is on disk before its caller goes on. Transactions are begun by hand: those of
+// database/sql compile every statement anew.
+type writer struct {
+	*statements
+	db      *sql.DB
+	conn    *sql.Conn
+	turn    sync.Mutex   // held by who writes
+	before  func() error // a group of changes is refused with its error
+	intake  chan request // deliveries; a bounded queue
+	changes chan request // everything else; callers wait
+	stop    chan struct{}
+	done    sync.WaitGroup
+}
+
+// change is what is written at a time, all of it or nothing. It may be called again, after what it wrote was taken back.
+type change func(ctx context.Context, tx *statements) error
+
+type request struct {
+	do    change
+	reply chan error
+}
+
+func newWriter(dsn string, before func() error) (*writer, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	w := &writer{
+		statements: newStatements(conn.PrepareContext), db: db, conn: conn, before: before,
+		intake: make(chan request, intakeQueue), changes: make(chan request), stop: make(chan struct{}),
+	}
+	w.done.Go(w.run)
+	return w, nil
+}
+
+// Close ends after the group that is being written.
+func (w *writer) Close() {
+	close(w.stop)
+	w.done.Wait()
+	w.close()
+	w.conn.Close()
+	w.db.Close()
+}
+
+var errClosed = errors.New("the database is closed")
+
+// write makes a change together with others. When ctx ends before it was made, it may yet be made.
+func (w *writer) write(ctx context.Context, do change) error {
+	r := request{do, make(chan error, 1)}
+	select {
+	case w.changes <- r:
+	case <-w.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return w.wait(ctx, r)
+}
+
+// take makes a change as write does, but returns [store.ErrBusy] rather than wait for its turn in a queue that is full.
+func (w *writer) take(ctx context.Context, do change) error {
+	r := request{do, make(chan error, 1)}
+	select {
+	case <-w.stop:
+		return errClosed
+	case w.intake <- r:
+	default:
+		return store.ErrBusy
+	}
+	return w.wait(ctx, r)
+}
+
+func (w *writer) wait(ctx context.Context, r request) error {
+	select {
+	case err := <-r.reply:
+		return err
+	case <-w.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) run() {
+	for {
+		var group []request
+		select {
+		case <-w.stop:
+			return
+		case r := <-w.intake:
+			group = append(group, r)
+		case r := <-w.changes:
+			group = append(group, r)
+		}
+	more:
+		for len(group) < groupSize {
+			select {
+			case r := <-w.intake:
+				group = append(group, r)
+			case r := <-w.changes:
+				group = append(group, r)
+			default:
+				break more
+			}
+		}
+		w.commit(group)
+	}
+}
+
+// commit writes a group in one transaction. When one of its changes fails each is made by itself, so that it fails alone.
+func (w *writer) commit(group []request) {
+	failed := false
+	all := func(ctx context.Context, tx *statements) error {
+		for _, r := range group {
+			if err := r.do(ctx, tx); err != nil {
+				failed = true
+				return err
+			}
+		}
+		return nil
+	}
+	err := w.before()
+	if err == nil {
+		err = w.alone(context.Background(), all)
+	}
+	for _, r := range group {
+		if failed && len(group) > 1 {
+			err = w.alone(context.Background(), r.do)
+		}
+		r.reply <- err
+	}
+}
+
+// alone makes a change in a transaction of its own.
+func (w *writer) alone(ctx context.Context, do change) (err error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	tx := w.statements
+	if _, err := tx.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil {
+			_, back := tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, back)
+		}
+	}()
+	if err := do(ctx, tx); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// exec executes a statement outside a transaction.
+func (w *writer) exec(ctx context.Context, text string) error {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	_, err := w.statements.ExecContext(ctx, text)
+	return err
+}
