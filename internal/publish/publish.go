@@ -129,14 +129,19 @@ func get[T any](ctx context.Context, s store.Store, kind, key string) (T, int64,
 
 // put writes a document; the worker owns its key, so that a conflict is another worker that took over.
 func put(ctx context.Context, s store.Store, kind, key string, rev int64, v any) (int64, error) {
+	return rev + 1, putWith(ctx, s, kind, key, rev, v, nil, nil)
+}
+
+// putWith writes a document with others, and the work that they call for.
+func putWith(ctx context.Context, s store.Store, kind, key string, rev int64, v any, docs []store.Document, work []store.Work) error {
 	body, err := json.Marshal(v)
 	if err == nil {
-		err = s.Put(ctx, []store.Document{{Kind: kind, Key: key, Rev: rev, Body: body}}, nil)
+		err = s.Put(ctx, append(docs, store.Document{Kind: kind, Key: key, Rev: rev, Body: body}), work)
 	}
 	if err != nil {
-		return rev, fmt.Errorf("%s %s: %w", kind, key, err)
+		return fmt.Errorf("%s %s: %w", kind, key, err)
 	}
-	return rev + 1, nil
+	return nil
 }
 
 func checkKey(repo coupling.Repo, head string) string { return string(repo) + "@" + head }
@@ -185,23 +190,26 @@ func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) b
 
 // Check makes a commit show a check. It reports whether anything was written.
 func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
-	return p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) })
+	write := func(ctx context.Context, run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) }
+	return p.check(ctx, repo, run, o, write, func() ([]store.Document, []store.Work, error) { return nil, nil, nil })
 }
 
-// Look is Check for a commit that has none yet, and tells which blob stands at a path of it; told is false when nothing was written or
-// GitHub did not tell.
-func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (blob string, told bool, err error) {
-	_, err = p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (id int64, err error) {
+// Look is Check for a commit that has none yet, and tells which blob stands at a path of it; told is false when nothing had to be written or
+// GitHub did not tell. What then makes of that is remembered together with the check.
+func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, then func(blob string, told bool) ([]store.Document, []store.Work, error)) error {
+	var blob string
+	var told bool
+	_, err := p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (id int64, err error) {
 		if run.ID != 0 {
 			return p.GitHub.PutCheck(ctx, repo, run)
 		}
 		id, blob, told, err = p.GitHub.NewCheck(ctx, repo, o.NodeID, run, o.Look)
 		return id, err
-	})
-	return blob, told, err
+	}, func() ([]store.Document, []store.Work, error) { return then(blob, told) })
+	return err
 }
 
-func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(context.Context, forge.CheckRun) (int64, error)) (bool, error) {
+func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(context.Context, forge.CheckRun) (int64, error), then func() ([]store.Document, []store.Work, error)) (bool, error) {
 	hash := o.hash(run)
 	key := checkKey(repo, run.Head)
 	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
@@ -247,7 +255,10 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if o.Level != "unknown" {
 		posted.Unknown = time.Time{}
 	}
-	_, err = put(ctx, p.Store, docCheck, key, rev, posted)
+	docs, work, err := then()
+	if err == nil {
+		err = putWith(ctx, p.Store, docCheck, key, rev, posted, docs, work)
+	}
 	return true, err
 }
 

@@ -131,30 +131,39 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
 		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: outage.Error()}}}
 	}
+	verify := hint.Verify || hint.Action == "note"
 	var queue []store.Work
 	for _, key := range keys.Couplings {
 		queue = append(queue, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
 	}
 	// What its couplings say of this head comes first; then they have it shown.
-	if verify := hint.Verify || hint.Action == "note"; verify || hint.Recheck || len(keys.Couplings) == 0 {
+	if len(queue) > 0 && (verify || hint.Recheck) {
 		queue = append(queue, r.verifying(showWork(p), verify))
 	}
-	if found.Head != "" && hint.State == "open" {
-		if err := r.share(ctx, p, found.Head); err != nil {
-			return err
-		}
-	}
-	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, _ []store.Work, changed bool, err error) {
 		n := found
 		n.Recheck = d.Recheck
 		if hint.Recheck {
 			n.Recheck++
 		}
-		changed := publish.Hash(*d) != publish.Hash(n)
+		if n.Head != "" && n.State == "open" {
+			if beside, err = r.share(ctx, p, n.Head); err != nil {
+				return nil, nil, false, err
+			}
+		}
+		changed = len(beside) > 0 || publish.Hash(*d) != publish.Hash(n)
 		*d = n
-		return queue, changed
+		return beside, queue, changed, nil
 	})
-	return errors.Join(err, outage)
+	if err != nil || len(queue) > 0 {
+		return errors.Join(err, outage)
+	}
+	// In no coupling: it is shown at once, in the same lane as if by a row of its own. Such a row takes over what fails, with its own patience.
+	row := r.verifying(showWork(p), verify)
+	if s, failed := r.judged(ctx, row, remembered{pull: p, hint: showHint{Verify: verify}, seen: now, repo: repo}); failed != nil || r.bring(ctx, row, s) != nil {
+		return errors.Join(r.Store.Enqueue(ctx, row), outage)
+	}
+	return outage
 }
 
 // returned reports whether an open pull request was open before, and may have been forgotten since: it was closed, or no event told that it is
@@ -177,17 +186,17 @@ func (r *Reconciler) lookingAt(ctx context.Context, p coupling.Pull, repo repoDo
 	return facts[p], err
 }
 
-// share notes that a commit is the head of a pull request. A check stands on a commit, so that pull requests with the same head have
-// one check between them.
-func (r *Reconciler) share(ctx context.Context, p coupling.Pull, head string) error {
-	_, err := update(ctx, r, docHead, string(p.Repo)+"@"+head, func(d *headDoc) ([]store.Work, bool) {
-		if slices.Contains(d.Pulls, p) {
-			return nil, false
-		}
-		d.Pulls = append(d.Pulls, p)
-		return nil, true
-	})
-	return err
+// share is what has to be written to note that a commit is the head of a pull request. A check stands on a commit, so that pull requests with
+// the same head have one check between them.
+func (r *Reconciler) share(ctx context.Context, p coupling.Pull, head string) ([]store.Document, error) {
+	var d headDoc
+	key := string(p.Repo) + "@" + head
+	rev, err := r.load(ctx, docHead, key, &d)
+	if err != nil || slices.Contains(d.Pulls, p) {
+		return nil, err
+	}
+	d.Pulls = append(d.Pulls, p)
+	return []store.Document{document(docHead, key, rev, d)}, nil
 }
 
 // verifying marks a row of work so that what stands on GitHub is looked at.

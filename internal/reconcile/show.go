@@ -24,9 +24,17 @@ type showHint struct {
 // show publishes what is remembered of a pull request: its check, then as work behind it its note. The check goes first, since it
 // is what blocks.
 func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
-	s, err := r.shown(ctx, c)
-	if err != nil || s.pull.IsZero() {
+	s, err := r.shown(ctx, c.Work)
+	if err != nil {
 		return err
+	}
+	return r.bring(ctx, c.Work, s)
+}
+
+// bring publishes the check of a pull request, and queues its note. w is the row that calls for it.
+func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) error {
+	if s.pull.IsZero() {
+		return nil
 	}
 	if s.seen.State == "open" && s.seen.Head != "" {
 		asked := s.hint
@@ -47,9 +55,9 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 		}
 	}
 	// Notes are a work of their own, so that those who wait for GitHub's limit keep no check waiting.
-	w := work(KindTell, s.pull.String(), s.pull.String())
-	w.Data, w.At = c.Data, r.Now() // behind all that is due already
-	return r.Store.Enqueue(ctx, w)
+	tell := work(KindTell, s.pull.String(), s.pull.String())
+	tell.Data, tell.At = w.Data, r.Now() // behind all that is due already
+	return r.Store.Enqueue(ctx, tell)
 }
 
 // unshown has the reconciling timer look at a pull request again whose check GitHub would not take: a permission may be granted any time, an
@@ -65,7 +73,7 @@ func (r *Reconciler) unshown(ctx context.Context, p coupling.Pull) error {
 
 // tell publishes the note on a pull request.
 func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
-	s, err := r.shown(ctx, c)
+	s, err := r.shown(ctx, c.Work)
 	if err != nil || s.pull.IsZero() {
 		return err
 	}
@@ -85,38 +93,41 @@ type remembered struct {
 }
 
 // shown loads what is to be shown of a pull request; the zero value when it is nothing.
-func (r *Reconciler) shown(ctx context.Context, c store.Claimed) (remembered, error) {
-	var s remembered
-	p, err := coupling.ParsePull(c.Key, "")
+func (r *Reconciler) shown(ctx context.Context, w store.Work) (remembered, error) {
+	p, err := coupling.ParsePull(w.Key, "")
 	if err != nil {
-		return s, nil
+		return remembered{}, nil
 	}
-	_ = json.Unmarshal(c.Data, &s.hint)
+	s := remembered{pull: p}
+	_ = json.Unmarshal(w.Data, &s.hint)
 	if rev, err := r.load(ctx, docPull, p.String(), &s.seen); err != nil {
 		return s, err
 	} else if rev == 0 { // a member that no event has told of yet
-		return s, r.Store.Enqueue(ctx, pullWork(p))
+		return remembered{}, r.Store.Enqueue(ctx, pullWork(p))
 	}
 	if _, err := r.load(ctx, docRepo, string(p.Repo), &s.repo); err != nil {
 		return s, err
 	}
+	return r.judged(ctx, w, s)
+}
+
+// judged adds what the couplings of a pull request say of it; the zero value when nothing is to be shown, or not yet.
+func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (remembered, error) {
 	if s.repo.Gone || s.repo.Archived || s.repo.Name == "" {
-		return s, nil
+		return remembered{}, nil
 	}
-	homes := append([]coupling.Repo{p.Repo}, s.repo.rules().Trust...)
-	if complete, err := r.complete(ctx, []store.Claimed{c}, homes...); err != nil || !complete {
-		return s, err
+	homes := append([]coupling.Repo{s.pull.Repo}, s.repo.rules().Trust...)
+	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, homes...); err != nil || !complete {
+		return remembered{}, err
 	}
 	if r.settling(s.repo) {
-		if err := r.unjudged(ctx, p, homes...); err != nil {
-			return s, err
+		if err := r.unjudged(ctx, s.pull, homes...); err != nil {
+			return remembered{}, err
 		}
 	}
-	if s.judgements, err = r.judgementsOf(ctx, p); err != nil {
-		return s, err
-	}
-	s.pull = p
-	return s, nil
+	var err error
+	s.judgements, err = r.judgementsOf(ctx, s.pull)
+	return s, err
 }
 
 // showCheck brings the check on the head into line.
@@ -236,24 +247,22 @@ func lookWork(p coupling.Pull) store.Work {
 // than the branch; see [Reconciler.lookOf].
 func (r *Reconciler) passAndLook(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, run forge.CheckRun, o publish.CheckOptions) error {
 	o.Look, o.NodeID = policyPath, repo.NodeID
-	blob, told, err := r.Publish.Look(ctx, p.Repo, run, o)
+	err := r.Publish.Look(ctx, p.Repo, run, o, func(blob string, told bool) ([]store.Document, []store.Work, error) {
+		if !told || blob != repo.PolicyID {
+			return nil, []store.Work{lookWork(p)}, nil
+		}
+		var d pullDoc
+		rev, err := r.load(ctx, docPull, p.String(), &d)
+		if err != nil || d.Head != seen.Head || d.Base != seen.Base || d.Looked != "" {
+			return nil, nil, err
+		}
+		d.Looked = lookBasis(pullHint{Head: d.Head, Base: d.Base}, repo, false)
+		return []store.Document{document(docPull, p.String(), rev, d)}, nil, nil
+	})
 	if errors.Is(err, forge.ErrRejected) {
 		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if !told || blob != repo.PolicyID {
-		return r.Store.Enqueue(ctx, lookWork(p))
-	}
-	_, err = update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		if d.Head != seen.Head || d.Base != seen.Base || d.Looked != "" {
-			return nil, false
-		}
-		d.Looked = lookBasis(pullHint{Head: d.Head, Base: d.Base}, repo, false)
-		return nil, true
-	})
 	return err
 }
 
