@@ -49,6 +49,7 @@ type Store struct {
 	file    os.FileInfo // as it was opened
 	turns   store.Turns
 	hasty   bool // a commit does not wait for the disk
+	kept    *documents
 }
 
 // Open opens or creates the database file, for one process; ":memory:" is a temporary one. With "?synchronous=off" behind the path a commit does
@@ -78,6 +79,7 @@ func Beside(ctx context.Context, path string) (*Store, error) {
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}
+		s.kept = nil // another process writes, too
 		if err := s.connect(path); err != nil {
 			return err
 		}
@@ -86,7 +88,7 @@ func Beside(ctx context.Context, path string) (*Store, error) {
 }
 
 func begin(path string, open func(s *Store, path string) error) (*Store, error) {
-	s := &Store{notify: make(chan struct{}, 1)}
+	s := &Store{notify: make(chan struct{}, 1), kept: newDocuments()}
 	if path == ":memory:" {
 		dir, err := os.MkdirTemp("", "relbot")
 		if err != nil {
@@ -696,26 +698,27 @@ func (s *Store) Time(context.Context) (time.Time, error) { return time.Now(), ni
 
 // Get returns a document.
 func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
-	d := store.Document{Kind: kind, Key: key}
-	var updated int64
-	err := s.read.QueryRowContext(ctx, `SELECT rev, body, updated FROM document WHERE kind = ? AND key = ?`, kind, key).Scan(&d.Rev, &d.Body, &updated)
-	if errors.Is(err, sql.ErrNoRows) {
-		return d, nil
-	}
-	d.Updated = moment(updated)
-	return d, err
+	return s.kept.get(store.Document{Kind: kind, Key: key}, func(d store.Document) (store.Document, error) {
+		var updated int64
+		err := s.read.QueryRowContext(ctx, `SELECT rev, body, updated FROM document WHERE kind = ? AND key = ?`, kind, key).Scan(&d.Rev, &d.Body, &updated)
+		if errors.Is(err, sql.ErrNoRows) {
+			return d, nil
+		}
+		d.Updated = moment(updated)
+		return d, err
+	})
 }
 
 // Put writes documents and queues work.
 func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
-	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
+	err := s.write.writeThen(ctx, func(ctx context.Context, tx *statements) error {
 		for _, d := range docs {
 			if err := put(ctx, tx, d); err != nil {
 				return err
 			}
 		}
 		return enqueue(ctx, tx, work, "")
-	})
+	}, func() { s.kept.put(docs) })
 	if len(work) > 0 {
 		s.wake()
 	}

@@ -84,6 +84,9 @@ func (s *statements) close() {
 	}
 }
 
+// readers is how many reads run at a time.
+const readers = 4
+
 // reader is a pool of connections that only read.
 type reader struct {
 	*statements
@@ -95,7 +98,8 @@ func newReader(dsn string) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(4)
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers) // a new one reads the schema first
 	return &reader{newStatements(db.PrepareContext), db}, nil
 }
 

@@ -35,6 +35,7 @@ type change func(ctx context.Context, tx *statements) error
 
 type request struct {
 	do    change
+	then  func() // after it was committed, in the order of commits; may be nil
 	reply chan error
 }
 
@@ -67,8 +68,10 @@ func (w *writer) Close() {
 var errClosed = errors.New("the database is closed")
 
 // write makes a change together with others. When ctx ends before it was made, it may yet be made.
-func (w *writer) write(ctx context.Context, do change) error {
-	r := request{do, make(chan error, 1)}
+func (w *writer) write(ctx context.Context, do change) error { return w.writeThen(ctx, do, nil) }
+
+func (w *writer) writeThen(ctx context.Context, do change, then func()) error {
+	r := request{do, then, make(chan error, 1)}
 	select {
 	case w.changes <- r:
 	case <-w.stop:
@@ -81,7 +84,7 @@ func (w *writer) write(ctx context.Context, do change) error {
 
 // take makes a change as write does, but returns [store.ErrBusy] rather than wait for its turn in a queue that is full.
 func (w *writer) take(ctx context.Context, do change) error {
-	r := request{do, make(chan error, 1)}
+	r := request{do, nil, make(chan error, 1)}
 	select {
 	case <-w.stop:
 		return errClosed
@@ -148,6 +151,9 @@ func (w *writer) commit(group []request) {
 	for _, r := range group {
 		if failed && len(group) > 1 {
 			err = w.alone(context.Background(), r.do)
+		}
+		if err == nil && r.then != nil {
+			r.then()
 		}
 		r.reply <- err
 	}
