@@ -277,14 +277,24 @@ type load struct {
 	acknowledged float64 // a second
 	completed    float64 // checks a second
 	p50, p99     time.Duration
+	cpu          time.Duration // of the server, for each delivery
 	lost         int64
+}
+
+func (s *subject) load(t testing.TB, times []time.Duration, spent time.Duration, lost int64, acknowledged, completed time.Duration) load {
+	slices.Sort(times)
+	n := len(times)
+	return load{
+		acknowledged: float64(n) / acknowledged.Seconds(), completed: float64(n) / completed.Seconds(),
+		p50: times[n/2], p99: times[n*99/100], cpu: (spentBy(t, s.pid) - spent) / time.Duration(n), lost: lost,
+	}
 }
 
 // closed sends n deliveries from some clients at once, each as soon as its last was acknowledged.
 func (s *subject) closed(t testing.TB, clients, n int) load {
 	t.Helper()
 	g := newGenerator()
-	before := s.stub.checks.Load()
+	before, spent := s.stub.checks.Load(), spentBy(t, s.pid)
 	times := make([]time.Duration, n)
 	var at, lost atomic.Int64
 	var sending sync.WaitGroup
@@ -304,14 +314,14 @@ func (s *subject) closed(t testing.TB, clients, n int) load {
 	sending.Wait()
 	took := time.Since(start)
 	s.settle(t, before+int64(n)-lost.Load())
-	return s.load(times, n, lost.Load(), took, time.Since(start))
+	return s.load(t, times, spent, lost.Load(), took, time.Since(start))
 }
 
 // open sends deliveries at a rate, whether the ones before were acknowledged or not; times count from when they were due.
 func (s *subject) open(t testing.TB, rate int, d time.Duration) load {
 	t.Helper()
 	g := newGenerator()
-	before := s.stub.checks.Load()
+	before, spent := s.stub.checks.Load(), spentBy(t, s.pid)
 	n := int(d.Seconds() * float64(rate))
 	times := make([]time.Duration, n)
 	var lost atomic.Int64
@@ -331,19 +341,16 @@ func (s *subject) open(t testing.TB, rate int, d time.Duration) load {
 	sending.Wait()
 	took := time.Since(start)
 	s.settle(t, before+int64(n)-lost.Load())
-	return s.load(times, n, lost.Load(), took, time.Since(start))
+	return s.load(t, times, spent, lost.Load(), took, time.Since(start))
 }
 
-func (s *subject) load(times []time.Duration, n int, lost int64, acknowledged, completed time.Duration) load {
-	slices.Sort(times)
-	return load{float64(n) / acknowledged.Seconds(), float64(n) / completed.Seconds(), times[n/2], times[n*99/100], lost}
-}
 
 func (l load) report(b *testing.B, name string) {
 	b.ReportMetric(l.acknowledged, name+"acked/s")
 	b.ReportMetric(l.completed, name+"done/s")
 	b.ReportMetric(float64(l.p50)/1e6, name+"p50-ms")
 	b.ReportMetric(float64(l.p99)/1e6, name+"p99-ms")
+	b.ReportMetric(float64(l.cpu)/1e6, name+"cpu-ms/delivery")
 }
 
 const loadRun = 1500 // deliveries
@@ -392,6 +399,25 @@ func BenchmarkProbot(b *testing.B) {
 		b.ReportMetric(r.acknowledged/p.acknowledged, "×acked")
 		b.ReportMetric(r.completed/p.completed, "×done")
 	}
+}
+
+// spentBy is the processor time that a process has used.
+func spentBy(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the state on; proc(5) counts it as the third
+	var ticks int64
+	for _, f := range fields[11:13] { // utime and stime
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100 on every platform that Go knows
 }
 
 // resident is the memory of a process that is in use, in bytes, and how many files it has open.

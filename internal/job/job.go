@@ -42,6 +42,8 @@ type Runner struct {
 	Lease    time.Duration // zero is [DefaultLease]
 	Workers  int           // of Run; zero is 1
 	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
+	// Busy reports whether something more urgent than work needs the machine; then workers of Run wait a little before they claim. It may be nil.
+	Busy func() bool
 	// Count is told what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
 	Count func(kind, outcome string)
 }
@@ -229,8 +231,26 @@ func (r *Runner) Run(ctx context.Context) error {
 // pollInterval bounds how long a missed notification delays work of another instance.
 const pollInterval = time.Second
 
+// A worker that yields looks again after yieldStep, and goes on after yieldLimit in any case.
+const (
+	yieldStep  = 5 * time.Millisecond
+	yieldLimit = 100 * time.Millisecond
+)
+
+// yield waits while something more urgent goes on, within limits.
+func (r *Runner) yield(ctx context.Context) {
+	for waited := time.Duration(0); waited < yieldLimit && r.Busy != nil && r.Busy(); waited += yieldStep {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(yieldStep):
+		}
+	}
+}
+
 func (r *Runner) work(ctx context.Context) error {
 	for ctx.Err() == nil {
+		r.yield(ctx)
 		n, err := r.step(ctx)
 		if errors.Is(err, store.ErrNewer) {
 			return err

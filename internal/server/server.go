@@ -61,6 +61,9 @@ const (
 	deliveriesInterval       = 5 * time.Minute
 	// missedDelay is how long after a delivery that could not be taken in GitHub is asked for what failed. Until then more may fail.
 	missedDelay = 15 * time.Second
+	// congested is how many deliveries may wait to be stored before work makes room for them: GitHub waits ten seconds for an answer, and for
+	// work nobody waits.
+	congested = 3
 	// catchUp bounds how far back timers are fired that the program slept through.
 	catchUp = 24 * time.Hour
 )
@@ -72,7 +75,8 @@ type Server struct {
 	runner  *job.Runner
 	handler http.Handler
 	measure *telemetry.Telemetry
-	missed  atomic.Bool // a delivery could not be taken in: GitHub has to be asked for it
+	missed  atomic.Bool  // a delivery could not be taken in: GitHub has to be asked for it
+	intake  atomic.Int64 // deliveries that wait to be stored
 }
 
 // New assembles a server. It does no I/O.
@@ -99,9 +103,10 @@ func New(o Options) (*Server, error) {
 	handlers := s.recon.Handlers()
 	s.runner = &job.Runner{
 		Store: o.Store, Handlers: measure.Work(handlers), Now: o.Now, Log: o.Log, Owner: o.Owner, Workers: o.Workers, Count: measure.Job,
+		Busy: func() bool { return s.intake.Load() > congested },
 	}
 	measure.Watch(telemetry.State{Kinds: slices.Sorted(maps.Keys(handlers)), Backlog: o.Store.Backlog, Drift: s.recon.Drift})
-	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: o.Store, Now: o.Now, Log: o.Log, Debounce: o.Debounce, Count: s.count})
+	hook, err := webhook.New(webhook.Options{Secrets: o.Secrets, Store: s, Now: o.Now, Log: o.Log, Debounce: o.Debounce, Count: s.count})
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +124,13 @@ func New(o Options) (*Server, error) {
 	r.Handle("/*", pages)
 	s.handler = r
 	return s, nil
+}
+
+// Accept stores a delivery, and knows how many are waiting for that.
+func (s *Server) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
+	s.intake.Add(1)
+	defer s.intake.Add(-1)
+	return s.options.Store.Accept(ctx, d, work)
 }
 
 // count counts a delivery, and notes when it could not be taken in.
