@@ -344,7 +344,6 @@ func (s *subject) open(t testing.TB, rate int, d time.Duration) load {
 	return s.load(t, times, spent, lost.Load(), took, time.Since(start))
 }
 
-
 func (l load) report(b *testing.B, name string) {
 	b.ReportMetric(l.acknowledged, name+"acked/s")
 	b.ReportMetric(l.completed, name+"done/s")

@@ -139,11 +139,14 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		return err
 	}
 	for _, q := range sharing.Pulls {
+		if q == p {
+			continue
+		}
 		var other pullDoc
 		if _, err := r.load(ctx, docPull, q.String(), &other); err != nil {
 			return err
 		}
-		if q == p || other.State != "open" || other.Head != seen.Head {
+		if other.State != "open" || other.Head != seen.Head {
 			continue
 		}
 		theirs, err := r.judgementsOf(ctx, q)

@@ -124,7 +124,7 @@ WITH RECURSIVE turn (account) AS (
     SELECT (SELECT min(w.account) FROM work AS w WHERE w.want > w.done AND w.stuck = 0 AND w.account > turn.account) FROM turn WHERE turn.account IS NOT NULL)
 SELECT account FROM turn
 WHERE account IS NOT NULL
-  AND EXISTS (SELECT 1 FROM work AS w WHERE w.account = turn.account AND w.want > w.done AND w.stuck = 0 AND w.run_at <= ` + now + `)`
+  AND (SELECT min(w.run_at) FROM work AS w WHERE w.account = turn.account AND w.want > w.done AND w.stuck = 0) <= ` + now
 }
 
 // Pruning are the statements, the same for all engines, that forget a few rows each of what is older than a moment: deliveries, and work that

@@ -1,7 +1,7 @@
 // Package postgres keeps what relbot remembers in PostgreSQL, for several instances on one database.
 //
 // The database's own means are the distributed engine: row locks with SKIP LOCKED hand out work, advisory locks keep a lane
-// to one worker while it is claimed, and LISTEN/NOTIFY wakes the other instances. A lease, not a connection, says who works on a row, so that an
+// to one worker while it is claimed, and LISTEN/NOTIFY wakes the other instances (by itself: commits that notify wait for each other). A lease, not a connection, says who works on a row, so that an
 // instance that is killed or cut off loses its work to another when the lease ends. Every acknowledged delivery was committed with
 // the server's own durability.
 //
@@ -44,6 +44,9 @@ const (
 	listen  = "LISTEN " + channel
 )
 
+// uniqueViolation is the SQLSTATE of a key that is there already.
+const uniqueViolation = "23505"
+
 // Keys of advisory locks.
 const (
 	lockMigrate = 0x72656c62 // "relb"
@@ -62,6 +65,12 @@ var session = map[string]string{
 	"tcp_keepalives_interval":             "2",
 	"tcp_keepalives_count":                "3",
 	"tcp_user_timeout":                    "10000",
+	// Plans are kept, also those made while a table was empty. What runs often finds its rows by an index, one by one.
+	"enable_seqscan":    "off",
+	"enable_bitmapscan": "off",
+	"enable_hashjoin":   "off",
+	"enable_mergejoin":  "off",
+	"jit":               "off",
 }
 
 // Store is a [store.Store] on PostgreSQL.
@@ -71,6 +80,8 @@ type Store struct {
 	newer   atomic.Bool // a newer program has migrated the database
 	turns   store.Turns
 	notify  chan struct{}
+	tell    chan struct{}   // work was queued: the other instances have to know
+	running context.Context // until Close
 	cancel  context.CancelFunc
 	closing sync.Once
 	done    sync.WaitGroup
@@ -84,9 +95,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	listening, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	s.done.Go(func() { s.listen(listening) })
+	s.done.Go(func() { s.listen(s.running) })
 	return s, nil
 }
 
@@ -105,9 +114,7 @@ func begin(ctx context.Context, url string, open func(*Store) error) (*Store, er
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
-	if config.MaxConns < 8 {
-		config.MaxConns = 8
-	}
+	config.MaxConns = max(config.MaxConns, connections)
 	config.ConnConfig.ConnectTimeout = patience
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		for name, value := range session {
@@ -123,7 +130,8 @@ func begin(ctx context.Context, url string, open func(*Store) error) (*Store, er
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, host: config.ConnConfig.Host, notify: make(chan struct{}, 1), cancel: func() {}}
+	s := &Store{pool: pool, host: config.ConnConfig.Host, notify: make(chan struct{}, 1), tell: make(chan struct{}, 1)}
+	s.running, s.cancel = context.WithCancel(context.Background())
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err == nil {
 		s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	}
@@ -131,9 +139,11 @@ func begin(ctx context.Context, url string, open func(*Store) error) (*Store, er
 		err = open(s)
 	}
 	if err != nil {
+		s.cancel()
 		pool.Close()
 		return nil, fmt.Errorf("database %s: %w", s.host, err)
 	}
+	s.done.Go(s.announce)
 	return s, nil
 }
 
@@ -312,6 +322,9 @@ func (s *Store) hear(ctx context.Context) error {
 	}
 }
 
+// connections is how many an instance has at most, unless its URL asks for more.
+const connections = 20
+
 // silence is how long nothing may be heard before the connection is made anew.
 const silence = time.Minute
 
@@ -324,10 +337,42 @@ func (s *Store) ready(ctx context.Context) (context.Context, context.CancelFunc,
 	return ctx, cancel, nil
 }
 
-func (s *Store) wake() {
+func (s *Store) wake() { signal(s.notify) }
+
+func signal(c chan struct{}) {
 	select {
-	case s.notify <- struct{}{}:
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// announceEvery bounds how often instances tell each other of work.
+const announceEvery = 20 * time.Millisecond
+
+// announce tells all instances that work was queued, soon after it was.
+func (s *Store) announce() {
+	for {
+		last := false
+		select {
+		case <-s.tell:
+		case <-s.running.Done():
+			if last = true; len(s.tell) == 0 {
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		_, err := s.pool.Exec(ctx, "NOTIFY "+channel)
+		cancel()
+		if last {
+			return
+		}
+		if err != nil {
+			s.wake() // its own workers at least
+		}
+		select {
+		case <-time.After(announceEvery):
+		case <-s.running.Done():
+		}
 	}
 }
 
@@ -377,31 +422,27 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	}
 	defer cancel()
 	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
-	fresh := false
-	err = s.tx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4) ON CONFLICT (guid) DO NOTHING`,
-			d.GUID, d.Event, millis(d.Received), packed)
-		if err != nil {
-			return err
-		}
-		if fresh = tag.RowsAffected() > 0; !fresh {
-			tag, err := tx.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = $1 AND stuck = 1`, d.GUID)
-			fresh = tag.RowsAffected() > 0
-			return err
-		}
-		return enqueue(ctx, tx, work, d.GUID)
-	})
+	// A batch is one transaction, and one trip: a GUID that is known makes it fail as a whole.
+	var all pgx.Batch
+	all.Queue(`INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4)`, d.GUID, d.Event, millis(d.Received), packed)
+	enqueue(&all, work, d.GUID)
+	err = s.pool.SendBatch(ctx, &all).Close()
+	fresh := err == nil
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == uniqueViolation {
+		var tag pgconn.CommandTag
+		tag, err = s.pool.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = $1 AND stuck = 1`, d.GUID)
+		fresh = tag.RowsAffected() > 0
+	}
 	if err != nil {
 		return false, fmt.Errorf("delivery %s: %w", d.GUID, err)
 	}
+	signal(s.tell)
 	return fresh, nil
 }
 
-// enqueue makes rows due. They are locked in the order of their keys, so that two instances cannot lock each other out.
-func enqueue(ctx context.Context, tx pgx.Tx, work []store.Work, guid string) error {
-	if len(work) == 0 {
-		return nil
-	}
+// enqueue makes rows due, as part of a batch. They are locked in the order of their keys, so that two instances cannot lock each other out.
+func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 	work = slices.Clone(work)
 	slices.SortStableFunc(work, func(a, b store.Work) int {
 		return strings.Compare(a.Kind+" "+a.Key, b.Kind+" "+b.Key)
@@ -414,7 +455,7 @@ func enqueue(ctx context.Context, tx pgx.Tx, work []store.Work, guid string) err
 		if w.Data == nil {
 			w.Data = []byte{}
 		}
-		_, err := tx.Exec(ctx, `
+		all.Queue(`
 INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
 VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9)
 ON CONFLICT (kind, key) DO UPDATE SET
@@ -429,12 +470,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
     stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace)
-		if err != nil {
-			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
-		}
 	}
-	_, err := tx.Exec(ctx, "NOTIFY "+channel)
-	return err
 }
 
 // Delivery returns an accepted delivery.
@@ -487,7 +523,13 @@ func (s *Store) Enqueue(ctx context.Context, work ...store.Work) error {
 		return err
 	}
 	defer cancel()
-	return s.tx(ctx, func(tx pgx.Tx) error { return enqueue(ctx, tx, work, "") })
+	var all pgx.Batch
+	enqueue(&all, work, "")
+	if err := s.pool.SendBatch(ctx, &all).Close(); err != nil {
+		return fmt.Errorf("queue %s %s: %w", work[0].Kind, work[0].Key, err)
+	}
+	signal(s.tell)
+	return nil
 }
 
 // Claim leases the due rows of one free lane, of the account that has waited longest. Candidates are tried in order; the lane's advisory lock
@@ -523,23 +565,20 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease ti
 }
 
 func claim(ctx context.Context, tx pgx.Tx, account string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
-	type candidate struct{ Lane, Kind string }
-	rows, _ := tx.Query(ctx, `
-SELECT lane, kind FROM work AS w
-WHERE account = $1 AND want > done AND stuck = 0 AND run_at <= $2 AND lease <= $2
-  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > $2)
-ORDER BY run_at, kind, key LIMIT 16`, account, millis(now)) // its error is the rows'
-	candidates, err := pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range candidates {
-		var mine bool
-		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, lockLanes, c.Lane).Scan(&mine); err != nil {
-			return nil, err
+	for range 3 { // between the two statements another instance may have claimed the lane and let its lock go
+		var lane, kind string
+		err := tx.QueryRow(ctx, `
+SELECT lane, kind FROM (
+    SELECT lane, kind FROM work AS w
+    WHERE account = $1 AND want > done AND stuck = 0 AND run_at <= $2 AND lease <= $2
+      AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > $2)
+    ORDER BY run_at, kind, key LIMIT 32) AS candidate
+WHERE pg_try_advisory_xact_lock($3, hashtext(lane)) LIMIT 1`, account, millis(now), lockLanes).Scan(&lane, &kind)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
 		}
-		if !mine {
-			continue
+		if err != nil {
+			return nil, err
 		}
 		rows, _ := tx.Query(ctx, `
 UPDATE work SET owner = $1, lease = $2
@@ -548,7 +587,7 @@ WHERE (kind, key) IN (
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > 0 AND o.lease > $5)
     ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), c.Lane, c.Kind, millis(now), limit)
+RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
 		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Claimed, error) {
 			c := store.Claimed{Owner: owner, Lease: until}
 			var at, since, origin int64
@@ -704,9 +743,15 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...
 		if _, err := tx.Exec(ctx, `DELETE FROM periodic WHERE name = $1 AND slot < $2`, name, millis(slot.Add(-7*24*time.Hour))); err != nil {
 			return err
 		}
-		return enqueue(ctx, tx, work, "")
+		var all pgx.Batch
+		enqueue(&all, work, "")
+		return tx.SendBatch(ctx, &all).Close()
 	})
-	return mine && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	signal(s.tell)
+	return mine, nil
 }
 
 // Last is the last slot of a name.
@@ -757,34 +802,40 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 		return err
 	}
 	defer cancel()
-	return s.tx(ctx, func(tx pgx.Tx) error {
-		for _, d := range docs {
-			if err := put(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		return enqueue(ctx, tx, work, "")
-	})
-}
-
-func put(ctx context.Context, tx pgx.Tx, d store.Document) error {
-	var tag pgconn.CommandTag
-	var err error
-	switch {
-	case d.Body == nil:
-		if d.Rev == 0 {
-			return nil
-		}
-		tag, err = tx.Exec(ctx, `DELETE FROM document WHERE kind = $1 AND key = $2 AND rev = $3`, d.Kind, d.Key, d.Rev)
-	case d.Rev == 0:
-		tag, err = tx.Exec(ctx, `INSERT INTO document (kind, key, rev, body, updated) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
-	default:
-		tag, err = tx.Exec(ctx, `UPDATE document SET rev = rev + 1, body = $1, updated = $2 WHERE kind = $3 AND key = $4 AND rev = $5`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
+	var all pgx.Batch
+	for _, d := range docs {
+		put(&all, d)
 	}
-	if err = held(tag, err, 1); errors.Is(err, store.ErrLost) {
-		return store.ErrConflict
+	if all.Len() <= 1 && len(work) == 0 { // a transaction by itself
+		return s.pool.SendBatch(ctx, &all).Close()
+	}
+	enqueue(&all, work, "")
+	err = s.tx(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &all).Close() })
+	if err == nil && len(work) > 0 {
+		signal(s.tell)
 	}
 	return err
+}
+
+// put writes a document, as part of a batch.
+func put(all *pgx.Batch, d store.Document) {
+	var q *pgx.QueuedQuery
+	switch {
+	case d.Body == nil && d.Rev == 0:
+		return
+	case d.Body == nil:
+		q = all.Queue(`DELETE FROM document WHERE kind = $1 AND key = $2 AND rev = $3`, d.Kind, d.Key, d.Rev)
+	case d.Rev == 0:
+		q = all.Queue(`INSERT INTO document (kind, key, rev, body, updated) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
+	default:
+		q = all.Queue(`UPDATE document SET rev = rev + 1, body = $1, updated = $2 WHERE kind = $3 AND key = $4 AND rev = $5`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
+	}
+	q.Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 {
+			return store.ErrConflict
+		}
+		return nil
+	})
 }
 
 // List returns documents by key prefix.

@@ -7,6 +7,7 @@ package pgtest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -103,8 +104,13 @@ func serve() (string, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	// A socket in the private directory needs no port. Durability is of no use to a database that lives for one test run.
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=300")
+	// A socket in the private directory needs no port. Durability is of no use to a database that lives for one test run, but a benchmark measures
+	// what it costs.
+	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=300"}
+	if bench := flag.Lookup("test.bench"); bench == nil || bench.Value.String() == "" {
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return "", err
