@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"sync"
-	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -66,12 +65,13 @@ func (k *documents) put(docs []store.Document) {
 	defer k.mu.Unlock()
 	k.round++
 	for _, d := range docs {
-		d.Updated = moment(millis(d.Updated))
-		d.Rev++
+		of := name{d.Kind, d.Key}
 		if d.Body == nil {
-			d.Rev, d.Updated = 0, time.Time{}
+			k.used.Remove(of)
+			continue
 		}
-		k.keep(name{d.Kind, d.Key}, d)
+		d.Rev, d.Updated = d.Rev+1, moment(millis(d.Updated))
+		k.keep(of, d)
 	}
 }
 

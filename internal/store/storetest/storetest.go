@@ -31,7 +31,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
-		"turns": turns, "time": timeOf, "pruning": pruning,
+		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -450,6 +450,84 @@ func twoWorkers(t *testing.T, s store.Store) {
 	}
 	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs) > 0 || ran < keys {
 		t.Errorf("%d runs, left %v %v", ran, jobs, err)
+	}
+}
+
+// batches gives rows that were claimed together back together.
+func batches(t *testing.T, s store.Store) {
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "a", Lane: "l"}, store.Work{Kind: "k", Key: "b", Lane: "l"}))
+	late := claim(t, s, now)
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "b", Lane: "l"}))
+	must(t, s.Done(t.Context(), late...))
+	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "b" {
+		t.Fatalf("claimed %v, want b, which was queued again", c)
+	} else {
+		must(t, s.Done(t.Context(), c...))
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "a", Lane: "l"}, store.Work{Kind: "k", Key: "b", Lane: "l"}))
+	late = claim(t, s, now)
+	other, err := s.Claim(t.Context(), now.Add(time.Hour), "other", time.Minute, 10)
+	must(t, err)
+	if len(late) != 2 || len(other) != 2 {
+		t.Fatalf("claimed %v, then %v", late, other)
+	}
+	if err := s.Done(t.Context(), late...); !errors.Is(err, store.ErrLost) {
+		t.Errorf("done after the lease: %v", err)
+	}
+	must(t, s.Done(t.Context(), other...))
+}
+
+// manyWriters write at once, over each other: who comes late is told so alone, nothing is lost, and each reads what it wrote.
+func manyWriters(t *testing.T, s store.Store) {
+	const writers, rounds = 8, 40
+	count := func(d store.Document) (n int) {
+		_, _ = fmt.Sscan(string(d.Body), &n) // none yet is zero
+		return n
+	}
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range rounds {
+				for {
+					d, err := s.Get(t.Context(), "counter", fmt.Sprint(i%3))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					d.Body = fmt.Append(nil, count(d)+1)
+					own := store.Document{Kind: "own", Key: fmt.Sprint(w), Rev: int64(i), Body: fmt.Append(nil, i)}
+					err = s.Put(t.Context(), []store.Document{own, d}, []store.Work{{Kind: "k", Key: fmt.Sprint(w, " ", i)}})
+					if errors.Is(err, store.ErrConflict) {
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					break
+				}
+				if d, err := s.Get(t.Context(), "own", fmt.Sprint(w)); err != nil || d.Rev != int64(i)+1 || count(d) != i {
+					t.Errorf("read %+v after writing %d: %v", d, i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	sum := 0
+	for i := range 3 {
+		d, err := s.Get(t.Context(), "counter", fmt.Sprint(i))
+		must(t, err)
+		sum += count(d)
+		listed, err := s.List(t.Context(), "counter", fmt.Sprint(i))
+		must(t, err)
+		if len(listed) != 1 || listed[0].Rev != d.Rev || !bytes.Equal(listed[0].Body, d.Body) {
+			t.Errorf("listed %+v, read %+v", listed, d)
+		}
+	}
+	jobs, err := s.Jobs(t.Context())
+	must(t, err)
+	if sum != writers*rounds || len(jobs) != writers*rounds {
+		t.Errorf("counted to %d with %d rows of work, want %d of both", sum, len(jobs), writers*rounds)
 	}
 }
 
