@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
@@ -157,8 +159,8 @@ func freePort(t testing.TB) string {
 	return port
 }
 
-// begin starts a program as a server and waits until it takes deliveries.
-func begin(t testing.TB, c *exec.Cmd, s *subject, ready func() bool) {
+// begin starts a program as a server and waits until it takes deliveries. stop ends it, at the end of the test at the latest.
+func begin(t testing.TB, c *exec.Cmd, s *subject, ready func() bool) (stop func()) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -169,10 +171,13 @@ func begin(t testing.TB, c *exec.Cmd, s *subject, ready func() bool) {
 		t.Fatal(err)
 	}
 	s.pid = c.Process.Pid
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		log.Close()
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			t.Logf("%s", text[:min(len(text), 3000)])
@@ -185,9 +190,11 @@ func begin(t testing.TB, c *exec.Cmd, s *subject, ready func() bool) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	return stop
 }
 
-// relbotUnder starts relbot as it is delivered, but for the debounce.
+// relbotUnder starts relbot as it is delivered, but for the debounce. It has known its repository for long: in the first ten minutes it reads
+// what stands on a commit before it writes.
 func relbotUnder(t testing.TB, database string) *subject {
 	t.Helper()
 	s := &subject{stub: &stub{}}
@@ -196,15 +203,40 @@ func relbotUnder(t testing.TB, database string) *subject {
 	_, pemText := appPEM(t)
 	port := freePort(t)
 	s.url = "http://127.0.0.1:" + port + "/webhook"
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), serveChild+"=1", "RELBOT_LISTEN=127.0.0.1:"+port, "RELBOT_DATABASE_URL="+database, "RELBOT_GITHUB_API_URL="+api.URL, "RELBOT_GITHUB_APP_ID=7",
-		"RELBOT_GITHUB_PRIVATE_KEY="+string(pemText), "RELBOT_WEBHOOK_SECRET="+loadSecret, "RELBOT_DEBOUNCE=10ms", "RELBOT_LOG_LEVEL=warn")
-	g := newGenerator()
-	begin(t, c, s, func() bool { // it knows its repository when it has posted a check
-		s.send(g.next())
-		return s.stub.checks.Load() > 0
-	})
-	s.settle(t, 0)
+	start := func() (stop func()) {
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), serveChild+"=1", "RELBOT_LISTEN=127.0.0.1:"+port, "RELBOT_DATABASE_URL="+database, "RELBOT_GITHUB_API_URL="+api.URL, "RELBOT_GITHUB_APP_ID=7",
+			"RELBOT_GITHUB_PRIVATE_KEY="+string(pemText), "RELBOT_WEBHOOK_SECRET="+loadSecret, "RELBOT_DEBOUNCE=10ms", "RELBOT_LOG_LEVEL=warn")
+		g, before := newGenerator(), s.stub.checks.Load()
+		stop = begin(t, c, s, func() bool { // it knows its repository when it has posted a check
+			s.send(g.next())
+			return s.stub.checks.Load() > before
+		})
+		s.settle(t, 0)
+		return stop
+	}
+	start()()
+	db, err := engine.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	repos, err := db.List(t.Context(), "repo", "")
+	if err != nil || len(repos) != 1 {
+		t.Fatal(repos, err)
+	}
+	var known map[string]any
+	if err := json.Unmarshal(repos[0].Body, &known); err != nil {
+		t.Fatal(err)
+	}
+	known["since"] = time.Now().Add(-time.Hour)
+	if repos[0].Body, err = json.Marshal(known); err == nil {
+		err = db.Put(t.Context(), repos, nil)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	start()
 	return s
 }
 

@@ -39,6 +39,27 @@ func open(t *testing.T) store.Store {
 	return s
 }
 
+// TestBusy holds that work is done also when something more urgent never ends.
+func TestBusy(t *testing.T) {
+	ctx, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
+	asked := 0
+	r := job.Runner{
+		Store: open(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me",
+		Busy: func() bool { asked++; return true },
+		Handlers: map[string]job.Handler{"k": func(context.Context, []store.Claimed) []job.Outcome {
+			done()
+			return []job.Outcome{{}}
+		}},
+	}
+	if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v, and not by the work", err)
+	}
+	if asked < 2 {
+		t.Error("the worker made no room")
+	}
+}
+
 // TestLease holds that a handler is stopped before its lease ends when that cannot be renewed, whether the database says so or says nothing,
 // and goes on as long as it is renewed.
 func TestLease(t *testing.T) {
