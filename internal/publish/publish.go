@@ -169,9 +169,16 @@ type CheckOptions struct {
 	As     string // "check" or "status"
 	Verify bool   // nothing may be remembered of what stands on GitHub: look first
 	Now    time.Time
-	Nonce  int64  // changes when the check has to be posted anew though nothing in it changed
-	Look   string // for [Publisher.Look]: the path of a file, …
-	NodeID string // … and the repository's node id
+	Nonce  int64 // changes when the check has to be posted anew though nothing in it changed
+	Look   *Look // for a commit that has no check yet; may be nil
+}
+
+// Look is a look at a commit in the call that writes its first check.
+type Look struct {
+	NodeID string // of the repository
+	Path   string // of a file
+	// Then tells what is to be remembered and queued together with the check, by the file's blob; told is false when GitHub did not tell it.
+	Then func(blob string, told bool) ([]store.Document, []store.Work, error)
 }
 
 // hash identifies what is to be shown.
@@ -190,26 +197,6 @@ func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) b
 
 // Check makes a commit show a check. It reports whether anything was written.
 func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
-	write := func(ctx context.Context, run forge.CheckRun) (int64, error) { return p.GitHub.PutCheck(ctx, repo, run) }
-	return p.check(ctx, repo, run, o, write, func() ([]store.Document, []store.Work, error) { return nil, nil, nil })
-}
-
-// Look is Check for a commit that has none yet, and tells which blob stands at a path of it; told is false when nothing had to be written or
-// GitHub did not tell. What then makes of that is remembered together with the check.
-func (p *Publisher) Look(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, then func(blob string, told bool) ([]store.Document, []store.Work, error)) error {
-	var blob string
-	var told bool
-	_, err := p.check(ctx, repo, run, o, func(ctx context.Context, run forge.CheckRun) (id int64, err error) {
-		if run.ID != 0 {
-			return p.GitHub.PutCheck(ctx, repo, run)
-		}
-		id, blob, told, err = p.GitHub.NewCheck(ctx, repo, o.NodeID, run, o.Look)
-		return id, err
-	}, func() ([]store.Document, []store.Work, error) { return then(blob, told) })
-	return err
-}
-
-func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions, write func(context.Context, forge.CheckRun) (int64, error), then func() ([]store.Document, []store.Work, error)) (bool, error) {
 	hash := o.hash(run)
 	key := checkKey(repo, run.Head)
 	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
@@ -223,6 +210,15 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 		ctx = budget.With(ctx, budget.Demotions)
 	}
 	run.ExternalID = "relbot:" + hash
+	var blob string // for Look
+	var told bool
+	write := func(run forge.CheckRun) (id int64, err error) {
+		if o.Look == nil || run.ID != 0 {
+			return p.GitHub.PutCheck(ctx, repo, run)
+		}
+		id, blob, told, err = p.GitHub.NewCheck(ctx, repo, o.Look.NodeID, run, o.Look.Path)
+		return id, err
+	}
 	if o.As == "status" {
 		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
@@ -241,10 +237,10 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
-		id, err := write(ctx, run)
+		id, err := write(run)
 		if errors.Is(err, forge.ErrGone) && run.ID != 0 { // archived or deleted by GitHub
 			run.ID = 0
-			id, err = write(ctx, run)
+			id, err = write(run)
 		}
 		if err != nil {
 			return false, err
@@ -255,7 +251,11 @@ func (p *Publisher) check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if o.Level != "unknown" {
 		posted.Unknown = time.Time{}
 	}
-	docs, work, err := then()
+	var docs []store.Document
+	var work []store.Work
+	if o.Look != nil {
+		docs, work, err = o.Look.Then(blob, told)
+	}
 	if err == nil {
 		err = putWith(ctx, p.Store, docCheck, key, rev, posted, docs, work)
 	}

@@ -201,7 +201,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
 		switch {
 		case seen.Looked == "" && len(js) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
-			return r.passAndLook(ctx, p, repo, seen, run, options)
+			options.Look = r.looking(ctx, p, repo, seen)
 		case seen.Looked == "":
 			return r.Store.Enqueue(ctx, lookWork(p))
 		}
@@ -246,11 +246,9 @@ func lookWork(p coupling.Pull) store.Work {
 	return w
 }
 
-// passAndLook posts the first check on a head that nothing is known against, and looks in the same call whether it has another policy file
-// than the branch; see [Reconciler.lookOf].
-func (r *Reconciler) passAndLook(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, run forge.CheckRun, o publish.CheckOptions) error {
-	o.Look, o.NodeID = policyPath, repo.NodeID
-	err := r.Publish.Look(ctx, p.Repo, run, o, func(blob string, told bool) ([]store.Document, []store.Work, error) {
+// looking looks whether a head that nothing is known against has another policy file than the branch; see [Reconciler.lookOf].
+func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc) *publish.Look {
+	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
 		if !told || blob != repo.PolicyID {
 			return nil, []store.Work{lookWork(p)}, nil
 		}
@@ -261,12 +259,7 @@ func (r *Reconciler) passAndLook(ctx context.Context, p coupling.Pull, repo repo
 		}
 		d.Looked = lookBasis(pullHint{Head: d.Head, Base: d.Base}, repo, false)
 		return []store.Document{document(docPull, p.String(), rev, d)}, nil, nil
-	})
-	if errors.Is(err, forge.ErrRejected) {
-		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
-		return nil
-	}
-	return err
+	}}
 }
 
 // verdictOf is all that is to be said of one pull request.

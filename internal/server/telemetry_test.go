@@ -94,6 +94,26 @@ func TestTraceFromDeliveryToWrite(t *testing.T) {
 	}
 }
 
+// TestChecksAreCounted holds that a check is counted which looks at the policy file in the same call.
+func TestChecksAreCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{Registry: registry})
+	for n := 1; n <= 3; n++ {
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", n): text("x")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.settle()
+	want := `
+# HELP relbot_checks_written_total Checks written, by verdict.
+# TYPE relbot_checks_written_total counter
+relbot_checks_written_total{verdict="pass"} 3
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "relbot_checks_written_total"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOneLineAnOutcome holds the log against the counters: each row of work that was worked on is one line.
 func TestOneLineAnOutcome(t *testing.T) {
 	registry := prometheus.NewRegistry()
