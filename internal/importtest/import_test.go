@@ -87,7 +87,8 @@ var owners = map[string]string{
 	"go.opentelemetry.io/":               "internal/telemetry",
 	"github.com/spf13/cobra":             "cmd/relbot",
 	"github.com/go-chi/chi/":             "internal/server internal/ghsim",
-	"github.com/hashicorp/golang-lru/v2": "internal/cache internal/dashboard internal/reconcile",
+	"github.com/hashicorp/golang-lru/v2": "internal/cache internal/dashboard internal/reconcile internal/store/sqlite",
+	"github.com/go-json-experiment/json": "internal/webhook",
 }
 
 // source is a parsed file of the module.
