@@ -104,6 +104,15 @@ type BodyLine struct {
 	Targets []Target
 }
 
+// String is the line in the form that relbot reads.
+func (l BodyLine) String() string {
+	var names []string
+	for _, t := range l.Targets {
+		names = append(names, t.Pull)
+	}
+	return l.Key + ": " + strings.Join(names, ", ")
+}
+
 // NearMiss is a line that looks as if it were meant for relbot.
 type NearMiss struct {
 	Line       int

@@ -374,8 +374,11 @@ const (
 	maxMembers   = 300
 )
 
+// memberHead is the first line of a table of members.
+const memberHead = "| Role | PR | State | Must wait for | Ships in |\n"
+
 func memberTable(v voice, j rules.Judgement) string {
-	const head = "| Role | PR | State | Must wait for | Ships in |\n|---|---|---|---|---|\n"
+	const head = memberHead + "|---|---|---|---|---|\n"
 	var b strings.Builder
 	b.WriteString(head)
 	for i, m := range j.Members {
@@ -604,6 +607,42 @@ func LatelyOf(body string) []Change {
 		}
 		if !strings.ContainsAny(text, "@<") && !strings.Contains(text, "](") && !strings.Contains(text, "://") {
 			out = append(out, Change{At: t, Text: text})
+		}
+	}
+	return out
+}
+
+// Join makes one list of several, newest first and each line once. Times count to the minute, which is all that a note tells of them, so that what was
+// read from notes comes out as it stood there.
+func Join(lists ...[]Change) []Change {
+	minute := func(c Change) time.Time { return c.At.Truncate(time.Minute) }
+	var out []Change
+	for _, c := range slices.Concat(lists...) {
+		if !slices.ContainsFunc(out, func(o Change) bool { return o.Text == c.Text && minute(o).Equal(minute(c)) }) {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Change) int { return minute(b).Compare(minute(a)) })
+	return out
+}
+
+// MembersOf reads from a note on a pull request of a repository which pull requests its tables of members name, for a relbot that has lost its
+// memory.
+func MembersOf(body string, repo coupling.Repo) []coupling.Pull {
+	var out []coupling.Pull
+	in := false
+	for line := range strings.Lines(body) {
+		cells := strings.Split(line, "|")
+		switch {
+		case len(cells) < 3:
+			in = false
+		case strings.HasPrefix(line, memberHead):
+			in = true
+		case in:
+			name, _, _ := strings.Cut(strings.TrimSpace(cells[2]), " ")
+			if p, err := coupling.ParsePull(name, repo); err == nil {
+				out = append(out, p)
+			}
 		}
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
@@ -32,7 +33,7 @@ func (r *Reconciler) propose(ctx context.Context, p coupling.Pull, l command.Bod
 
 // take makes a line of a description take effect, once and for good: the pull requests are linked, and for Merge-After and
 // Depends-On the others come first.
-func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLine, others []coupling.Pull, author string) error {
+func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLine, others []coupling.Pull, author string, when time.Time) error {
 	pulls := append([]coupling.Pull{p}, others...)
 	found, _, err := r.find(ctx, p, others, "")
 	if err != nil {
@@ -45,7 +46,7 @@ func (r *Reconciler) take(ctx context.Context, p coupling.Pull, l command.BodyLi
 			break
 		}
 	}
-	at := r.Now().UnixMilli()
+	at := when.UnixMilli()
 	e := coupling.Effect{
 		At: at, ID: fmt.Sprintf("%s body %s", p, l.Raw), Verb: coupling.Link, Origin: coupling.FromBody, By: author, Coupling: c.Name,
 	}

@@ -1,13 +1,18 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
 )
 
@@ -29,22 +34,100 @@ func readUpTo(repo coupling.Repo) string { return "comments read " + string(repo
 // proposed is the watermark of the lines in descriptions. It is there once those of the open pull requests have been taken up.
 func proposed(repo coupling.Repo) string { return "descriptions " + string(repo) }
 
-// described takes up the lines in the descriptions of the open pull requests of a repository, when that was not done before.
-func (r *Reconciler) described(ctx context.Context, repo repoDoc, pulls []forge.Pull) error {
-	key := proposed(repo.Name)
-	if d, err := r.Store.Get(ctx, docWatermark, key); err != nil || d.Rev > 0 {
-		return err
-	}
-	for _, p := range pulls {
-		if err := r.body(ctx, p.Pull, repo, hintOf(p), &pullDoc{}); err != nil {
+// linesDoc are descriptions with lines, oldest first.
+type linesDoc struct {
+	Pulls []described `json:"pulls"`
+}
+
+// described is a pull request with its description.
+type described struct {
+	Pull    coupling.Pull `json:"pull"`
+	Hint    pullHint      `json:"hint"`
+	Created time.Time     `json:"created"`
+}
+
+func describedBy(p forge.Pull) described {
+	hint := hintOf(p)
+	hint.Read = nil
+	return described{Pull: p.Pull, Hint: hint, Created: p.CreatedAt}
+}
+
+func sortDescribed(ds []described) {
+	slices.SortFunc(ds, func(a, b described) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Pull.Number, b.Pull.Number))
+	})
+}
+
+// describe notes the lines in the descriptions of the open pull requests of a repository, when that was not done before. They are taken up
+// between the commands, in the order in which all was said.
+func (r *Reconciler) describe(ctx context.Context, repo coupling.Repo, pulls []forge.Pull) error {
+	for kind, key := range map[string]string{docWatermark: proposed(repo), docLines: string(repo)} {
+		if d, err := r.Store.Get(ctx, kind, key); err != nil || d.Rev > 0 {
 			return err
 		}
 	}
-	_, err := update(ctx, r, docWatermark, key, func(w *watermark) ([]store.Work, bool) {
-		w.At = r.Now()
-		return nil, true
-	})
+	doc := linesDoc{Pulls: []described{}}
+	for _, p := range pulls {
+		if lines, _ := command.Body(p.Body); len(lines) > 0 {
+			doc.Pulls = append(doc.Pulls, describedBy(p))
+		}
+	}
+	sortDescribed(doc.Pulls)
+	err := r.Store.Put(ctx, []store.Document{document(docLines, string(repo), 0, doc)}, []store.Work{commentsWork(repo)})
+	if errors.Is(err, store.ErrConflict) {
+		return nil // somebody else did
+	}
 	return err
+}
+
+// takeUp makes the lines of a description take effect as of when its pull request was opened, so that what was said of it since holds.
+func (r *Reconciler) takeUp(ctx context.Context, d described) error {
+	var repo repoDoc
+	if _, err := r.load(ctx, docRepo, string(d.Pull.Repo), &repo); err != nil {
+		return err
+	}
+	return r.body(ctx, d.Pull, repo, d.Hint, &pullDoc{}, d.Created)
+}
+
+// takeUpClosed does so for pull requests that are closed or merged by now and have a note of relbot's, by pull request. What the note names as a
+// member was one before; what was written into a description since was not.
+func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]string) error {
+	facts, err := r.pulls(ctx, slices.Collect(maps.Keys(notes))...)
+	if err != nil {
+		return err
+	}
+	var closed []described
+	for _, f := range facts {
+		if f.Known() && f.Value.State != "open" {
+			closed = append(closed, describedBy(f.Value))
+		}
+	}
+	sortDescribed(closed)
+	for _, d := range closed {
+		p := d.Pull
+		members, n := note.MembersOf(notes[p], p.Repo), r.names(p.Repo)
+		lines, _ := command.Body(d.Hint.Body)
+		d.Hint.Body = ""
+		for _, l := range lines {
+			var targets []command.Target
+			for _, t := range l.Targets {
+				now, err := n.target(ctx, p.Repo, t)
+				if err != nil {
+					return err
+				}
+				if q, err := now.In(p.Repo); err == nil && slices.Contains(members, q) {
+					targets = append(targets, t)
+				}
+			}
+			if l.Targets = targets; len(targets) > 0 {
+				d.Hint.Body += l.String() + "\n"
+			}
+		}
+		if err := r.takeUp(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // known reports whether policy, commands and descriptions of a repository were read. One without the App has neither.

@@ -79,18 +79,31 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 }
 
 // missedComments queues the commands in comments written since the last look, in case their deliveries were lost for good. With an
-// empty database only those that relbot had acknowledged are taken up again: the others were never accepted. A long list is read in parts, and
-// how far is remembered.
+// empty database only those that relbot had acknowledged are taken up again: the others were never accepted. Between them the lines of
+// descriptions are. A long list is read in parts, and how far is remembered.
 func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
 	now, repo := r.Now(), coupling.Repo(c.Key)
 	key := replayed(repo)
-	var w watermark
+	var w, part, done watermark
+	var lines linesDoc
 	rev, err := r.load(ctx, docWatermark, key, &w)
 	if err != nil {
 		return err
 	}
+	doneRev, err := r.load(ctx, docWatermark, proposed(repo), &done)
+	if err != nil {
+		return err
+	}
+	linesRev, err := r.load(ctx, docLines, string(repo), &lines)
+	if err != nil {
+		return err
+	}
+	if doneRev == 0 && linesRev == 0 { // they are listed first
+		again := repoWork(repo)
+		again.Data, _ = json.Marshal(repoHint{Backfill: true})
+		return r.Store.Enqueue(ctx, again)
+	}
 	since := w.At.Add(-overlap)
-	var part watermark
 	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
 	if err != nil {
 		return err
@@ -101,42 +114,71 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	if err != nil {
 		return err
 	}
+	takeUp := func(before time.Time) error {
+		for len(lines.Pulls) > 0 && !lines.Pulls[0].Created.After(before) {
+			if err := r.takeUp(ctx, lines.Pulls[0]); err != nil {
+				return err
+			}
+			lines.Pulls = lines.Pulls[1:]
+		}
+		return nil
+	}
 	var queue []store.Work
+	notes := map[coupling.Pull]string{}
 	for _, c := range comments {
 		if rev == 0 && c.Own && note.IsNote(c.Body) && !c.Minimized { // of an earlier life: it may stand where none belongs
 			queue = append(queue, r.verifying(showWork(c.Pull), true))
+			notes[c.Pull] = c.Body
 		}
 		if c.Bot || c.Edited || !strings.Contains(c.Body, "/relbot") {
 			continue
 		}
 		hint := commentHint{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
-		if rev == 0 && !c.Reacted {
-			continue
-		} else if rev == 0 {
-			acks, err := r.GitHub.Reactions(ctx, repo, c.ID)
-			if err != nil {
-				return err
-			}
-			if len(acks) == 0 {
-				continue
-			}
-			hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
-			// Now, and in the order in which they were given: nothing is judged before they are known.
-			if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
-				return err
-			}
+		if rev > 0 {
+			queue = append(queue, commentWork(c.Pull, hint))
 			continue
 		}
-		queue = append(queue, commentWork(c.Pull, hint))
+		if !c.Reacted {
+			continue
+		}
+		acks, err := r.GitHub.Reactions(ctx, repo, c.ID)
+		if err != nil {
+			return err
+		}
+		if len(acks) == 0 {
+			continue
+		}
+		hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
+		// Now, and in the order in which they were given: nothing is judged before they are known.
+		if err := takeUp(c.Created); err != nil {
+			return err
+		}
+		if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
+			return err
+		}
+	}
+	if len(notes) > 0 {
+		if err := r.takeUpClosed(ctx, notes); err != nil {
+			return err
+		}
+	}
+	if next.IsZero() {
+		if err := takeUp(now); err != nil {
+			return err
+		}
+	}
+	left := store.Document{Kind: docLines, Key: string(repo), Rev: linesRev}
+	if len(lines.Pulls) > 0 {
+		left = document(docLines, string(repo), linesRev, lines)
 	}
 	if !next.IsZero() { // nothing is known before all is
-		return r.Store.Put(ctx, []store.Document{document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, commentsWork(repo)))
+		return r.Store.Put(ctx, []store.Document{left, document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, commentsWork(repo)))
 	}
-	_, err = updateWith(ctx, r, docWatermark, key, func(w *watermark) ([]store.Document, []store.Work, bool, error) {
-		w.At = now
-		return []store.Document{{Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}}, queue, true, nil
-	})
-	if err != nil {
+	docs := []store.Document{left, {Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}, document(docWatermark, key, rev, watermark{now})}
+	if doneRev == 0 {
+		docs = append(docs, document(docWatermark, proposed(repo), 0, watermark{now}))
+	}
+	if err := r.Store.Put(ctx, docs, queue); err != nil {
 		return err
 	}
 	return r.resume(ctx, repo)

@@ -33,6 +33,7 @@ const (
 	docPage      = "page"      // key: pull request
 	docTimeline  = "timeline"  // key: repository " " gate
 	docWaiting   = "waiting"   // key: repository; the work that waits until it is known
+	docLines     = "lines"     // key: repository; descriptions that have to be taken up, with a new database
 	docWatermark = "watermark" // key: what has been listed so far
 	docMoved     = "moved"     // key: former name of a repository, in lower case
 )

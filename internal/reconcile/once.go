@@ -128,7 +128,7 @@ func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, er
 	hint := hintOf(read.Value)
 	seen := pullDoc{Head: hint.Head, Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private}
 	if hint.State == "open" {
-		if err := r.body(ctx, p, repo, hint, &seen); err != nil {
+		if err := r.body(ctx, p, repo, hint, &seen, r.Now()); err != nil {
 			return Answer{}, err
 		}
 		if seen.look, err = r.look(ctx, p, repo, hint, read.Value); err != nil {
@@ -195,7 +195,7 @@ func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, hint groupHint) 
 			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		}
 		var seen pullDoc
-		if err := r.body(ctx, p, d, hintOf(read.Value), &seen); err != nil {
+		if err := r.body(ctx, p, d, hintOf(read.Value), &seen, r.Now()); err != nil {
 			return err
 		}
 	}

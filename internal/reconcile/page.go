@@ -8,7 +8,6 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
-	"slices"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/note"
@@ -61,10 +60,11 @@ func noteOf(p coupling.Pull, repo repoDoc, js []judgementDoc) note.NoteInput {
 	in := note.NoteInput{Pull: p, Private: repo.Private}
 	for _, j := range js {
 		in.Judgements = append(in.Judgements, j.Judgement)
+		var lately []note.Change
 		for _, c := range j.Lately {
-			in.Lately = append(in.Lately, note.Change{At: c.At, Text: c.Text})
+			lately = append(lately, note.Change{At: c.At, Text: c.Text})
 		}
+		in.Lately = note.Join(in.Lately, lately)
 	}
-	slices.SortStableFunc(in.Lately, func(a, b note.Change) int { return b.At.Compare(a.At) })
 	return in
 }

@@ -222,7 +222,7 @@ func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, h
 		out.Proposals, out.NearMisses = seen.Proposals, seen.NearMisses
 		return nil
 	}
-	err := r.body(ctx, p, repo, hint, out)
+	err := r.body(ctx, p, repo, hint, out, r.Now())
 	if err != nil {
 		out.Basis = ""
 	}
@@ -546,8 +546,8 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 
 // body takes up the lines of a pull request's description. Where its author may write in every repository that they
 // name they take effect, for good: emptying the description removes nothing. Otherwise the check shows them as
-// proposals.
-func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, out *pullDoc) error {
+// proposals. at is when they were written.
+func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, out *pullDoc, at time.Time) error {
 	lines, misses := command.Body(hint.Body)
 	for _, m := range misses {
 		out.NearMisses = append(out.NearMisses, note.NearMiss(m))
@@ -579,7 +579,7 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 			out.Proposals = append(out.Proposals, note.Proposal(l, p))
 			continue
 		}
-		if err := r.take(ctx, p, l, proposal, hint.Author); err != nil {
+		if err := r.take(ctx, p, l, proposal, hint.Author, at); err != nil {
 			return err
 		}
 	}

@@ -200,15 +200,15 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			break
 		}
 	}
+	if hint.Backfill {
+		if err := r.backfill(ctx, d); err != nil {
+			return err
+		}
+	}
 	if w, err := r.Store.Get(ctx, docWatermark, replayed(name)); err != nil {
 		return err
 	} else if w.Rev == 0 {
 		if err := r.Store.Enqueue(ctx, commentsWork(name)); err != nil {
-			return err
-		}
-	}
-	if hint.Backfill {
-		if err := r.backfill(ctx, d); err != nil {
 			return err
 		}
 	}
@@ -376,7 +376,7 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 	if err != nil {
 		return err
 	}
-	if err := r.described(ctx, repo, pulls); err != nil {
+	if err := r.describe(ctx, repo.Name, pulls); err != nil {
 		return err
 	}
 	known, err := list[pullDoc](ctx, r, docPull, string(repo.Name)+"#")

@@ -311,10 +311,12 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		return err
 	}
 	in := noteOf(p, repo, js)
-	if hint.Verify && len(in.Lately) == 0 {
-		if in.Lately, err = r.recall(ctx, p, js); err != nil {
+	if hint.Verify && slices.ContainsFunc(js, func(j judgementDoc) bool { return len(j.Lately) == 0 }) {
+		found, err := r.recall(ctx, p, js)
+		if err != nil {
 			return err
 		}
+		in.Lately = note.Join(found, in.Lately)
 	}
 	if in.Page, err = r.page(ctx, p, repo.Private); err != nil {
 		return err
