@@ -39,8 +39,12 @@ type Asker struct {
 	Repo   coupling.Repo
 	Failed func(error) // told of every read that failed; may be nil
 
-	logs map[string]versionscan.Fact[[]forge.Commit]
+	logs    map[string]versionscan.Fact[[]forge.Commit]
+	matched map[matching]files
 }
+
+// matching is what matches a glob at a commit.
+type matching struct{ commit, glob string }
 
 func (a *Asker) failed(err error) {
 	if err != nil && a.Failed != nil {
@@ -94,13 +98,23 @@ func (a *Asker) read(ctx context.Context, at []forge.At) map[forge.At]file {
 const maxMatches = 2000
 
 // Matching reads the files that match a glob at a commit. When the tree cannot be listed, or too much of it matches, the
-// glob itself stands for an unknown file.
+// glob itself stands for an unknown file. Gates often share a glob: what comes back is shared too, and must not be changed.
 func (a *Asker) Matching(ctx context.Context, commit, glob string) map[string]versionscan.Fact[versionscan.File] {
-	paths, unknown := a.paths(ctx, commit, glob)
-	if unknown != "" {
-		return files{glob: versionscan.NotKnown[versionscan.File](unknown)}
+	m := matching{commit, glob}
+	if found, ok := a.matched[m]; ok {
+		return found
 	}
-	return a.Files(ctx, commit, paths)
+	found := files{}
+	if paths, unknown := a.paths(ctx, commit, glob); unknown != "" {
+		found[glob] = versionscan.NotKnown[versionscan.File](unknown)
+	} else {
+		found = a.Files(ctx, commit, paths)
+	}
+	if a.matched == nil {
+		a.matched = map[matching]files{}
+	}
+	a.matched[m] = found
+	return found
 }
 
 func (a *Asker) paths(ctx context.Context, commit, glob string) (paths []string, unknown string) {

@@ -71,18 +71,23 @@ func FindAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) []
 
 // Concerns reports whether a text can hold what the finder looks for; others need not be kept. A symbol that a pattern names may be defined
 // anywhere, so then every text concerns it.
-func (f Finder) Concerns(text string) bool {
+func (f Finder) Concerns(text string) bool { return f.concerns()(text) }
+
+func (f Finder) concerns() func(text string) bool {
+	var re *regexp.Regexp
+	var err error
 	switch {
 	case f.Symbol != "":
-		re, err := unanchored(f.Symbol)
-		return err != nil || re.MatchString(text)
+		re, err = unanchored(f.Symbol)
 	case f.Selector.IsZero():
-		return strings.Contains(text, "relbot:gate")
+		return func(text string) bool { return strings.Contains(text, "relbot:gate") }
 	case f.Selector.Pattern != "" && !strings.Contains(f.Selector.Pattern, "(?P<symbol>"):
-		re, err := regexp.Compile(f.Selector.Pattern)
-		return err != nil || re.MatchString(text)
+		re, err = regexp.Compile(f.Selector.Pattern)
 	}
-	return true
+	if re == nil || err != nil {
+		return func(string) bool { return true }
+	}
+	return re.MatchString
 }
 
 // unanchored compiles a pattern on names so that it matches where they stand in a text.
@@ -142,12 +147,13 @@ func findAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (f
 	if unknown != "" {
 		return nil, remarks, unknown
 	}
+	search := searching(f, id, scheme, texts)
 	for _, p := range paths {
 		text, ok := texts[p]
 		if !ok {
 			continue
 		}
-		got, err := findIn(f, id, scheme, p, text, texts)
+		got, err := search(p, text)
 		if err != nil {
 			remarks = append(remarks, fmt.Sprintf("%s: %v", p, err))
 		}
@@ -170,31 +176,38 @@ func dedupe(fs []Finding) []Finding {
 	return out
 }
 
-// findIn finds a gate in one file; texts are all files of the glob, in which a symbol may be defined.
-func findIn(f Finder, id string, scheme Scheme, p, text string, texts map[string]string) ([]Finding, error) {
+// searching gives the search for a gate in one file after another; texts are all files of the glob, in which a symbol may be defined.
+func searching(f Finder, id string, scheme Scheme, texts map[string]string) func(p, text string) ([]Finding, error) {
 	switch {
 	case f.Symbol != "":
 		re, err := regexp.Compile("^(?:" + f.Symbol + ")$")
-		if err != nil {
-			return nil, err
-		}
-		return definitions(parseSource(p, text), scheme, re.MatchString), nil
-	case !f.Selector.IsZero():
-		values, err := f.Selector.Values(text)
-		if err != nil {
-			return nil, err
-		}
-		var out []Finding
-		for _, v := range values {
-			if v.Symbol != "" {
-				out = append(out, resolve(v, scheme, p, texts)...)
-				continue
+		concerns := f.concerns()
+		return func(p, text string) ([]Finding, error) {
+			if err != nil || !concerns(text) { // reading the source takes much longer than seeing that no such name is in it
+				return nil, err
 			}
-			out = append(out, selected(Finding{Path: p, Line: v.Line, Column: v.Column, Raw: v.Raw, Form: f.Selector.Form()}, scheme))
+			return definitions(parseSource(p, text), scheme, re.MatchString), nil
 		}
-		return out, nil
+	case !f.Selector.IsZero():
+		return func(p, text string) ([]Finding, error) {
+			values, err := f.Selector.Values(text)
+			if err != nil {
+				return nil, err
+			}
+			var out []Finding
+			for _, v := range values {
+				if v.Symbol != "" {
+					out = append(out, resolve(v, scheme, p, texts)...)
+					continue
+				}
+				out = append(out, selected(Finding{Path: p, Line: v.Line, Column: v.Column, Raw: v.Raw, Form: f.Selector.Form()}, scheme))
+			}
+			return out, nil
+		}
 	default:
-		return marked(parseSource(p, text), cmp.Or(f.Marker, id), scheme), nil
+		return func(p, text string) ([]Finding, error) {
+			return marked(parseSource(p, text), cmp.Or(f.Marker, id), scheme), nil
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package versionscan
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // forms is one example of each form in which gates are written: path, text, how it is found, and what has to be found.
@@ -300,6 +302,12 @@ func FuzzFind(f *testing.F) {
 			}
 			if fd := found.Value; found.Known() && (fd.Line < 1 || fd.Column < 1 || fd.Line > 1+strings.Count(text, "\n")) {
 				t.Errorf("found at %d:%d", fd.Line, fd.Column)
+			}
+		}
+		// What a text is passed over for must be nowhere in it.
+		if re, err := regexp.Compile("^(?:" + symbol + ")$"); err == nil && symbol != "" && utf8.ValidString(text) {
+			if fs := definitions(parseSource(path, text), "", re.MatchString); len(fs) > 0 && !(Finder{Symbol: symbol}).Concerns(text) {
+				t.Errorf("%q does not concern %q, in which it finds %+v", text, symbol, fs)
 			}
 		}
 		Discover(path, []byte(text), "")
