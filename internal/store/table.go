@@ -137,6 +137,9 @@ func Pruning(t string) []string {
 	}
 }
 
+// Beyond is the first text behind all keys with a prefix: no key has the last of all code points. Engines compare keys by their bytes.
+func Beyond(prefix string) string { return prefix + "\U0010FFFF" }
+
 // Cause is an error's text as a row keeps it: bounded, and text in every engine.
 func Cause(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 2000)], "\x00", ""), "")

@@ -845,7 +845,7 @@ func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document
 		return nil, err
 	}
 	defer cancel()
-	rows, err := s.pool.Query(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = $1 AND starts_with(key, $2) ORDER BY key COLLATE "C"`, kind, prefix)
+	rows, err := s.pool.Query(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = $1 AND key >= $2 AND key < $3 ORDER BY key`, kind, prefix, store.Beyond(prefix))
 	if err != nil {
 		return nil, err
 	}

@@ -751,7 +751,7 @@ func put(ctx context.Context, tx *statements, d store.Document) error {
 
 // List returns documents by key prefix.
 func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = ? AND substr(key, 1, length(?)) = ? ORDER BY key`, kind, prefix, prefix)
+	rows, err := s.read.QueryContext(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = ? AND key >= ? AND key < ? ORDER BY key`, kind, prefix, store.Beyond(prefix))
 	if err != nil {
 		return nil, err
 	}

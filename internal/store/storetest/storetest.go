@@ -348,12 +348,22 @@ func documents(t *testing.T, s store.Store) {
 	if err := put("a", 1, "late"); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a write on an old revision: %v", err)
 	}
-	must(t, put("ab", 0, "x"))
-	must(t, put("b%", 0, "y"))
-	docs, err := s.List(t.Context(), "k", "a")
-	must(t, err)
-	if len(docs) != 2 || docs[0].Key != "a" || string(docs[0].Body) != "two" || docs[1].Key != "ab" {
-		t.Errorf("listed %+v", docs)
+	for _, key := range []string{"ab", "b%", "A", "aZ", "aé", "a_", "Ab"} {
+		must(t, put(key, 0, "x"))
+	}
+	for prefix, want := range map[string][]string{"a": {"a", "aZ", "a_", "ab", "aé"}, "": {"A", "Ab", "a", "aZ", "a_", "ab", "aé", "b%"}, "b%": {"b%"}, "b_": nil} {
+		docs, err := s.List(t.Context(), "k", prefix)
+		must(t, err)
+		var keys []string
+		for _, d := range docs {
+			keys = append(keys, d.Key)
+			if d.Key == "a" && string(d.Body) != "two" {
+				t.Errorf("listed %+v", d)
+			}
+		}
+		if !slices.Equal(keys, want) {
+			t.Errorf("with %q begin %q, want %q", prefix, keys, want)
+		}
 	}
 	// All or nothing.
 	err = s.Put(t.Context(), []store.Document{{Kind: "k", Key: "new", Body: []byte("z")}, {Kind: "k", Key: "a", Rev: 1, Body: []byte("z")}}, nil)
