@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/command"
@@ -17,13 +18,16 @@ import (
 )
 
 // With a new database relbot knows of no hold and no coupling until it has read policies and descriptions and run the acknowledged commands again.
-// Until then nothing may be said: a check that blocks might turn green for some seconds. What would be said waits in a document and is
-// queued again when the repository is known.
+// Until then nothing may be said: a check that blocks might turn green for some seconds. What would be said waits in documents, one for each
+// row of work, and is queued again when the repository is known.
 
-// waitingDoc is the work that waits for a repository.
+// waitingDoc is work that waits for a repository.
 type waitingDoc struct {
 	Work []store.Work `json:"work"`
 }
+
+// maxResumed bounds how much work is queued again in one transaction.
+const maxResumed = 500
 
 // replayed is the watermark of the commands of a repository. It is there once they have been taken up.
 func replayed(repo coupling.Repo) string { return "comments " + string(repo) }
@@ -131,12 +135,11 @@ func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]s
 }
 
 // known reports whether policy, commands and descriptions of a repository were read. One without the App has neither.
-func (r *Reconciler) known(ctx context.Context, repo coupling.Repo) (bool, error) {
-	var d repoDoc
-	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || rev == 0 || d.Gone {
-		return true, err
+func (r *Reconciler) known(ctx context.Context, d repoDoc) (bool, error) {
+	if d.Name == "" || d.Gone {
+		return true, nil
 	}
-	for _, key := range []string{replayed(repo), proposed(repo)} {
+	for _, key := range []string{replayed(d.Name), proposed(d.Name)} {
 		if w, err := r.Store.Get(ctx, docWatermark, key); err != nil || w.Rev == 0 {
 			return false, err
 		}
@@ -144,28 +147,41 @@ func (r *Reconciler) known(ctx context.Context, repo coupling.Repo) (bool, error
 	return d.Fingerprint != "" || d.PolicyID != "", nil
 }
 
-// complete reports whether some repositories are known. When one is not, the work is queued again once it is.
-func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, repos ...coupling.Repo) (bool, error) {
-	for _, repo := range repos {
-		if known, err := r.known(ctx, repo); known || err != nil {
+// complete reports whether repositories are known: one that was loaded already, and others. When one is not, the work is queued again once
+// it is.
+func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, loaded repoDoc, others ...coupling.Repo) (bool, error) {
+	docs := []repoDoc{loaded}
+	for _, repo := range others {
+		var d repoDoc
+		if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+			return false, err
+		}
+		docs = append(docs, d)
+	}
+	for _, d := range docs {
+		if known, err := r.known(ctx, d); known || err != nil {
 			if err != nil {
 				return false, err
 			}
 			continue
 		}
-		if _, err := update(ctx, r, docWaiting, string(repo), func(d *waitingDoc) ([]store.Work, bool) {
-			n := len(d.Work)
-			for _, c := range claimed {
-				if !slices.ContainsFunc(d.Work, func(w store.Work) bool { return w.Kind == c.Kind && w.Key == c.Key }) {
-					d.Work = append(d.Work, store.Work{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: c.Data})
+		for _, c := range claimed {
+			if _, err := update(ctx, r, docWaiting, string(d.Name)+" "+c.Kind+" "+c.Key, func(d *waitingDoc) ([]store.Work, bool) {
+				if len(d.Work) > 0 {
+					return nil, false
 				}
+				d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: c.Data}}
+				return nil, true
+			}); err != nil {
+				return false, err
 			}
-			return nil, len(d.Work) > n
-		}); err != nil {
-			return false, err
 		}
 		// It may have become known meanwhile, before the work was there to be queued.
-		if known, err := r.known(ctx, repo); err != nil || !known {
+		var now repoDoc
+		if _, err := r.load(ctx, docRepo, string(d.Name), &now); err != nil {
+			return false, err
+		}
+		if known, err := r.known(ctx, now); err != nil || !known {
 			return false, err
 		}
 	}
@@ -174,16 +190,36 @@ func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, repo
 
 // resume queues what waited for a repository, if that is known.
 func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
-	known, err := r.known(ctx, repo)
-	if err != nil || !known {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
 		return err
 	}
-	var d waitingDoc
-	rev, err := r.load(ctx, docWaiting, string(repo), &d)
-	if err != nil || rev == 0 {
+	if known, err := r.known(ctx, d); err != nil || !known {
 		return err
 	}
-	return r.Store.Put(ctx, []store.Document{{Kind: docWaiting, Key: string(repo), Rev: rev}}, d.Work)
+	docs, err := r.Store.List(ctx, docWaiting, string(repo))
+	if err != nil {
+		return err
+	}
+	var gone []store.Document
+	var queue []store.Work
+	for i, doc := range docs {
+		// Earlier versions kept one list for the repository.
+		if doc.Key == string(repo) || strings.HasPrefix(doc.Key, string(repo)+" ") {
+			var d waitingDoc
+			if err := decode(doc, &d); err != nil {
+				return err
+			}
+			gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
+		}
+		if len(gone) == maxResumed || i == len(docs)-1 {
+			if err := r.Store.Put(ctx, gone, queue); err != nil {
+				return err
+			}
+			gone, queue = nil, nil
+		}
+	}
+	return nil
 }
 
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some

@@ -27,19 +27,37 @@ func (o overlayDoc) has(e coupling.Effect) bool {
 
 // assembled returns the couplings of a home: what its policy declares with what commands added.
 func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupling.Coupling, error) {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
-		return nil, err
-	}
-	var o overlayDoc
-	if _, err := r.load(ctx, docOverlay, string(home), &o); err != nil {
-		return nil, err
-	}
-	declared, effects, err := r.names(home).couplings(ctx, d.rules().Couplings, o.Effects)
+	d, err := r.declared(ctx, home)
 	if err != nil {
 		return nil, err
 	}
-	return coupling.Assemble(home, declared, effects), nil
+	return r.assemble(ctx, d)
+}
+
+// declaration is of what the couplings of a home are assembled.
+type declaration struct {
+	home    coupling.Repo
+	repo    repoDoc
+	overlay overlayDoc
+	rev     int64 // of the overlay
+}
+
+func (r *Reconciler) declared(ctx context.Context, home coupling.Repo) (declaration, error) {
+	d := declaration{home: home}
+	if _, err := r.load(ctx, docRepo, string(home), &d.repo); err != nil {
+		return d, err
+	}
+	var err error
+	d.rev, err = r.load(ctx, docOverlay, string(home), &d.overlay)
+	return d, err
+}
+
+func (r *Reconciler) assemble(ctx context.Context, d declaration) ([]coupling.Coupling, error) {
+	declared, effects, err := r.names(d.home).couplings(ctx, d.repo.rules().Couplings, d.overlay.Effects)
+	if err != nil {
+		return nil, err
+	}
+	return coupling.Assemble(d.home, declared, effects), nil
 }
 
 // couplings judges a batch of couplings of one home from one set of reads.
@@ -54,26 +72,30 @@ func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []j
 
 func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 	home := homeOf(claimed[0].Key)
-	active, err := r.assembled(ctx, home)
+	before, err := r.declared(ctx, home)
 	if err != nil {
 		return err
 	}
-	asked := func(key string) bool {
-		return slices.ContainsFunc(claimed, func(c store.Claimed) bool { return c.Key == key })
+	active, err := r.assemble(ctx, before)
+	if err != nil {
+		return err
+	}
+	asked := map[string]bool{}
+	for _, c := range claimed {
+		asked[c.Key] = true
 	}
 	var todo, others []coupling.Coupling
 	for _, c := range active {
-		if asked(c.Key()) {
+		if key := c.Key(); asked[key] {
 			todo = append(todo, c)
+			delete(asked, key)
 		} else {
 			others = append(others, c)
 		}
 	}
-	for _, c := range claimed {
-		if !slices.ContainsFunc(todo, func(t coupling.Coupling) bool { return t.Key() == c.Key }) {
-			if err := r.forget(ctx, c.Key); err != nil {
-				return err
-			}
+	for key := range asked { // declared no more
+		if err := r.forget(ctx, key); err != nil {
+			return err
 		}
 	}
 	if len(todo) == 0 {
@@ -87,7 +109,7 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 			}
 		}
 	}
-	if complete, err := r.complete(ctx, claimed, repos...); err != nil || !complete {
+	if complete, err := r.complete(ctx, claimed, before.repo, repos[1:]...); err != nil || !complete {
 		return err
 	}
 	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo})
@@ -95,12 +117,18 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 		return err
 	}
 	// The policy may have changed with this very read: judge what is in force now.
-	if fresh, err := r.assembled(ctx, home); err != nil {
+	now, err := r.declared(ctx, home)
+	if err != nil {
 		return err
-	} else if publish.Hash(fresh) != publish.Hash(active) {
-		return r.judge(ctx, claimed)
 	}
-	s.Others = others
+	if now.rev != before.rev || now.repo.Policy != before.repo.Policy {
+		if fresh, err := r.assemble(ctx, now); err != nil {
+			return err
+		} else if publish.Hash(fresh) != publish.Hash(active) {
+			return r.judge(ctx, claimed)
+		}
+	}
+	s.Others, g.effects = others, now.overlay.Effects
 	if err := r.lapse(ctx, &s, g); err != nil {
 		return err
 	}
@@ -383,7 +411,7 @@ func (r *Reconciler) cut(s rules.Snapshot, repo coupling.Repo, release string) b
 	if err != nil {
 		return false
 	}
-	_, is := facts.Releases.History(facts.Tags.Value, facts.Branches.Value).CutBy(v.Core())
+	_, is := facts.History().CutBy(v.Core())
 	return is
 }
 
@@ -399,13 +427,7 @@ func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded
 	if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
 		return nil, err
 	}
-	if len(d.Couplings) == 0 {
-		return nil, nil
-	}
 	var repo repoDoc
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
-		return nil, err
-	}
 	var out []judgementDoc
 	for _, key := range d.Couplings {
 		j, ok := loaded[key]
@@ -418,6 +440,15 @@ func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded
 				continue
 			}
 			loaded[key] = j
+		}
+		if p.Repo == j.Coupling.Home { // which trusts itself
+			out = append(out, j)
+			continue
+		}
+		if repo.Name == "" {
+			if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+				return nil, err
+			}
 		}
 		if trusted, err := r.trusts(ctx, repo, j.Coupling.Home); err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ const (
 	docReport    = "report"    // key: repository
 	docPage      = "page"      // key: pull request
 	docTimeline  = "timeline"  // key: repository " " gate
-	docWaiting   = "waiting"   // key: repository; the work that waits until it is known
+	docWaiting   = "waiting"   // key: repository " " kind " " key of the work that waits until it is known
 	docLines     = "lines"     // key: repository; descriptions that have to be taken up, with a new database
 	docWatermark = "watermark" // key: what has been listed so far
 	docMoved     = "moved"     // key: former name of a repository, in lower case
@@ -61,14 +61,22 @@ const settling = 10 * time.Minute
 
 func (r *Reconciler) settling(d repoDoc) bool { return r.Now().Sub(d.Since) < settling }
 
-// parsed keeps policies that were parsed: the same text is asked for many times in an evaluation.
-var parsed, _ = lru.New[string, rules.Policy](512)
+// parsed keeps policies that were parsed, and surveyed repositories that were decoded: the same is asked for many times in an evaluation.
+var (
+	parsed, _   = lru.New[policyText, rules.Policy](512)
+	surveyed, _ = lru.New[string, decodedDoc[repoDoc]](512)
+)
+
+type policyText struct {
+	repo coupling.Repo
+	text string
+}
 
 // rules parses the policy in force. A repository without one has the defaults. What it returns is shared and must not be
 // changed.
 func (d repoDoc) rules() rules.Policy {
 	if d.Policy != "" {
-		key := string(d.Name) + "\n" + d.Policy
+		key := policyText{d.Name, d.Policy}
 		if p, ok := parsed.Get(key); ok {
 			return p
 		}
@@ -189,7 +197,8 @@ type watermark struct {
 	At time.Time `json:"at"`
 }
 
-// load reads a document into v and returns its revision; v is untouched when there is none.
+// load reads a document into v and returns its revision; v is untouched when there is none. The maps and slices of a repository are shared:
+// they are replaced, and never changed.
 func (r *Reconciler) load(ctx context.Context, kind, key string, v any) (int64, error) {
 	d, err := r.Store.Get(ctx, kind, key)
 	if err != nil {
@@ -198,10 +207,23 @@ func (r *Reconciler) load(ctx context.Context, kind, key string, v any) (int64, 
 	if d.Rev == 0 {
 		return 0, nil
 	}
-	if err := json.Unmarshal(d.Body, v); err != nil {
-		return 0, fmt.Errorf("%s %s: remembered text is damaged: %w", kind, key, err)
+	if repo, ok := v.(*repoDoc); ok {
+		known, _ := surveyed.Get(key)
+		if known, err = known.or(d); err == nil {
+			surveyed.Add(key, known)
+			*repo = *known.v
+		}
+	} else {
+		err = decode(d, v)
 	}
-	return d.Rev, nil
+	return d.Rev, err
+}
+
+func decode(d store.Document, v any) error {
+	if err := json.Unmarshal(d.Body, v); err != nil {
+		return fmt.Errorf("%s %s: remembered text is damaged: %w", d.Kind, d.Key, err)
+	}
+	return nil
 }
 
 // document builds a document to put.
@@ -256,8 +278,8 @@ func list[T any](ctx context.Context, r *Reconciler, kind, prefix string) (map[s
 	out := make(map[string]T, len(docs))
 	for _, d := range docs {
 		var v T
-		if err := json.Unmarshal(d.Body, &v); err != nil {
-			return nil, fmt.Errorf("%s %s: remembered text is damaged: %w", kind, d.Key, err)
+		if err := decode(d, &v); err != nil {
+			return nil, err
 		}
 		out[d.Key] = v
 	}

@@ -30,15 +30,11 @@ func (r *Reconciler) historyOf(ctx context.Context, before, after rules.Judgemen
 	if err != nil {
 		return nil, err
 	}
-	var o overlayDoc
-	if _, err := r.load(ctx, docOverlay, string(after.Coupling.Home), &o); err != nil {
-		return nil, err
-	}
 	policies := map[coupling.Repo]string{}
 	for repo, d := range g.docs {
 		policies[repo] = publish.Hash(d.Policy)
 	}
-	basis := flip.NewBasis(after.Coupling, s, policies, o.Effects, g.isOutage())
+	basis := flip.NewBasis(after.Coupling, s, policies, g.effects, g.isOutage())
 	drawn := charts(g.policy, after, s)
 	flips := flip.Since(before, after, h.Basis, basis, now)
 	if rev > 0 && len(flips) == 0 && publish.Hash([]any{h.Basis.Still(), h.Charts}) == publish.Hash([]any{basis.Still(), drawn}) {
@@ -63,7 +59,7 @@ func charts(pol rules.Policy, j rules.Judgement, s rules.Snapshot) []timeline.Ch
 		if t := s.Train(repo, baseOf(j, repo, facts)); t.Known() {
 			train = t.Value.Core.String()
 		}
-		c := timeline.NewChart(string(repo), facts.Releases.History(facts.Tags.Value, facts.Branches.Value), train)
+		c := timeline.NewChart(string(repo), facts.History(), train)
 		for _, m := range j.Members {
 			if m.Pull.Repo == repo {
 				c.Add(timeline.Lane{Name: m.Role, Pull: m.Pull.String(), First: m.ShipsIn, Method: m.Method}, carriersOf(m, s))

@@ -30,6 +30,7 @@ type gathering struct {
 	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull] // as they are judged: stacks are on the base where they will land
 	shown   map[coupling.Pull]versionscan.Fact[forge.Pull] // as GitHub shows them
 	asked   time.Time                                      // when they were read
+	effects []coupling.Effect                              // of commands at home, where they are remembered with a judgement
 	outage  error
 	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed: nothing can be judged
@@ -81,7 +82,7 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 		return branch == g.surveys[repo].Value.Default || branch == g.docs[repo].Default || slices.ContainsFunc(couplings, named)
 	})
 	for repo := range g.docs {
-		s.Repos[repo] = g.repository(ctx, repo, couplings, pulls, group)
+		s.Repos[repo] = g.repository(ctx, repo, couplings, pulls, group).Ordered()
 	}
 	for _, p := range pulls {
 		s.Pulls[p] = g.pull(ctx, p, s.Repos[p.Repo], couplings)
@@ -146,7 +147,7 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 		}
 		if len(more) > 0 {
 			if _, err := update(ctx, g.r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
-				d.Bases = append(d.Bases, more...)
+				d.Bases = slices.Concat(d.Bases, more)
 				return nil, true
 			}); err != nil {
 				return err
@@ -274,7 +275,7 @@ type groupTree struct {
 // gates reads the registered gates of the home: on the branch, in the merge result of every open member that
 // targets it, and their evidence at every release.
 func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, tree string, s forge.Survey, couplings []coupling.Coupling, group *groupTree) map[string]rules.GateFacts {
-	out := map[string]rules.GateFacts{}
+	d, out := g.docs[repo], map[string]rules.GateFacts{}
 	var evidence []versionscan.Evidence
 	for _, gate := range g.policy.Gates {
 		if gate.Evidence != nil {
@@ -284,6 +285,7 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 	shows := g.ask(repo).Shows(ctx, history.Releases(g.policy.Releases, s.Tags.Value), evidence...)
 	for _, gate := range g.policy.Gates {
 		facts := rules.GateFacts{Owners: map[coupling.Pull]rules.Site{}}
+		base, _ := versionscan.GlobBase(gate.Find.Path)
 		facts.Base = g.site(ctx, repo, tree, gate)
 		before := facts.Base
 		if group != nil {
@@ -298,6 +300,9 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 				if slices.Contains(group.Pulls, p) && !same(before, facts.Base) && g.changes(ctx, repo, fact.Value, tip, gate, before) {
 					facts.Owners[p] = facts.Base
 				}
+				continue
+			}
+			if base != "" && tree == d.Tip && unchanged(d, fact.Value, base) {
 				continue
 			}
 			if site := g.merged(ctx, repo, fact.Value, tip, gate); !same(site, facts.Base) {
@@ -509,7 +514,7 @@ func (g *gathering) headDev(ctx context.Context, repo coupling.Repo, head string
 	}
 	first := *facts.Releases
 	first.DevVersion = first.DevVersion[:1]
-	d := first.ReadDev(g.devFiles(ctx, repo, head, &first), first.History(facts.Tags.Value, facts.Branches.Value))
+	d := first.ReadDev(g.devFiles(ctx, repo, head, &first), facts.History())
 	if !d.Known() {
 		return versionscan.NotKnown[versionscan.Version](d.Why)
 	}

@@ -57,7 +57,7 @@ func (n names) repo(ctx context.Context, repo coupling.Repo) (coupling.Repo, err
 	if d, err := n.r.Store.Get(ctx, docRepo, string(repo)); err != nil {
 		return repo, err
 	} else if d.Rev == 0 {
-		known, err := list[repoDoc](ctx, n.r, docRepo, "")
+		known, _, err := n.r.views.repos.list(ctx, n.r, docRepo)
 		if err != nil {
 			return repo, err
 		}
@@ -66,7 +66,7 @@ func (n names) repo(ctx context.Context, repo coupling.Repo) (coupling.Repo, err
 			return repo, err
 		}
 		name = coupling.Repo(cmpOr(string(m.To), string(repo)))
-		for other := range known {
+		for _, other := range known {
 			if repo.Same(coupling.Repo(other)) {
 				name = coupling.Repo(other)
 			}

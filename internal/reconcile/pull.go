@@ -134,7 +134,11 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	verify := hint.Verify || hint.Action == "note"
 	var queue []store.Work
 	for _, key := range keys.Couplings {
-		queue = append(queue, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
+		w := work(KindCoupling, key, "couplings:"+string(homeOf(key)))
+		if hint.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
+			w.At = r.Now()
+		}
+		queue = append(queue, w)
 	}
 	// What its couplings say of this head comes first; then they have it shown.
 	if len(queue) > 0 && (verify || hint.Recheck) {

@@ -388,8 +388,14 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 		d, seen := known[p.Pull.String()]
 		delete(known, p.Pull.String())
 		hint := hintOf(p)
-		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Updated.Equal(p.UpdatedAt) && d.Basis == wordsBasis(hint, repo) && d.Looked == lookBasis(hint, repo, d.Touches) {
-			continue // nothing happened
+		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Basis == wordsBasis(hint, repo) && d.Looked == lookBasis(hint, repo, d.Touches) {
+			// Nothing happened but comments, relbot's own among them. That the pull request was seen then is remembered: an event from before is late.
+			if !d.Updated.Equal(p.UpdatedAt) {
+				if err := r.seenAt(ctx, p); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		w := pullWork(p.Pull)
 		w.Data, _ = json.Marshal(hint)
@@ -401,6 +407,18 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 		}
 	}
 	return r.Store.Enqueue(ctx, work...)
+}
+
+// seenAt notes of a pull request that is remembered as it was read when that was.
+func (r *Reconciler) seenAt(ctx context.Context, p forge.Pull) error {
+	_, err := update(ctx, r, docPull, p.Pull.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if d.Head != p.Head || !d.Updated.Before(p.UpdatedAt) {
+			return nil, false
+		}
+		d.Updated = p.UpdatedAt
+		return nil, true
+	})
+	return err
 }
 
 // all queues everything: the repair that makes a lost event cost no more than time.

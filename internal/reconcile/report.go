@@ -20,14 +20,14 @@ import (
 
 // Schedules says when each repository with a policy wants its report.
 func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Report, error) {
-	docs, err := list[repoDoc](ctx, r, docRepo, "")
+	names, docs, err := r.views.repos.list(ctx, r, docRepo)
 	if err != nil {
 		return nil, err
 	}
 	out := map[coupling.Repo]rules.Report{}
-	for name, d := range docs {
+	for i, d := range docs {
 		if (d.Policy != "" || d.Problems > 0) && !d.Gone && !d.Archived {
-			out[coupling.Repo(name)] = d.rules().Report
+			out[coupling.Repo(names[i])] = d.rules().Report
 		}
 	}
 	return out, nil
@@ -210,7 +210,7 @@ func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []dr
 		}
 	}
 	if rel := g.policy.Releases; rel != nil && rel.Supported > 0 && facts.Tags.Known() && facts.Branches.Known() {
-		in.Oldest, _ = rel.History(facts.Tags.Value, facts.Branches.Value).Oldest(rel.Supported)
+		in.Oldest, _ = facts.History().Oldest(rel.Supported)
 	}
 	in.Warnings = rules.Standing(s, repo)
 	if d := g.docs[repo]; d.Problems > 0 {

@@ -117,7 +117,7 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 		return remembered{}, nil
 	}
 	homes := append([]coupling.Repo{s.pull.Repo}, s.repo.rules().Trust...)
-	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, homes...); err != nil || !complete {
+	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, s.repo, homes[1:]...); err != nil || !complete {
 		return remembered{}, err
 	}
 	if r.settling(s.repo) {

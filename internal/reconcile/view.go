@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/flip"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/timeline"
 )
 
@@ -69,6 +69,16 @@ type decodedDoc[T any] struct {
 
 var seed = maphash.MakeSeed()
 
+// or is what a document holds: what is kept already, if it is of the same text.
+func (k decodedDoc[T]) or(d store.Document) (decodedDoc[T], error) {
+	sum := maphash.Bytes(seed, d.Body)
+	if k.v != nil && k.sum == sum {
+		return k, nil
+	}
+	k = decodedDoc[T]{sum, new(T)}
+	return k, decode(d, k.v)
+}
+
 // list reads all documents of a kind, by key.
 func (c *decoded[T]) list(ctx context.Context, r *Reconciler, kind string) ([]string, []*T, error) {
 	docs, err := r.Store.List(ctx, kind, "")
@@ -80,12 +90,9 @@ func (c *decoded[T]) list(ctx context.Context, r *Reconciler, kind string) ([]st
 	fresh := make(map[string]decodedDoc[T], len(docs))
 	keys, out := make([]string, 0, len(docs)), make([]*T, 0, len(docs))
 	for _, d := range docs {
-		one, known := c.docs[d.Key]
-		if sum := maphash.Bytes(seed, d.Body); !known || one.sum != sum {
-			one = decodedDoc[T]{sum, new(T)}
-			if err := json.Unmarshal(d.Body, one.v); err != nil {
-				return nil, nil, fmt.Errorf("%s %s: remembered text is damaged: %w", kind, d.Key, err)
-			}
+		one, err := c.docs[d.Key].or(d)
+		if err != nil {
+			return nil, nil, err
 		}
 		fresh[d.Key] = one
 		keys, out = append(keys, d.Key), append(out, one.v)

@@ -36,8 +36,8 @@ func (a *arithmetic) history(repo coupling.Repo) *versionscan.History {
 	}
 	var h *versionscan.History
 	r := a.s.Repos[repo]
-	if r.Releases != nil && r.Tags.Known() && (r.Branches.Known() || r.Releases.Branches == "") {
-		h = r.Releases.History(r.Tags.Value, r.Branches.Value)
+	if r.Releases != nil && (r.Branches.Known() || r.Releases.Branches == "") {
+		h = r.History()
 	}
 	a.histories[repo] = h
 	return h

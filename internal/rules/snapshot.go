@@ -29,6 +29,40 @@ type Repository struct {
 	Tags     versionscan.Fact[[]versionscan.Tag]
 	Branches versionscan.Fact[[]string] // names of the existing release lines
 	Bases    map[string]Base            // by branch, the bases that members target
+
+	ordered *ordered
+}
+
+// ordered is a history that was made already, with what it was made of.
+type ordered struct {
+	releases *versionscan.Releases
+	tags     []versionscan.Tag
+	branches []string
+	history  *versionscan.History
+}
+
+// Ordered is the repository with its history made, so that of many who ask for it none has to make it again.
+func (r Repository) Ordered() Repository {
+	r.ordered = &ordered{r.Releases, r.Tags.Value, r.Branches.Value, r.History()}
+	return r
+}
+
+// History orders the tags into releases, with the release lines as far as they are known; nil where no releases are declared or the tags are
+// not known.
+func (r Repository) History() *versionscan.History {
+	if r.Releases == nil || !r.Tags.Known() {
+		return nil
+	}
+	// A list that somebody has put in another's place since is another list.
+	if o := r.ordered; o != nil && o.releases == r.Releases && identical(o.tags, r.Tags.Value) && identical(o.branches, r.Branches.Value) {
+		return o.history
+	}
+	return r.Releases.History(r.Tags.Value, r.Branches.Value)
+}
+
+// identical reports whether two slices are one.
+func identical[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // Base is a branch that members target.

@@ -190,9 +190,14 @@ func (s *Server) Settle(ctx context.Context) error {
 
 // Tick fires the timers whose time lies in (from, to].
 func (s *Server) Tick(ctx context.Context, from, to time.Time) error {
-	timers, err := s.timers(ctx)
-	if err != nil {
-		return err
+	timers := s.recurring()
+	// Reports are due at whole minutes: most spans have none, and then nobody's schedule need be known.
+	if to.Truncate(time.Minute).After(from.Truncate(time.Minute)) {
+		reports, err := s.reports(ctx)
+		if err != nil {
+			return err
+		}
+		timers = append(timers, reports...)
 	}
 	s.runner.Timers = timers
 	if s.missed.Swap(false) {
@@ -208,8 +213,8 @@ func (s *Server) Tick(ctx context.Context, from, to time.Time) error {
 
 // Wake is the next moment at which a timer fires or work becomes due; false when there is none.
 func (s *Server) Wake(ctx context.Context) (time.Time, bool) {
-	if timers, err := s.timers(ctx); err == nil {
-		s.runner.Timers = timers
+	if reports, err := s.reports(ctx); err == nil {
+		s.runner.Timers = append(s.recurring(), reports...)
 	}
 	return s.runner.Wake(ctx, s.options.Now())
 }
@@ -295,18 +300,16 @@ func (s *Server) since(ctx context.Context) (time.Time, error) {
 // timerReconcile is the most frequent of the timers that always run.
 const timerReconcile = "reconcile"
 
-// timers lists what recurs: looking at everything, asking for failed deliveries, and each repository's nightly report.
-func (s *Server) timers(ctx context.Context) ([]job.Timer, error) {
-	out := []job.Timer{
+// recurring are the timers that always run: looking at everything, asking for failed deliveries, forgetting.
+func (s *Server) recurring() []job.Timer {
+	return []job.Timer{
 		{Name: timerReconcile, Next: interval(s.options.ReconcileInterval), Work: always(reconcile.ReconcileWork())},
 		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(reconcile.DeliveriesWork())},
 		{Name: "prune", Next: interval(24 * time.Hour), Work: always(reconcile.PruneWork())},
 	}
-	reports, err := s.reports(ctx)
-	return append(out, reports...), err
 }
 
-// reports are the timers of the nightly reports.
+// reports are the timers of the nightly reports, one for each repository with a policy.
 func (s *Server) reports(ctx context.Context) ([]job.Timer, error) {
 	schedules, err := s.recon.Schedules(ctx)
 	if err != nil {
