@@ -91,9 +91,24 @@ func refused(t *testing.T, gh *ghsim.GitHub, n int, url string) {
 	}
 }
 
-// TestDiskFull limits the size of the files of a running server to what they have, which is a full disk to it: deliveries are refused and logged, and
-// it goes on by itself, with what was refused, once there is room.
+// TestDiskFull limits the size of the files of a running server to what they have, which is a full disk to it.
 func TestDiskFull(t *testing.T) {
+	failsAndHeals(t, func(pid int) func() {
+		limit(t, pid, 1)
+		return func() { limit(t, pid, ^uint64(0)) }
+	})
+}
+
+// TestReadOnlyFile has the writes to files of a running server answered as by a file system that became read-only.
+func TestReadOnlyFile(t *testing.T) {
+	failsAndHeals(t, func(pid int) func() {
+		return attach(t, pid, "-e", "trace=pwrite64,ftruncate", "-e", "inject=pwrite64,ftruncate:error=EROFS", "-o", os.DevNull)
+	})
+}
+
+// failsAndHeals breaks the database of a running server on SQLite: deliveries are refused and logged, and it goes on by itself, with what was refused,
+// once the database can be written again.
+func failsAndHeals(t *testing.T, breakIt func(pid int) (mend func())) {
 	t.Parallel()
 	gh, env := faulty(t)
 	dir, address := t.TempDir(), freeAddress(t)
@@ -119,9 +134,10 @@ func TestDiskFull(t *testing.T) {
 	i := &instance{address: address, post: ghsim.Poster(&http.Client{Timeout: 10 * time.Second}, "http://"+address+"/webhook")}
 	until(t, "ready", func() bool { return i.ready() == http.StatusOK })
 	opens(t, gh, 1, i.post)
-	limit(t, c.Process.Pid, 1)
+	mend := breakIt(c.Process.Pid)
 	refused(t, gh, 2, "http://"+address+"/webhook")
-	limit(t, c.Process.Pid, ^uint64(0))
+	until(t, "not ready", func() bool { return i.ready() == http.StatusServiceUnavailable })
+	mend()
 	until(t, "ready again", func() bool { return i.ready() == http.StatusOK })
 	checked(t, gh, 2, i.post) // GitHub was asked to send it again
 	opens(t, gh, 3, i.post)

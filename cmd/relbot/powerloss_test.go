@@ -137,26 +137,9 @@ func TestSyncedBeforeAcknowledged(t *testing.T) {
 	watch := func(name string, send func()) trace {
 		t.Helper()
 		file := filepath.Join(dir, name)
-		s := exec.Command("strace", "-f", "-y", "-s", "16", "-e", "trace=read,write,pwrite64,fsync,fdatasync", "-p", fmt.Sprint(c.Process.Pid), "-o", file)
-		told, err := s.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Start(); err != nil {
-			t.Fatalf("%v\ninstall the distribution's package strace", err)
-		}
-		lines := bufio.NewScanner(told)
-		for !strings.Contains(lines.Text(), "attached") {
-			if !lines.Scan() {
-				t.Fatalf("strace did not attach: %v", s.Wait())
-			}
-		}
-		go func() { _, _ = io.Copy(io.Discard, told) }()
+		detach := attach(t, c.Process.Pid, "-y", "-s", "16", "-e", "trace=read,write,pwrite64,fsync,fdatasync", "-o", file)
 		send()
-		if err := s.Process.Signal(os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
-		_ = s.Wait() // it ends by the signal
+		detach()
 		f, err := os.Open(file)
 		if err != nil {
 			t.Fatal(err)
@@ -191,6 +174,33 @@ func TestSyncedBeforeAcknowledged(t *testing.T) {
 		all.Wait()
 	}); seen.acknowledged != many || seen.syncs == 0 || seen.syncs >= many {
 		t.Errorf("%d acknowledged of %d, with %d syncs: a group shares one", seen.acknowledged, many, seen.syncs)
+	}
+}
+
+// attach watches a process with strace until detach is called.
+func attach(t *testing.T, pid int, args ...string) (detach func()) {
+	t.Helper()
+	s := exec.Command("strace", append([]string{"-f", "-p", fmt.Sprint(pid)}, args...)...)
+	told, err := s.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatalf("%v\ninstall the distribution's package strace", err)
+	}
+	lines := bufio.NewScanner(told)
+	for !strings.Contains(lines.Text(), "attached") {
+		if !lines.Scan() {
+			t.Fatalf("strace did not attach: %v", s.Wait())
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, told) }()
+	return func() {
+		t.Helper()
+		if err := s.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Wait() // it ends by the signal
 	}
 }
 

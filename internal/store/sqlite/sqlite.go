@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -48,7 +49,8 @@ type Store struct {
 	path    string
 	file    os.FileInfo // as it was opened
 	turns   store.Turns
-	hasty   bool // a commit does not wait for the disk
+	hasty   bool         // a commit does not wait for the disk
+	pinged  atomic.Int64 // when Ping wrote last, Unix nanoseconds
 	kept    *documents
 }
 
@@ -796,9 +798,19 @@ func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int)
 	return out, rows.Err()
 }
 
-// Ping writes nothing, but asks for the write lock: a read-only or full disk is not ready.
+// pingEvery is for how long a write that succeeded shows that the next would: anybody may ask whether the server is ready.
+const pingEvery = 5 * time.Second
+
+// Ping writes, since a disk that is full or has become read-only tells nothing before.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.exec(ctx, `UPDATE periodic SET slot = slot WHERE 0`)
+	if time.Since(time.Unix(0, s.pinged.Load())) < pingEvery {
+		_, err := s.exec(ctx, `UPDATE periodic SET slot = slot WHERE 0`) // the writer answers
+		return err
+	}
+	_, err := s.exec(ctx, `INSERT OR REPLACE INTO periodic (name, slot) VALUES ('ping', 0)`)
+	if err == nil {
+		s.pinged.Store(time.Now().UnixNano())
+	}
 	return err
 }
 
