@@ -376,59 +376,80 @@ func (s *subject) open(t testing.TB, rate int, d time.Duration) load {
 	return s.load(t, times, spent, lost.Load(), took, time.Since(start))
 }
 
-func (l load) report(b *testing.B, name string) {
-	b.ReportMetric(l.acknowledged, name+"acked/s")
-	b.ReportMetric(l.completed, name+"done/s")
-	b.ReportMetric(float64(l.p50)/1e6, name+"p50-ms")
-	b.ReportMetric(float64(l.p99)/1e6, name+"p99-ms")
-	b.ReportMetric(float64(l.cpu)/1e6, name+"cpu-ms/delivery")
+// report reports the medians of several runs. None may have lost a delivery.
+func report(b *testing.B, name string, runs []load) {
+	b.Helper()
+	for _, l := range runs {
+		if l.lost > 0 {
+			b.Fatalf("%s%d deliveries were not acknowledged", name, l.lost)
+		}
+	}
+	of := func(metric func(load) float64) float64 {
+		values := make([]float64, len(runs))
+		for i, l := range runs {
+			values[i] = metric(l)
+		}
+		return median(values)
+	}
+	b.ReportMetric(of(func(l load) float64 { return l.acknowledged }), name+"acked/s")
+	b.ReportMetric(of(func(l load) float64 { return l.completed }), name+"done/s")
+	b.ReportMetric(of(func(l load) float64 { return float64(l.p50) / 1e6 }), name+"p50-ms")
+	b.ReportMetric(of(func(l load) float64 { return float64(l.p99) / 1e6 }), name+"p99-ms")
+	b.ReportMetric(of(func(l load) float64 { return float64(l.cpu) / 1e6 }), name+"cpu-ms/delivery")
 }
 
-const loadRun = 1500 // deliveries
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+const (
+	loadRun  = 1500 // deliveries
+	loadRuns = 5    // of which a benchmark takes the median
+)
 
 // BenchmarkLoad measures what is acknowledged and what is done, with one check a delivery, as a program of its own beside the generator.
 func BenchmarkLoad(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
-		database := func(b *testing.B) string {
-			if engine == "postgres" {
-				return pgtest.URL(b)
-			}
-			return "sqlite:" + filepath.Join(b.TempDir(), "relbot.db")
+		for name, run := range map[string]func(testing.TB, *subject) load{
+			"closed-32": func(t testing.TB, s *subject) load { return s.closed(t, 32, loadRun) },
+			"open-500":  func(t testing.TB, s *subject) load { return s.open(t, 500, 6*time.Second) },
+		} {
+			b.Run(engine+"/"+name, func(b *testing.B) {
+				database := "sqlite:" + filepath.Join(b.TempDir(), "relbot.db")
+				if engine == "postgres" {
+					database = pgtest.URL(b)
+				}
+				s := relbotUnder(b, database)
+				for b.Loop() {
+					var runs []load
+					for range loadRuns {
+						runs = append(runs, run(b, s))
+					}
+					report(b, "", runs)
+				}
+			})
 		}
-		b.Run(engine+"/closed-32", func(b *testing.B) {
-			s := relbotUnder(b, database(b))
-			for b.Loop() {
-				l := s.closed(b, 32, loadRun)
-				l.report(b, "")
-				if l.lost > 0 {
-					b.Fatalf("%d deliveries were not acknowledged", l.lost)
-				}
-			}
-		})
-		b.Run(engine+"/open-500", func(b *testing.B) {
-			s := relbotUnder(b, database(b))
-			for b.Loop() {
-				l := s.open(b, 500, 6*time.Second)
-				l.report(b, "")
-				if l.lost > 0 {
-					b.Fatalf("%d deliveries were not acknowledged", l.lost)
-				}
-			}
-		})
 	}
 }
 
 // BenchmarkProbot compares relbot on SQLite, which has each delivery on disk before it acknowledges it, with a Probot app that keeps it in
-// memory: the same deliveries, the same API, turn by turn.
+// memory: the same deliveries, the same API, turn by turn. The ratios are the medians of those of the turns.
 func BenchmarkProbot(b *testing.B) {
 	ours, theirs := relbotUnder(b, "sqlite:"+filepath.Join(b.TempDir(), "relbot.db")), probotUnder(b)
 	theirs.closed(b, 32, loadRun/3) // warm
 	for b.Loop() {
-		r, p := ours.closed(b, 32, loadRun), theirs.closed(b, 32, loadRun)
-		r.report(b, "relbot-")
-		p.report(b, "probot-")
-		b.ReportMetric(r.acknowledged/p.acknowledged, "×acked")
-		b.ReportMetric(r.completed/p.completed, "×done")
+		var relbot, probot []load
+		var acknowledged, completed []float64
+		for range loadRuns {
+			r, p := ours.closed(b, 32, loadRun), theirs.closed(b, 32, loadRun)
+			relbot, probot = append(relbot, r), append(probot, p)
+			acknowledged, completed = append(acknowledged, r.acknowledged/p.acknowledged), append(completed, r.completed/p.completed)
+		}
+		report(b, "relbot-", relbot)
+		report(b, "probot-", probot)
+		b.ReportMetric(median(acknowledged), "×acked")
+		b.ReportMetric(median(completed), "×done")
 	}
 }
 
