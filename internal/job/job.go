@@ -217,9 +217,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var workers sync.WaitGroup
+	watch := make(chan struct{}, 1) // held by the worker that waits for what becomes due, for all that have nothing to do
 	for range max(r.Workers, 1) {
 		workers.Go(func() {
-			if err := r.work(ctx); err != nil {
+			if err := r.work(ctx, watch); err != nil {
 				stop(err)
 			}
 		})
@@ -248,7 +249,7 @@ func (r *Runner) yield(ctx context.Context) {
 	}
 }
 
-func (r *Runner) work(ctx context.Context) error {
+func (r *Runner) work(ctx context.Context, watch chan struct{}) error {
 	for ctx.Err() == nil {
 		r.yield(ctx)
 		n, err := r.step(ctx)
@@ -261,19 +262,29 @@ func (r *Runner) work(ctx context.Context) error {
 		if n > 0 && err == nil {
 			continue
 		}
-		wait := pollInterval
-		if next, err := r.Store.Next(ctx); err == nil && !next.IsZero() {
-			wait = min(wait, max(next.Sub(r.Now()), 5*time.Millisecond))
-		}
-		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-t.C:
-		case <-r.Store.Notify():
+		case watch <- struct{}{}:
+			r.wait(ctx)
+			<-watch
 		}
-		t.Stop()
 	}
 	return nil
+}
+
+// wait waits until something may have become due.
+func (r *Runner) wait(ctx context.Context) {
+	wait := pollInterval
+	if next, err := r.Store.Next(ctx); err == nil && !next.IsZero() {
+		wait = min(wait, max(next.Sub(r.Now()), 5*time.Millisecond))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-r.Store.Notify():
+	}
 }
 
 // Timer queues work at recurring moments.
