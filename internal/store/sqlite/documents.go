@@ -75,6 +75,23 @@ func (k *documents) put(docs []store.Document) {
 	}
 }
 
+// forget has documents read again of which it is not certain what stands in the file: a write failed, so that somebody else may have been at
+// them. Without any it forgets all.
+func (k *documents) forget(docs ...store.Document) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.round++
+	for _, d := range docs {
+		k.used.Remove(name{d.Kind, d.Key})
+	}
+	if len(docs) == 0 {
+		k.used.Purge()
+	}
+}
+
 func (k *documents) keep(of name, d store.Document) {
 	if len(d.Body) > keptSize {
 		k.used.Remove(of)

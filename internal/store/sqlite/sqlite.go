@@ -164,6 +164,7 @@ func (s *Store) Schema(ctx context.Context) (have, newest int, err error) {
 
 // Migrate brings the schema up to a version, each step in a transaction of its own. A newer schema is refused.
 func (s *Store) Migrate(ctx context.Context, version int) error {
+	defer s.kept.forget()
 	have, newest, err := s.Schema(ctx)
 	if err != nil {
 		return err
@@ -249,6 +250,7 @@ func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
 
 // Reset drops everything. The process has the file to itself.
 func (s *Store) Reset(ctx context.Context) error {
+	defer s.kept.forget()
 	return s.write.alone(ctx, func(ctx context.Context, tx *statements) error {
 		for _, t := range store.Tables {
 			if _, err := tx.ExecContext(ctx, "DROP TABLE IF EXISTS "+t.Name); err != nil {
@@ -262,6 +264,7 @@ func (s *Store) Reset(ctx context.Context) error {
 
 // Import adds rows.
 func (s *Store) Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error {
+	defer s.kept.forget()
 	return s.write.alone(ctx, func(ctx context.Context, tx *statements) error {
 		insert := map[string]*sql.Stmt{}
 		for _, t := range tables {
@@ -721,6 +724,9 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 		}
 		return enqueue(ctx, tx, work, "")
 	}, func() { s.kept.put(docs) })
+	if err != nil && len(docs) > 0 {
+		s.kept.forget(docs...)
+	}
 	if len(work) > 0 {
 		s.wake()
 	}

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,5 +135,39 @@ func TestGone(t *testing.T) {
 	}
 	if err := accept("2"); err != nil {
 		t.Errorf("after it is back: %v", err)
+	}
+}
+
+// TestOthersWrite holds that what another process or the upkeep did to a document is seen: at once or after the write that it made fail.
+func TestOthersWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relbot.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	other, err := sqlite.Beside(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	put := func(s store.Store, rev int64, body string) error {
+		return s.Put(t.Context(), []store.Document{{Kind: "k", Key: "a", Rev: rev, Body: []byte(body)}}, nil)
+	}
+	if err := errors.Join(put(s, 0, "one"), put(other, 1, "two")); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(s, 1, "three"); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a write over another's: %v", err)
+	}
+	if d, err := s.Get(t.Context(), "k", "a"); err != nil || d.Rev != 2 || string(d.Body) != "two" {
+		t.Errorf("after it: %+v, %v", d, err)
+	}
+	_, newest, err := s.Schema(t.Context())
+	if err = errors.Join(err, s.Reset(t.Context()), s.Migrate(t.Context(), newest)); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Get(t.Context(), "k", "a"); err != nil || d.Rev != 0 {
+		t.Errorf("after a reset: %+v, %v", d, err)
 	}
 }

@@ -136,12 +136,13 @@ func (w *writer) run() {
 func (w *writer) commit(group []request) {
 	failed := false
 	all := func(ctx context.Context, tx *statements) error {
+		failed = true // unless all are made; one may panic
 		for _, r := range group {
 			if err := r.do(ctx, tx); err != nil {
-				failed = true
 				return err
 			}
 		}
+		failed = false
 		return nil
 	}
 	err := w.before()
