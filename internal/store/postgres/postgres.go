@@ -602,47 +602,58 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 	return nil, nil
 }
 
-// held turns an update of fewer rows than were claimed into [store.ErrLost].
-func held(tag pgconn.CommandTag, err error, claimed int) error {
-	if err == nil && int(tag.RowsAffected()) < claimed {
-		return store.ErrLost
+// each runs a statement for each of the rows that were claimed together, in one transaction and one trip, and reports [store.ErrLost] unless it
+// found all of them. They are locked in the order of their keys, as those that are queued are: one statement for all would lock them as its
+// plan happens to find them.
+func (s *Store) each(ctx context.Context, claimed []store.Claimed, statement string, args func(store.Claimed) []any) error {
+	ctx, cancel, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	var all pgx.Batch
+	found := 0
+	for _, c := range claimed { // as Claim sorted them
+		all.Queue(statement, args(c)...).Exec(func(tag pgconn.CommandTag) error {
+			found += int(tag.RowsAffected())
+			return nil
+		})
+	}
+	err = s.pool.SendBatch(ctx, &all).Close()
+	if err == nil && found < len(claimed) {
+		err = store.ErrLost
 	}
 	return err
 }
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	tag, err := s.exec(ctx, `UPDATE work SET lease = $1 WHERE lane = $2 AND kind = $3 AND owner = $4 AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
-	return held(tag, err, len(claimed))
+	return s.each(ctx, claimed, `UPDATE work SET lease = $1 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any {
+		return []any{millis(until), c.Kind, c.Key, c.Owner}
+	})
 }
 
 // Done releases rows that were worked on.
 func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
-	keys, wants := make([]string, len(claimed)), make([]int64, len(claimed))
-	for i, c := range claimed {
-		keys[i], wants[i] = c.Key, c.Want
-	}
-	tag, err := s.exec(ctx, `
-UPDATE work AS w SET done = greatest(w.done, c.want), owner = '', lease = 0, attempt = 0, since = 0, error = '',
-    data = CASE WHEN w.want = c.want THEN ''::bytea ELSE w.data END
-FROM unnest($1::text[], $2::bigint[]) AS c (key, want)
-WHERE w.kind = $3 AND w.key = c.key AND w.owner = $4 AND w.lease > 0`, keys, wants, claimed[0].Kind, claimed[0].Owner)
 	defer s.wake()
-	return held(tag, err, len(claimed))
+	return s.each(ctx, claimed, `
+UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+    data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
+WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any { return []any{c.Want, c.Kind, c.Key, c.Owner} })
 }
 
 // Later releases a row that failed.
 func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
-	cause = store.Cause(cause)
+	defer s.wake()
 	flag := 0
 	if stuck {
 		flag = 1
 	}
-	tag, err := s.exec(ctx, `
+	return s.each(ctx, []store.Claimed{c}, `
 UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN $1 ELSE since END, error = $2, run_at = $1, stuck = $3
-WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, millis(at), cause, flag, c.Kind, c.Key, c.Owner)
-	defer s.wake()
-	return held(tag, err, 1)
+WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, func(c store.Claimed) []any {
+		return []any{millis(at), store.Cause(cause), flag, c.Kind, c.Key, c.Owner}
+	})
 }
 
 // Next is when the next row becomes due.

@@ -194,3 +194,55 @@ func TestClockSkew(t *testing.T) {
 		}
 	}
 }
+
+// TestLockOrder holds that rows that were claimed together are locked in the order of their keys, as those that are queued together: else a lease
+// that is renewed and work that arrives would lock each other out.
+func TestLockOrder(t *testing.T) {
+	d := databases{}
+	s, other := d.open(t, "shared"), connect(t, d.url(t, "shared"))
+	last, first := store.Work{Kind: "k", Key: "Z", Lane: "l"}, store.Work{Kind: "k", Key: "a", Lane: "l"}
+	for _, w := range []store.Work{first, last} { // the other way round
+		if err := s.Enqueue(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed, err := s.Claim(t.Context(), time.Now(), "owner", time.Minute, 10)
+	if err != nil || len(claimed) != 2 {
+		t.Fatal(claimed, err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"Renew", func() error { return s.Renew(t.Context(), claimed, time.Now().Add(time.Hour)) }},
+		{"Done", func() error { return s.Done(t.Context(), claimed...) }},
+	} {
+		tx, err := other.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock := func(key string) error {
+			_, err := tx.Exec(t.Context(), "SELECT 1 FROM work WHERE key = $1 FOR UPDATE", key)
+			return err
+		}
+		if err := lock("Z"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- step.do() }()
+		for waiting := 0; waiting == 0; {
+			if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()").Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := lock("a"); err != nil {
+			t.Errorf("%s holds the later row while it waits for the earlier: %v", step.name, err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", step.name, err)
+		}
+	}
+}
