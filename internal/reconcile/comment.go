@@ -90,17 +90,10 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	// It ran; what is left is to say so. Answer before acknowledging: the reaction says that it is done.
-	if !d.Done && len(d.Replies) > 0 {
-		key := s.key()
-		body := note.Reply(key, d.Replies)
-		if err := r.Publish.Once(ctx, p, replyTo(p.Repo, fmt.Sprint(s.hint.ID)), note.ReplyMarker(key), body, r.settling(repo)); err != nil {
-			return err
-		}
-	}
-	if !d.Done && d.Reaction != "" {
-		if err := r.GitHub.React(ctx, p.Repo, s.hint.ID, d.Reaction); err != nil {
-			return err
+	// It ran; what is left is to say so.
+	if !d.Done {
+		if err := s.say(ctx, d, r.settling(repo)); err != nil {
+			return s.unsaid(ctx, err)
 		}
 	}
 	_, err = update(ctx, r, docComment, c.Key, func(d *commentDoc) ([]store.Work, bool) {
@@ -109,6 +102,34 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return nil, !done
 	})
 	return err
+}
+
+// say answers a comment and then acknowledges it: the reaction says that it is done.
+func (s *session) say(ctx context.Context, d commentDoc, settling bool) error {
+	if len(d.Replies) > 0 {
+		key, id := s.key(), fmt.Sprint(s.hint.ID)
+		if err := s.r.Publish.Once(ctx, s.pull, replyTo(s.pull.Repo, id), note.ReplyMarker(key), note.Reply(key, d.Replies), settling); err != nil {
+			return err
+		}
+	}
+	if d.Reaction == "" {
+		return nil
+	}
+	return s.r.GitHub.React(ctx, s.pull.Repo, s.hint.ID, d.Reaction)
+}
+
+// unheard is for how long relbot waits for the right to answer a comment.
+const unheard = 7 * 24 * time.Hour
+
+// unsaid says what to do when a comment could not be answered: one that is still there may be answered once relbot has the right to.
+func (s *session) unsaid(ctx context.Context, err error) error {
+	if !refused(err) || s.r.Now().Sub(s.hint.Created) > unheard {
+		return err
+	}
+	if _, gone := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.hint.ID); gone != nil {
+		return gone
+	}
+	return &forge.RetryError{After: time.Hour, Err: errors.New(err.Error())} // no refusal any more, after which nothing would be tried
 }
 
 // execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
