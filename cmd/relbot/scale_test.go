@@ -167,6 +167,8 @@ func (e *estate) deliver(ctx context.Context, d ghsim.Delivery) (int, error) {
 // waiting reports whether work waits for its time, as notes do for GitHub's limit.
 func (e *estate) waiting(t testing.TB) bool {
 	t.Helper()
+	e.meter.enter() // it is no work of relbot's
+	defer e.meter.leave()
 	jobs, err := e.server.Jobs(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -90,6 +90,11 @@ var (
 	ErrContent = errors.New("GitHub's limit for new comments and issues is near")
 )
 
+// Held reports whether an error says that a call has to wait. It was not made, so that it has no effect to look for.
+func Held(err error) bool {
+	return slices.ContainsFunc([]error{ErrHour, ErrPoints, ErrPaused, ErrContent}, func(why error) bool { return errors.Is(err, why) })
+}
+
 // Budget is the budgets of all installations. Its methods may be called from any goroutine.
 type Budget struct {
 	mu       sync.Mutex

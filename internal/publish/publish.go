@@ -360,6 +360,10 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 			return err
 		}
 		c, err := p.GitHub.PostComment(ctx, pull, body)
+		if budget.Held(err) {
+			n.Intent = "" // nothing is under way that would have to be looked for
+			return errors.Join(err, save())
+		}
 		if err != nil {
 			return err
 		}
@@ -520,6 +524,10 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 		}
 	}
 	c, err := p.GitHub.PostComment(ctx, pull, body)
+	if budget.Held(err) {
+		_, failed := put(ctx, p.Store, docOnce, key, rev, once{})
+		return errors.Join(err, failed)
+	}
 	if err != nil {
 		return err
 	}

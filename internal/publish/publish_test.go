@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/ghapp"
@@ -168,6 +169,32 @@ func comments(w *world) string {
 		out = append(out, says)
 	}
 	return strings.Join(out, " ")
+}
+
+// TestHeld holds that a note and a reply that wait for GitHub's limit are not looked for before each try, since they were never sent.
+func TestHeld(t *testing.T) {
+	w := newWorld(t)
+	reply := func(key string) error {
+		return w.Once(t.Context(), pull, key, note.ReplyMarker(key), note.ReplyMarker(key), false)
+	}
+	sent := 0
+	for err := error(nil); !budget.Held(err); sent++ {
+		if err = reply(fmt.Sprint("k", sent)); err != nil && !budget.Held(err) || sent > 100 {
+			t.Fatalf("reply %d: %v", sent, err)
+		}
+	}
+	if err := post(w, "p", "one"); !budget.Held(err) { // the first look
+		t.Fatal(err)
+	}
+	before, _ := w.gh.Counts()
+	for _, err := range []error{post(w, "p", "one"), post(w, "p", "two"), reply(fmt.Sprint("k", sent-1))} {
+		if !budget.Held(err) {
+			t.Error(err)
+		}
+	}
+	if after, _ := w.gh.Counts(); after > before {
+		t.Errorf("%d reads for what was not sent", after-before)
+	}
 }
 
 // TestLostAnswers loses the answer of each kind of write, of each that a publishing makes, with and without a crash after it: the next
