@@ -97,7 +97,7 @@ func (r *Reconciler) takeUp(ctx context.Context, d described) error {
 // member was one before; what was written into a description since was not.
 func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]string) error {
 	facts, err := r.pulls(ctx, slices.Collect(maps.Keys(notes))...)
-	if err != nil {
+	if err != nil && transient(err) {
 		return err
 	}
 	var closed []described
