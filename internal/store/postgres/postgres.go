@@ -65,6 +65,8 @@ var session = map[string]string{
 	"tcp_keepalives_interval":             "2",
 	"tcp_keepalives_count":                "3",
 	"tcp_user_timeout":                    "10000",
+	// A statement sees what was committed before it: so a lane's lock shows whether the lane is held, and rows that others changed are no error.
+	"default_transaction_isolation": "read committed",
 	// Plans are kept, also those made while a table was empty. What runs often finds its rows by an index, one by one.
 	"enable_seqscan":    "off",
 	"enable_bitmapscan": "off",
