@@ -164,10 +164,22 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	// In no coupling: it is shown at once, in the same lane as if by a row of its own. Such a row takes over what fails, with its own patience.
 	row := r.verifying(showWork(p), verify)
-	if s, failed := r.judged(ctx, row, remembered{pull: p, hint: showHint{Verify: verify}, seen: now, repo: repo}); failed != nil || r.bring(ctx, row, s) != nil {
+	if r.showNow(ctx, row, remembered{pull: p, hint: showHint{Verify: verify}, seen: now}) != nil {
 		return errors.Join(r.Store.Enqueue(ctx, row), outage)
 	}
 	return outage
+}
+
+// showNow shows a pull request of which everything is at hand but what others may have changed meanwhile: the policy, and what couplings say.
+func (r *Reconciler) showNow(ctx context.Context, row store.Work, s remembered) error {
+	if _, err := r.load(ctx, docRepo, string(s.pull.Repo), &s.repo); err != nil {
+		return err
+	}
+	s, err := r.judged(ctx, row, s)
+	if err != nil {
+		return err
+	}
+	return r.bring(ctx, row, s)
 }
 
 // returned reports whether an open pull request was open before, and may have been forgotten since: it was closed, or no event told that it is

@@ -133,6 +133,17 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 // showCheck brings the check on the head into line.
 func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
 	now := r.Now()
+	// A coupling may have read the head before this one and noted only then that the pull request is its member: nothing but this calls for it
+	// again.
+	var behind []store.Work
+	for _, j := range js {
+		if head, was := j.Heads[p.String()]; was && head != seen.Head {
+			behind = append(behind, couplingWork(j.Coupling))
+		}
+	}
+	if err := r.Store.Enqueue(ctx, behind...); err != nil {
+		return err
+	}
 	verdict := verdictOf(p, seen, js)
 	var sharing headDoc
 	if _, err := r.load(ctx, docHead, string(p.Repo)+"@"+seen.Head, &sharing); err != nil {
@@ -207,11 +218,11 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		}
 		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
 		// at the last moment. Taking a pass back needs no read.
+		if len(behind) > 0 {
+			return nil // this head will be judged
+		}
 		stale := false
 		for _, j := range js {
-			if head, was := j.Heads[p.String()]; was && head != seen.Head {
-				return nil // this head will be judged
-			}
 			stale = stale || now.Sub(j.Read) > freshness
 		}
 		if stale {

@@ -41,6 +41,21 @@ type rig struct {
 	now time.Time
 	st  store.Store
 	log bytes.Buffer
+	// before is called before documents are written; it may be nil.
+	before func(docs []store.Document)
+}
+
+// interrupted has others do something in the middle of work.
+type interrupted struct {
+	store.Store
+	r *rig
+}
+
+func (i interrupted) Put(ctx context.Context, docs []store.Document, work []store.Work) error {
+	if i.r.before != nil {
+		i.r.before(docs)
+	}
+	return i.Store.Put(ctx, docs, work)
 }
 
 const repo = coupling.Repo("acme/app")
@@ -74,7 +89,7 @@ func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig 
 	}
 	t.Cleanup(func() { st.Close() })
 	r.st = st
-	r.Server, err = server.New(server.Options{Store: st, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure, Log: slog.New(slog.NewJSONHandler(&r.log, nil))})
+	r.Server, err = server.New(server.Options{Store: interrupted{st, r}, GitHub: app, Secrets: [][]byte{[]byte("s3cret")}, Now: clock, PublicURL: "https://relbot.example", WebURL: "https://github.example", Owner: "test", Telemetry: measure, Log: slog.New(slog.NewJSONHandler(&r.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,17 +104,28 @@ func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig 
 func (r *rig) settle() {
 	r.Helper()
 	for range 10 {
-		r.gh.Flush(r.Context(), func(_ context.Context, d ghsim.Delivery) (int, error) {
-			w := httptest.NewRecorder()
-			q := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(d.Body))
-			q.Header = d.Header
-			r.Handler().ServeHTTP(w, q)
-			return w.Code, nil
-		})
+		r.flush()
 		r.now = r.now.Add(2 * time.Second)
-		if err := r.Settle(r.Context()); err != nil {
-			r.Fatal(err)
-		}
+		r.work()
+	}
+}
+
+// flush brings all deliveries.
+func (r *rig) flush() {
+	r.gh.Flush(r.Context(), func(_ context.Context, d ghsim.Delivery) (int, error) {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(d.Body))
+		q.Header = d.Header
+		r.Handler().ServeHTTP(w, q)
+		return w.Code, nil
+	})
+}
+
+// work does what is due.
+func (r *rig) work() {
+	r.Helper()
+	if err := r.Settle(r.Context()); err != nil {
+		r.Fatal(err)
 	}
 }
 
@@ -254,5 +280,75 @@ func TestTimersOverRestart(t *testing.T) {
 	run(func() bool { return !last().IsZero() })
 	if want := r.now.Truncate(5 * time.Minute); !last().Equal(want) {
 		t.Errorf("fired for %v, want %v", last(), want)
+	}
+}
+
+// meanwhile has something done once, when a pull request's row of work has looked at everything and is about to write what it found.
+func (r *rig) meanwhile(p coupling.Pull, do func()) {
+	r.before = func(docs []store.Document) {
+		for _, d := range docs {
+			if d.Kind == "pull" && d.Key == p.String() {
+				r.before = nil
+				do()
+			}
+		}
+	}
+}
+
+// TestMemberMeanwhile holds that a head is judged that a coupling did not know when it took the pull request up.
+func TestMemberMeanwhile(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: drifting + "couplings: {set: {title: Set, members: {a: {pr: 1}, b: {pr: 2}}}}\n", Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}}, telemetry.Options{})
+	p := coupling.Pull{Repo: repo, Number: 1}
+	for n := 1; n <= 2; n++ {
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "One", Files: map[string]*string{"f": text("x")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.settle()
+	old, _ := r.gh.CurrentCheck(p)
+	// As if it were noted only later that the pull request is a member.
+	member, err := r.st.Get(t.Context(), "member", p.String())
+	if err != nil || member.Rev == 0 {
+		t.Fatal(member, err)
+	}
+	if err := r.st.Put(t.Context(), []store.Document{{Kind: member.Kind, Key: member.Key, Rev: member.Rev}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.gh.Push(ghsim.PushSpec{Repo: repo, Pull: 1, Files: map[string]*string{"f": text("y")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.meanwhile(p, func() {
+		member.Rev = 0
+		if err := r.st.Put(t.Context(), []store.Document{member}, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	r.settle()
+	if r.before != nil {
+		t.Fatal("nothing happened meanwhile: this test shows nothing")
+	}
+	if check, ok := r.gh.CurrentCheck(p); !ok || check.Title != old.Title {
+		t.Errorf("the new head has %+v, want %q", check, old.Title)
+	}
+}
+
+// TestPolicyMeanwhile holds that no pass is given by a policy that is not in force any more.
+func TestPolicyMeanwhile(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\n", Files: map[string]string{"gate.rs": "const V1_3_0: Version = Version::new(1, 3, 0);\n"}}, telemetry.Options{})
+	p := coupling.Pull{Repo: repo, Number: 1}
+	if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "One", Files: map[string]*string{"f": text("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.meanwhile(p, func() {
+		if err := r.gh.Push(ghsim.PushSpec{Repo: repo, Branch: "main", Files: map[string]*string{".github/relbot.yml": text("version: 1\ncheck: {name: other}\n")}}); err != nil {
+			t.Error(err)
+		}
+		r.flush()
+		r.work()
+	})
+	r.settle()
+	head := r.gh.Pulls(repo)[0].Head
+	if checks := r.gh.Checks(repo, head); len(checks) != 1 || checks[0].Name != "other" {
+		t.Errorf("checks %+v, want only that of the new policy", checks)
 	}
 }
