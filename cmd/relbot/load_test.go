@@ -105,8 +105,11 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// generator makes signed deliveries, each of another pull request's new head, of the size that GitHub sends.
+// generator makes signed deliveries, each of a new head of one of many pull requests, of the size that GitHub sends.
 type generator struct{ padding []byte }
+
+// loadPulls is how many pull requests there are.
+const loadPulls = 20_000
 
 // delivered counts the deliveries of all generators.
 var delivered atomic.Int64
@@ -117,8 +120,9 @@ const payloadSize = 26_600
 func (g *generator) next() *http.Request {
 	n := delivered.Add(1)
 	sum := sha256.Sum256([]byte(strconv.FormatInt(n, 10)))
+	pull := n%loadPulls + 1
 	body := fmt.Appendf(nil, `{"action":"synchronize","number":%d,"pull_request":{"number":%d,"title":"Change %d","body":null,"state":"open","merged":false,"updated_at":%q,"user":{"login":"ann","id":1,"type":"User"},"head":{"sha":%q,"ref":"b"},"base":{"ref":"main"}},"repository":{"id":1,"name":"app","full_name":%q,"owner":{"login":"acme","id":2,"type":"Organization"},"private":false,"default_branch":"main"},"installation":{"id":1},"sender":{"login":"ann","type":"User"},"padding":"%s"}`,
-		n, n, n, time.Now().UTC().Format(time.RFC3339), hex.EncodeToString(sum[:20]), loadRepo, g.padding)
+		pull, pull, pull, time.Now().UTC().Format(time.RFC3339), hex.EncodeToString(sum[:20]), loadRepo, g.padding)
 	mac := hmac.New(sha256.New, []byte(loadSecret))
 	mac.Write(body)
 	r, err := http.NewRequest(http.MethodPost, "", bytes.NewReader(body))

@@ -406,8 +406,17 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 			work = append(work, store.Work{Kind: KindPull, Key: key, Lane: key})
 		}
 	}
-	return r.Store.Enqueue(ctx, work...)
+	// In parts: a transaction of ten thousand rows keeps deliveries waiting.
+	for part := range slices.Chunk(work, queuedAtOnce) {
+		if err := r.Store.Enqueue(ctx, part...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// queuedAtOnce is how many rows of work are queued in a transaction where it does not matter that they are queued together.
+const queuedAtOnce = 500
 
 // seenAt notes of a pull request that is remembered as it was read when that was.
 func (r *Reconciler) seenAt(ctx context.Context, p forge.Pull) error {
