@@ -147,6 +147,7 @@ func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes [
 	// Giving back must work while the program stops.
 	ctx = context.WithoutCancel(ctx)
 	var done []store.Claimed
+	var failed error // of one row; the others are given back all the same
 	for i, c := range claimed {
 		log := r.Log.With("kind", c.Kind, "key", c.Key, "took", took)
 		if c.Origin.Event != "" {
@@ -156,18 +157,16 @@ func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes [
 			log = log.With("trace_id", parts[1])
 		}
 		if err := outcomes[i].Err; err != nil {
-			if err := r.later(ctx, c, err, log); err != nil {
-				return err
-			}
+			failed = errors.Join(failed, r.later(ctx, c, err, log))
 			continue
 		}
 		log.Info("done", "attempt", c.Attempt)
 		done = append(done, c)
 	}
 	if len(done) == 0 {
-		return nil
+		return failed
 	}
-	return r.count(r.Store.Done(ctx, done...), "done", done...)
+	return errors.Join(failed, r.count(r.Store.Done(ctx, done...), "done", done...))
 }
 
 // later has a row that failed tried again, or gives it up.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -183,4 +184,38 @@ type taken struct{ store.Store }
 
 func (taken) Claim(context.Context, time.Time, string, time.Duration, int) ([]store.Claimed, error) {
 	return nil, store.ErrNewer
+}
+
+// refusing fails to put rows off.
+type refusing struct{ store.Store }
+
+var errRefused = errors.New("refused")
+
+func (refusing) Later(context.Context, store.Claimed, time.Time, string, bool) error {
+	return errRefused
+}
+
+// TestGivenBack holds that rows that are done are given back though another of their batch could not be.
+func TestGivenBack(t *testing.T) {
+	st := open(t)
+	if err := st.Enqueue(t.Context(), store.Work{Kind: "b", Key: "1", Lane: "l"}, store.Work{Kind: "b", Key: "2", Lane: "l"}); err != nil {
+		t.Fatal(err)
+	}
+	r := job.Runner{
+		Store: refusing{st}, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me",
+		Handlers: map[string]job.Handler{
+			"b": func(context.Context, []store.Claimed) []job.Outcome {
+				return []job.Outcome{{Err: errors.New("no answer")}, {}}
+			},
+			"k": func(context.Context, []store.Claimed) []job.Outcome { return []job.Outcome{{}} },
+		},
+	}
+	if _, err := r.Drain(t.Context()); !errors.Is(err, errRefused) {
+		t.Errorf("drained with %v", err)
+	}
+	jobs, err := st.Jobs(t.Context())
+	jobs = slices.DeleteFunc(jobs, func(j store.Job) bool { return j.Kind != "b" })
+	if err != nil || len(jobs) != 1 || jobs[0].Key != "1" {
+		t.Errorf("left %+v, %v", jobs, err)
+	}
 }
