@@ -26,9 +26,6 @@ type waitingDoc struct {
 	Work []store.Work `json:"work"`
 }
 
-// maxResumed bounds how much work is queued again in one transaction.
-const maxResumed = 500
-
 // replayed is the watermark of the commands of a repository. It is there once they have been taken up.
 func replayed(repo coupling.Repo) string { return "comments " + string(repo) }
 
@@ -212,7 +209,7 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 			}
 			gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
 		}
-		if len(gone) == maxResumed || i == len(docs)-1 {
+		if len(gone) == queuedAtOnce || i == len(docs)-1 {
 			if err := r.Store.Put(ctx, gone, queue); err != nil {
 				return err
 			}

@@ -134,7 +134,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	verify := hint.Verify || hint.Action == "note"
 	var queue []store.Work
 	for _, key := range keys.Couplings {
-		w := work(KindCoupling, key, "couplings:"+string(homeOf(key)))
+		w := judging(key)
 		if hint.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
 			w.At = r.Now()
 		}

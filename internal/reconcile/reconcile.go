@@ -162,8 +162,11 @@ func pullWork(p coupling.Pull) store.Work { return work(KindPull, p.String(), p.
 
 func showWork(p coupling.Pull) store.Work { return work(KindShow, p.String(), p.String()) }
 
-func couplingWork(c coupling.Coupling) store.Work {
-	return work(KindCoupling, c.Key(), "couplings:"+string(c.Home))
+func couplingWork(c coupling.Coupling) store.Work { return judging(c.Key()) }
+
+// judging judges the coupling with a key.
+func judging(key string) store.Work {
+	return work(KindCoupling, key, "couplings:"+string(homeOf(key)))
 }
 
 // InstallWork looks for repositories on which the App is installed.

@@ -158,7 +158,7 @@ func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]store.
 	}
 	var out []store.Work
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		out = append(out, work(KindCoupling, key, "couplings:"+string(homeOf(key))))
+		out = append(out, judging(key))
 	}
 	return out, nil
 }
@@ -406,7 +406,11 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 			work = append(work, store.Work{Kind: KindPull, Key: key, Lane: key})
 		}
 	}
-	// In parts: a transaction of ten thousand rows keeps deliveries waiting.
+	return r.queue(ctx, work)
+}
+
+// queue queues work in parts: a transaction of ten thousand rows keeps deliveries waiting.
+func (r *Reconciler) queue(ctx context.Context, work []store.Work) error {
 	for part := range slices.Chunk(work, queuedAtOnce) {
 		if err := r.Store.Enqueue(ctx, part...); err != nil {
 			return err
@@ -432,27 +436,36 @@ func (r *Reconciler) seenAt(ctx context.Context, p forge.Pull) error {
 
 // all queues everything: the repair that makes a lost event cost no more than time.
 func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
-	repos, err := list[repoDoc](ctx, r, docRepo, "")
+	names, repos, err := r.views.repos.list(ctx, r, docRepo)
 	if err != nil {
 		return err
 	}
-	work := []store.Work{InstallWork(), DeliveriesWork()}
-	for _, name := range slices.Sorted(maps.Keys(repos)) {
-		if repos[name].Gone {
-			continue
-		}
-		w := repoWork(coupling.Repo(name))
-		w.Data, _ = json.Marshal(repoHint{Backfill: true})
-		work = append(work, w, commentsWork(coupling.Repo(name)))
-	}
-	judged, err := list[judgementDoc](ctx, r, docJudgement, "")
-	if err != nil {
+	if err := r.Store.Enqueue(ctx, InstallWork(), DeliveriesWork()); err != nil {
 		return err
 	}
-	for _, key := range slices.Sorted(maps.Keys(judged)) {
-		if !judged[key].State.Ended() {
-			work = append(work, couplingWork(judged[key].Coupling))
+	// One home after the other: all judgements together may be more than there is memory for.
+	for i, name := range names {
+		repo := coupling.Repo(name)
+		var work []store.Work
+		if !repos[i].Gone {
+			w := repoWork(repo)
+			w.Data, _ = json.Marshal(repoHint{Backfill: true})
+			work = append(work, w, commentsWork(repo))
+		}
+		judged, err := list[struct {
+			State coupling.State `json:"state"`
+		}](ctx, r, docJudgement, name+":")
+		if err != nil {
+			return err
+		}
+		for _, key := range slices.Sorted(maps.Keys(judged)) {
+			if !judged[key].State.Ended() {
+				work = append(work, judging(key))
+			}
+		}
+		if err := r.queue(ctx, work); err != nil {
+			return err
 		}
 	}
-	return r.Store.Enqueue(ctx, work...)
+	return nil
 }
