@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/relbot/relbot/internal/store"
@@ -132,27 +133,26 @@ func (w *writer) run() {
 	}
 }
 
-// commit writes a group in one transaction. When one of its changes fails each is made by itself, so that it fails alone.
+// commit writes a group in one transaction. A change that fails is made by itself, so that it fails alone, and the others without it.
 func (w *writer) commit(group []request) {
-	failed := false
-	all := func(ctx context.Context, tx *statements) error {
-		failed = true // unless all are made; one may panic
-		for _, r := range group {
-			if err := r.do(ctx, tx); err != nil {
-				return err
-			}
-		}
-		failed = false
-		return nil
-	}
 	err := w.before()
-	if err == nil {
-		err = w.alone(context.Background(), all)
+	for err == nil && len(group) > 0 {
+		at := 0 // the change that is being made
+		err = w.alone(context.Background(), func(ctx context.Context, tx *statements) error {
+			for ; at < len(group); at++ {
+				if err := group[at].do(ctx, tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if at == len(group) || len(group) == 1 {
+			break
+		}
+		w.commit(group[at : at+1])
+		group, err = slices.Concat(group[:at], group[at+1:]), nil
 	}
 	for _, r := range group {
-		if failed && len(group) > 1 {
-			err = w.alone(context.Background(), r.do)
-		}
 		if err == nil && r.then != nil {
 			r.then()
 		}
