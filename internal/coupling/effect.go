@@ -53,20 +53,25 @@ func (e Effect) Before(f Effect) int {
 // passed over.
 func Assemble(home Repo, declared []Coupling, effects []Effect) []Coupling {
 	out := make([]Coupling, 0, len(declared))
-	for _, c := range declared {
-		c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
+	named := map[string]int{} // place in out, the first of a name
+	add := func(c Coupling) {
+		if _, ok := named[c.Name]; !ok {
+			named[c.Name] = len(out)
+		}
 		out = append(out, c)
 	}
+	for _, c := range declared {
+		c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
+		add(c)
+	}
 	for _, e := range slices.SortedStableFunc(slices.Values(effects), Effect.Before) {
-		i := slices.IndexFunc(out, func(c Coupling) bool { return c.Name == e.Coupling })
-		if i < 0 {
+		if _, ok := named[e.Coupling]; !ok {
 			if e.Verb != Link {
 				continue
 			}
-			out = append(out, Coupling{Name: e.Coupling, Home: home, SameRelease: true, Origin: e.Origin})
-			i = len(out) - 1
+			add(Coupling{Name: e.Coupling, Home: home, SameRelease: true, Origin: e.Origin})
 		}
-		_ = out[i].Apply(e) // what the policy overrules by now is no error any more
+		_ = out[named[e.Coupling]].Apply(e) // what the policy overrules by now is no error any more
 	}
 	return slices.DeleteFunc(out, func(c Coupling) bool { return len(c.Members) == 0 })
 }

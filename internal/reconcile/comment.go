@@ -533,7 +533,7 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		if o.has(e) {
 			return nil, false
 		}
-		o.Effects = append(o.Effects, e)
+		o.Effects = append(slices.Clip(o.Effects), e)
 		return []store.Work{couplingWork(c)}, true
 	})
 	return nil, err

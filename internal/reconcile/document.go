@@ -61,10 +61,12 @@ const settling = 10 * time.Minute
 
 func (r *Reconciler) settling(d repoDoc) bool { return r.Now().Sub(d.Since) < settling }
 
-// parsed keeps policies that were parsed, and surveyed repositories that were decoded: the same is asked for many times in an evaluation.
+// parsed keeps policies that were parsed; surveyed and overlaid keep repositories, and what commands changed there, that were decoded: the same
+// is asked for many times in an evaluation.
 var (
 	parsed, _   = lru.New[policyText, rules.Policy](512)
 	surveyed, _ = lru.New[string, decodedDoc[repoDoc]](512)
+	overlaid, _ = lru.New[string, decodedDoc[overlayDoc]](128)
 )
 
 type policyText struct {
@@ -197,8 +199,8 @@ type watermark struct {
 	At time.Time `json:"at"`
 }
 
-// load reads a document into v and returns its revision; v is untouched when there is none. The maps and slices of a repository are shared:
-// they are replaced, and never changed.
+// load reads a document into v and returns its revision; v is untouched when there is none. The maps and slices of a repository and
+// an overlay are shared: they are replaced, and never changed.
 func (r *Reconciler) load(ctx context.Context, kind, key string, v any) (int64, error) {
 	d, err := r.Store.Get(ctx, kind, key)
 	if err != nil {
@@ -207,16 +209,26 @@ func (r *Reconciler) load(ctx context.Context, kind, key string, v any) (int64, 
 	if d.Rev == 0 {
 		return 0, nil
 	}
-	if repo, ok := v.(*repoDoc); ok {
-		known, _ := surveyed.Get(key)
-		if known, err = known.or(d); err == nil {
-			surveyed.Add(key, known)
-			*repo = *known.v
-		}
-	} else {
+	switch v := v.(type) {
+	case *repoDoc:
+		err = once(surveyed, d, v)
+	case *overlayDoc:
+		err = once(overlaid, d, v)
+	default:
 		err = decode(d, v)
 	}
 	return d.Rev, err
+}
+
+// once decodes a document unless it is kept.
+func once[T any](kept *lru.Cache[string, decodedDoc[T]], d store.Document, v *T) error {
+	one, _ := kept.Get(d.Key)
+	one, err := one.or(d)
+	if err == nil {
+		kept.Add(d.Key, one)
+		*v = *one.v
+	}
+	return err
 }
 
 func decode(d store.Document, v any) error {
