@@ -476,19 +476,22 @@ func spentBy(t testing.TB, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100 on every platform that Go knows
 }
 
-// resident is the memory of a process that is in use, in bytes, and how many files it has open.
+// resident is the memory that a process uses, in bytes, apart from the program itself, and how many files it has open.
 func resident(t testing.TB, pid int) (memory int64, files int) {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	_, rest, ok := strings.Cut(string(text), "RssAnon:")
+	if _, err := fmt.Sscan(rest, &memory); !ok || err != nil {
+		t.Fatalf("no RssAnon in %s", text)
+	}
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pages * int64(os.Getpagesize()), len(open)
+	return memory << 10, len(open)
 }
 
 // TestSoak sends 200 deliveries a second for a while: all are acknowledged and done, none twice, and neither memory nor open files grow.
