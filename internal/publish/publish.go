@@ -479,7 +479,7 @@ func (p *Publisher) find(ctx context.Context, pull coupling.Pull, n *Noted) (str
 	}
 	c := live[keep]
 	if n.ID != c.ID {
-		n.ID, n.NodeID, n.URL = c.ID, c.NodeID, commentURL(c.ID)
+		n.ID, n.NodeID, n.URL, n.Body = c.ID, c.NodeID, commentURL(c.ID), c.Body
 		if n.Picture == "" {
 			n.Picture = note.PictureOf(c.Body)
 		}
@@ -506,7 +506,7 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 	if err != nil || o.ID != 0 {
 		return err
 	}
-	if o.Intent || verify {
+	if o.Intent || verify && rev == 0 {
 		comments, err := p.GitHub.Comments(ctx, pull)
 		if err != nil {
 			return err

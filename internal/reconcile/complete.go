@@ -210,7 +210,9 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 			gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
 		}
 		if len(gone) == queuedAtOnce || i == len(docs)-1 {
-			if err := r.Store.Put(ctx, gone, queue); err != nil {
+			if err := r.Store.Put(ctx, gone, queue); errors.Is(err, store.ErrConflict) {
+				return r.resume(ctx, repo) // somebody else does so, or more waits by now
+			} else if err != nil {
 				return err
 			}
 			gone, queue = nil, nil
