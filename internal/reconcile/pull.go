@@ -113,6 +113,12 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
+	if lines, _ := command.Body(hint.Body); len(lines) > 0 && hint.State == "open" {
+		// With a new database they take effect in the order in which all was said, and not before.
+		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil || !complete {
+			return err
+		}
+	}
 	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
 	found.Returned = returned(hint, seen)
 	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
