@@ -57,7 +57,7 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultReconcileInterval = 15 * time.Minute
-	DefaultWorkers           = 16
+	DefaultWorkers           = 24
 	deliveriesInterval       = 5 * time.Minute
 	// missedDelay is how long after a delivery that could not be taken in GitHub is asked for what failed. Until then more may fail.
 	missedDelay = 15 * time.Second

@@ -68,7 +68,7 @@ var Table = []Setting{
 	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; beside an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
 	{Name: "cache_size", Default: "512", Doc: "bound of that file, in MiB"},
 	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},
-	{Name: "workers", Default: "16", Doc: "how many couplings and pull requests are worked on at once"},
+	{Name: "workers", Default: "24", Doc: "how many couplings and pull requests are worked on at once"},
 }
 
 // Settings are the checked values.

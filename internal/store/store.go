@@ -105,7 +105,7 @@ type Backlog struct {
 // Store is everything relbot needs of a database. All times are kept in milliseconds.
 type Store interface {
 	// Accept records a delivery and the work it calls for in one transaction. It reports false, and queues nothing, when the
-	// GUID was accepted before and its work has not been given up.
+	// GUID was accepted before and its work has not been given up. Nothing of the payload is kept after the return.
 	Accept(ctx context.Context, d Delivery, work []Work) (bool, error)
 	// Delivery returns an accepted delivery, or ErrNotFound.
 	Delivery(ctx context.Context, guid string) (Delivery, error)

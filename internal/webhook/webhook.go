@@ -8,6 +8,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -20,6 +21,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -27,7 +29,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// Intake is what the handler needs of the store.
+// Intake is what the handler needs of the store. It keeps nothing of the payload when it returns.
 type Intake interface {
 	Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error)
 }
@@ -133,7 +135,15 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	}
 	in := reader{r: http.MaxBytesReader(w, r.Body, MaxBody), room: h.room}
 	defer in.release()
-	body, err := io.ReadAll(&in)
+	buffer := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= keptBuffer {
+			buffer.Reset()
+			buffers.Put(buffer)
+		}
+	}()
+	_, err = buffer.ReadFrom(&in)
+	body := buffer.Bytes()
 	if err != nil {
 		if errors.Is(err, ErrBusy) {
 			return "", "", err
@@ -181,6 +191,12 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	}
 	return routed.Action, "accepted", nil
 }
+
+// buffers are of bodies that were read: allocating one for each delivery takes more time than storing it.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptBuffer is the size of the largest buffer that is used again, in bytes.
+const keptBuffer = 256 << 10
 
 // reader reads a body while there is room. Room is taken as bytes come, so that a connection that only promises many holds none.
 type reader struct {

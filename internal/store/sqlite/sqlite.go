@@ -121,12 +121,16 @@ func (s *Store) own(path string) error {
 	return s.connect(path)
 }
 
+// checkpointPages is how many pages the log gathers before they go into the file, 32 MB: pages that change with every delivery go there once
+// for many.
+const checkpointPages = 8000
+
 func (s *Store) connect(path string) error {
 	synchronous := "synchronous(FULL)"
 	if s.hasty {
 		synchronous = "synchronous(OFF)"
 	}
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)"}}
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages)}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 	var err error
 	if s.write, err = newWriter(dsn, s.there); err != nil {
