@@ -340,7 +340,7 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 		rev, err = put(ctx, p.Store, docNote, pull.String(), rev, n)
 		return err
 	}
-	hash := Hash(body)
+	hash, pending := Hash(body), n.Intent != ""
 	standing := ""
 	if n.Intent != "" || o.Verify || rev == 0 { // a note is posted once in a pull request's life: looking first is cheap
 		if standing, err = p.find(ctx, pull, &n); err != nil {
@@ -360,7 +360,7 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 			return err
 		}
 		c, err := p.GitHub.PostComment(ctx, pull, body)
-		if budget.Held(err) {
+		if budget.Held(err) && !pending {
 			n.Intent = "" // nothing is under way that would have to be looked for
 			return errors.Join(err, save())
 		}
@@ -524,7 +524,7 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 		}
 	}
 	c, err := p.GitHub.PostComment(ctx, pull, body)
-	if budget.Held(err) {
+	if budget.Held(err) && !o.Intent {
 		_, failed := put(ctx, p.Store, docOnce, key, rev, once{})
 		return errors.Join(err, failed)
 	}

@@ -73,6 +73,11 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	case repo.Fingerprint == "" && repo.PolicyID == "":
 		return r.unread(ctx, c, repoWork(p.Repo))
 	}
+	if !s.hint.Replay { // what was said before it comes first
+		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil || !complete {
+			return err
+		}
+	}
 	s.policy = repo.rules()
 	var d commentDoc
 	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -167,7 +168,7 @@ func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, load
 				if len(d.Work) > 0 {
 					return nil, false
 				}
-				d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: c.Data}}
+				d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
 				return nil, true
 			}); err != nil {
 				return false, err
@@ -183,6 +184,21 @@ func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, load
 		}
 	}
 	return true, nil
+}
+
+// lasting is what is kept of the hint of work that waits. What an event told of a pull request is old by then, and later events are not kept
+// beside it: the truth is read.
+func lasting(c store.Claimed) []byte {
+	if c.Kind != KindPull {
+		return c.Data
+	}
+	var h pullHint
+	_ = json.Unmarshal(c.Data, &h)
+	if !h.Verify && !h.Recheck && !h.Look {
+		return nil
+	}
+	data, _ := json.Marshal(pullHint{Verify: h.Verify, Recheck: h.Recheck, Look: h.Look})
+	return data
 }
 
 // resume queues what waited for a repository, if that is known.

@@ -168,7 +168,7 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		}
 	}
 	left := store.Document{Kind: docLines, Key: string(repo), Rev: linesRev}
-	if len(lines.Pulls) > 0 {
+	if len(lines.Pulls) > 0 || !next.IsZero() {
 		left = document(docLines, string(repo), linesRev, lines)
 	}
 	if !next.IsZero() { // nothing is known before all is

@@ -35,8 +35,10 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	}
 	repo := coupling.Repo(c.Key[:strings.LastIndexByte(c.Key, '@')])
 	var d repoDoc
-	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || rev == 0 || d.Gone {
+	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || d.Gone {
 		return err
+	} else if rev == 0 { // the event may have come before the news of the installation
+		return r.unread(ctx, c, InstallWork())
 	}
 	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
 	if err != nil {
@@ -120,6 +122,9 @@ func groupPulls(repo coupling.Repo, cmp versionscan.Fact[forge.Comparison], hint
 
 // judgeGroup judges the couplings of a group's members on the group's own tree; the group gets the worst verdict.
 func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree) (rules.Verdict, []judgementDoc, error) {
+	if err := r.told(ctx, d, group.Pulls); err != nil {
+		return rules.Verdict{}, nil, err
+	}
 	homes := map[coupling.Repo][]string{}
 	for _, p := range group.Pulls {
 		var keys memberDoc
@@ -181,4 +186,26 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 		return rules.Uncoupled(coupling.Pull{Repo: d.Name}), nil, nil
 	}
 	return rules.Combine(coupling.Pull{Repo: d.Name}, all...), docs, nil
+}
+
+// told reports an error, on which the group is tried again and then fails, unless all is known that couplings say of its pull requests.
+func (r *Reconciler) told(ctx context.Context, d repoDoc, pulls []coupling.Pull) error {
+	homes := append([]coupling.Repo{d.Name}, d.rules().Trust...)
+	for _, home := range homes {
+		var h repoDoc
+		if _, err := r.load(ctx, docRepo, string(home), &h); err != nil {
+			return err
+		}
+		if known, err := r.known(ctx, h); err != nil {
+			return err
+		} else if !known {
+			return &forge.RetryError{Err: fmt.Errorf("what was said in %s is not known yet", home)}
+		}
+	}
+	for _, p := range pulls {
+		if err := r.unjudged(ctx, p, homes...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

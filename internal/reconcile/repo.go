@@ -104,8 +104,17 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 			return err
 		}
 	}
+	// Without these it would look as if the database were lost, and nothing were known of what was said there.
+	for _, key := range []func(coupling.Repo) string{replayed, readUpTo, proposed} {
+		if err := move(docWatermark, key(from), key(to)); err != nil {
+			return err
+		}
+	}
+	if err := move(docLines, string(from), string(to)); err != nil {
+		return err
+	}
 	for _, m := range []struct{ kind, before, after string }{
-		{docJudgement, "", ":"}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
+		{docWaiting, "", " "}, {docJudgement, "", ":"}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
 		{docMention, "", "#"}, {docHead, "", "@"}, {docNote, "", "#"}, {docCheck, "", "@"}, {docOnce, "", replyTo("", "")}, {docOnce, toldOf(""), "#"},
 	} {
 		prefix := m.before + string(from) + m.after

@@ -120,10 +120,16 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, s.repo, homes[1:]...); err != nil || !complete {
 		return remembered{}, err
 	}
-	if r.settling(s.repo) {
-		if err := r.unjudged(ctx, s.pull, homes...); err != nil {
+	if err := r.unjudged(ctx, s.pull, homes...); err != nil {
+		if r.settling(s.repo) || !transient(err) {
 			return remembered{}, err
 		}
+		// What its coupling says is not known, and an unknown never passes.
+		v := rules.Verdict{Pull: s.pull, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: s.pull, Detail: err.Error()}}}
+		if s.seen.Extra != nil {
+			v = rules.Combine(s.pull, v, *s.seen.Extra)
+		}
+		s.seen.Extra = &v
 	}
 	var err error
 	s.judgements, err = r.judgementsOf(ctx, s.pull)
