@@ -152,6 +152,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, _ []store.Work, changed bool, err error) {
 		n := found
+		if d.Looked == "" && seen.Looked != "" && n.Looked == seen.Looked { // somebody has it looked at anew
+			n.look = look{}
+		}
 		n.Recheck = d.Recheck
 		if hint.Recheck {
 			n.Recheck++
