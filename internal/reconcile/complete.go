@@ -245,15 +245,45 @@ func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...cou
 		return err
 	}
 	for _, home := range homes {
-		all, err := r.assembled(ctx, home)
+		in, err := r.memberships(ctx, home)
 		if err != nil {
 			return err
 		}
-		for _, c := range all {
-			if _, member := c.ByPull(p); member && c.End == nil && !slices.Contains(indexed.Couplings, c.Key()) {
-				return &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: its coupling %s was not judged yet", p, c.Name)}
+		for _, key := range in[p] {
+			if !slices.Contains(indexed.Couplings, key) {
+				return &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: its coupling %s was not judged yet", p, key)}
 			}
 		}
 	}
 	return nil
+}
+
+// memberships tells in which open couplings of a home a pull request is declared to be, by key. They are worked out once for what is declared.
+func (r *Reconciler) memberships(ctx context.Context, home coupling.Repo) (map[coupling.Pull][]string, error) {
+	d, err := r.declared(ctx, home)
+	if err != nil {
+		return nil, err
+	}
+	type index struct {
+		policy string
+		rev    int64
+		in     map[coupling.Pull][]string
+	}
+	if last, ok := r.indexes.Load(home); ok && last.(index).policy == d.repo.Policy && last.(index).rev == d.rev {
+		return last.(index).in, nil
+	}
+	all, err := r.assemble(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	in := map[coupling.Pull][]string{}
+	for _, c := range all {
+		for _, m := range c.Members {
+			if _, member := c.ByPull(m.Pull); member && c.End == nil {
+				in[m.Pull] = append(in[m.Pull], c.Key())
+			}
+		}
+	}
+	r.indexes.Store(home, index{d.repo.Policy, d.rev, in})
+	return in, nil
 }

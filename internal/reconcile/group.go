@@ -41,6 +41,9 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 		return r.unread(ctx, c, InstallWork())
 	}
 	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
+	if err == nil {
+		err = r.told(ctx, d, pulls)
+	}
 	if err != nil {
 		return r.groupTrouble(ctx, c, d, hint, err)
 	}
@@ -122,9 +125,6 @@ func groupPulls(repo coupling.Repo, cmp versionscan.Fact[forge.Comparison], hint
 
 // judgeGroup judges the couplings of a group's members on the group's own tree; the group gets the worst verdict.
 func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree) (rules.Verdict, []judgementDoc, error) {
-	if err := r.told(ctx, d, group.Pulls); err != nil {
-		return rules.Verdict{}, nil, err
-	}
 	homes := map[coupling.Repo][]string{}
 	for _, p := range group.Pulls {
 		var keys memberDoc

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
@@ -94,7 +95,8 @@ type Reconciler struct {
 	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.
 	Wrote func(ctx context.Context, before string, v rules.Verdict)
 
-	views views
+	views   views
+	indexes sync.Map // of memberships, by home
 }
 
 // Access is how pages are opened.

@@ -104,6 +104,7 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 			return err
 		}
 	}
+	r.indexes.Clear() // they hold former names
 	// Without these it would look as if the database were lost, and nothing were known of what was said there.
 	for _, key := range []func(coupling.Repo) string{replayed, readUpTo, proposed} {
 		if err := move(docWatermark, key(from), key(to)); err != nil {
