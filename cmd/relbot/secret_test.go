@@ -145,7 +145,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	res.Body.Close()
 	post := ghsim.Poster(http.DefaultClient, "http://"+public+"/webhook")
 	jobs := ""
-	until(t, "a failure in the log and in the list of jobs", func() bool {
+	until(t, "a failure in the log and in the list of jobs, and work on a pull request", func() bool {
 		gh.Flush(t.Context(), post)
 		list := fetch("http://" + admin + "/jobs")
 		var rows []store.Job
@@ -156,7 +156,7 @@ func TestNoSecretLeaves(t *testing.T) {
 			list += string(r.Data) // in base64 above
 		}
 		jobs += list
-		return strings.Contains(log.String(), `"msg":"failed"`) && strings.Contains(list, "try again")
+		return strings.Contains(log.String(), `"msg":"failed"`) && strings.Contains(list, "try again") && strings.Contains(log.String(), `"kind":"pull"`)
 	})
 	metrics := fetch("http://" + admin + "/metrics")
 	for _, path := range []string{"/metrics", "/jobs", "/debug/pprof/"} {
