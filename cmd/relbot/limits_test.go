@@ -151,14 +151,7 @@ func TestLongHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	step := func(do ...scenario.Action) scenario.StepResult {
-		t.Helper()
-		r := w.Step(t.Context(), scenario.Step{Do: do})
-		if len(r.Failures) > 0 {
-			t.Fatalf("%+v", r.Failures)
-		}
-		return r
-	}
+	step := stepping(t, w)
 	pass := scenario.Action{Verb: "advance", Duration: 20 * time.Minute}
 	talk := func() {
 		t.Helper()

@@ -31,14 +31,7 @@ func TestForgetting(t *testing.T) {
 	}
 	defer w.Close()
 	pull := func(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", Number: n} }
-	step := func(do ...scenario.Action) scenario.StepResult {
-		t.Helper()
-		r := w.Step(t.Context(), scenario.Step{Do: do})
-		if len(r.Failures) > 0 {
-			t.Fatalf("%+v", r.Failures)
-		}
-		return r
-	}
+	step := stepping(t, w)
 	open := func(n int) scenario.Action {
 		return scenario.Action{Verb: "open", Pull: pull(n), By: "ann", Title: text("T"), Files: map[string]*string{fmt.Sprint("f", n): text("1")}}
 	}
@@ -123,4 +116,16 @@ func stored(t *testing.T, address string) map[string]int {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// stepping does actions in a world, of which none may fail.
+func stepping(t *testing.T, w *scenario.World) func(do ...scenario.Action) scenario.StepResult {
+	return func(do ...scenario.Action) scenario.StepResult {
+		t.Helper()
+		r := w.Step(t.Context(), scenario.Step{Do: do})
+		if len(r.Failures) > 0 {
+			t.Fatalf("%+v", r.Failures)
+		}
+		return r
+	}
 }

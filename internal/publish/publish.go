@@ -59,28 +59,28 @@ type Issues interface {
 	EditIssue(ctx context.Context, repo coupling.Repo, i forge.Issue) error
 }
 
-// Kinds of documents that publishing remembers.
+// Kinds of documents that publishing remembers; package reconcile moves and forgets them with the rest.
 const (
-	docCheck = "check" // key: repository "@" head
-	docNote  = "note"  // key: pull request
-	docOnce  = "once"  // key: a comment that is made once
+	DocCheck = "check" // key: repository "@" head
+	DocNote  = "note"  // key: pull request
+	DocOnce  = "once"  // key: a comment that is made once
 )
 
 // Documents are their types.
 var Documents = map[string]func() any{
-	docCheck: func() any { return new(Posted) },
-	docNote:  func() any { return new(Noted) },
-	docOnce:  func() any { return new(once) },
+	DocCheck: func() any { return new(Posted) },
+	DocNote:  func() any { return new(Noted) },
+	DocOnce:  func() any { return new(once) },
 }
 
 // Settled reports whether a note that was said farewell to, or a comment that is made once, is done with: nothing is left to be written for it.
 func Settled(d store.Document) bool {
 	switch d.Kind {
-	case docNote:
+	case DocNote:
 		var n Noted
 		err := json.Unmarshal(d.Body, &n)
 		return err == nil && (n.Closed || n.ID == 0) && n.Intent == "" && len(n.Minimize)+len(n.Banner) == 0
-	case docOnce:
+	case DocOnce:
 		var o once
 		return json.Unmarshal(d.Body, &o) == nil && o.ID != 0
 	}
@@ -148,18 +148,18 @@ func checkKey(repo coupling.Repo, head string) string { return string(repo) + "@
 
 // Posted returns the check that relbot last wrote on a commit.
 func (p *Publisher) Posted(ctx context.Context, repo coupling.Repo, head string) (Posted, error) {
-	v, _, err := get[Posted](ctx, p.Store, docCheck, checkKey(repo, head))
+	v, _, err := get[Posted](ctx, p.Store, DocCheck, checkKey(repo, head))
 	return v, err
 }
 
 // Remember notes since when the verdict on a commit has been unknown, without writing to GitHub.
 func (p *Publisher) Remember(ctx context.Context, repo coupling.Repo, head string, unknown time.Time) error {
-	v, rev, err := get[Posted](ctx, p.Store, docCheck, checkKey(repo, head))
+	v, rev, err := get[Posted](ctx, p.Store, DocCheck, checkKey(repo, head))
 	if err != nil || v.Unknown.Equal(unknown) {
 		return err
 	}
 	v.Unknown = unknown
-	_, err = put(ctx, p.Store, docCheck, checkKey(repo, head), rev, v)
+	_, err = put(ctx, p.Store, DocCheck, checkKey(repo, head), rev, v)
 	return err
 }
 
@@ -199,7 +199,7 @@ func (p *Publisher) Differs(posted Posted, run forge.CheckRun, o CheckOptions) b
 func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.CheckRun, o CheckOptions) (bool, error) {
 	hash := o.hash(run)
 	key := checkKey(repo, run.Head)
-	posted, rev, err := get[Posted](ctx, p.Store, docCheck, key)
+	posted, rev, err := get[Posted](ctx, p.Store, DocCheck, key)
 	if err != nil {
 		return false, err
 	}
@@ -220,7 +220,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		return id, err
 	}
 	if o.As == "status" {
-		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
+		if rev, err = put(ctx, p.Store, DocCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
 		// A status replaces the one before it under the same context, so that repeating one does no harm.
@@ -234,7 +234,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if posted.ID != 0 && posted.Name == run.Name && (posted.Status != "completed" || run.Status == "completed") {
 			run.ID = posted.ID
 		}
-		if rev, err = put(ctx, p.Store, docCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
+		if rev, err = put(ctx, p.Store, DocCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
 		id, err := write(run)
@@ -257,7 +257,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		docs, work, err = o.Look.Then(blob, told)
 	}
 	if err == nil {
-		err = putWith(ctx, p.Store, docCheck, key, rev, posted, docs, work)
+		err = putWith(ctx, p.Store, DocCheck, key, rev, posted, docs, work)
 	}
 	return true, err
 }
@@ -308,13 +308,13 @@ type stale struct {
 
 // Noted returns the note that relbot keeps on a pull request.
 func (p *Publisher) Noted(ctx context.Context, pull coupling.Pull) (Noted, error) {
-	v, _, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	v, _, err := get[Noted](ctx, p.Store, DocNote, pull.String())
 	return v, err
 }
 
 // Standing is the text of the note that stands on a pull request, where nothing is remembered of one; "" when there is none.
 func (p *Publisher) Standing(ctx context.Context, pull coupling.Pull) (string, error) {
-	n, rev, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	n, rev, err := get[Noted](ctx, p.Store, DocNote, pull.String())
 	if err != nil || rev > 0 {
 		return "", err
 	}
@@ -332,12 +332,12 @@ type NoteOptions struct {
 // alone when nothing did.
 func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o NoteOptions) error {
 	ctx = budget.Raise(ctx, budget.Notes)
-	n, rev, err := get[Noted](ctx, p.Store, docNote, pull.String())
+	n, rev, err := get[Noted](ctx, p.Store, DocNote, pull.String())
 	if err != nil {
 		return err
 	}
 	save := func() error {
-		rev, err = put(ctx, p.Store, docNote, pull.String(), rev, n)
+		rev, err = put(ctx, p.Store, DocNote, pull.String(), rev, n)
 		return err
 	}
 	hash, pending := Hash(body), n.Intent != ""
@@ -502,7 +502,7 @@ type once struct {
 // what stands on GitHub, and it is looked up in any case.
 func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string, verify bool) error {
 	ctx = budget.Raise(ctx, budget.Notes)
-	o, rev, err := get[once](ctx, p.Store, docOnce, key)
+	o, rev, err := get[once](ctx, p.Store, DocOnce, key)
 	if err != nil || o.ID != 0 {
 		return err
 	}
@@ -513,24 +513,24 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 		}
 		for _, c := range comments {
 			if c.Own && strings.Contains(c.Body, marker) {
-				_, err = put(ctx, p.Store, docOnce, key, rev, once{ID: c.ID})
+				_, err = put(ctx, p.Store, DocOnce, key, rev, once{ID: c.ID})
 				return err
 			}
 		}
 	}
 	if !o.Intent {
-		if rev, err = put(ctx, p.Store, docOnce, key, rev, once{Intent: true}); err != nil {
+		if rev, err = put(ctx, p.Store, DocOnce, key, rev, once{Intent: true}); err != nil {
 			return err
 		}
 	}
 	c, err := p.GitHub.PostComment(ctx, pull, body)
 	if budget.Held(err) && !o.Intent {
-		_, failed := put(ctx, p.Store, docOnce, key, rev, once{})
+		_, failed := put(ctx, p.Store, DocOnce, key, rev, once{})
 		return errors.Join(err, failed)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = put(ctx, p.Store, docOnce, key, rev, once{ID: c.ID})
+	_, err = put(ctx, p.Store, DocOnce, key, rev, once{ID: c.ID})
 	return err
 }

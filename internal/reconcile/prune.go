@@ -32,13 +32,6 @@ import (
 // memory is for how long what is done with is remembered: much longer than GitHub delivers anything again.
 const memory = 30 * 24 * time.Hour
 
-// Documents of package publish.
-const (
-	docCheck = "check"
-	docNote  = "note"
-	docOnce  = "once"
-)
-
 const pruneDeliveries = "deliveries"
 
 // PruneWork forgets what is not needed any more.
@@ -106,7 +99,7 @@ func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
 	if err != nil {
 		return err
 	}
-	checks, err := listOld[publish.Posted](ctx, f, docCheck, string(repo)+"@")
+	checks, err := listOld[publish.Posted](ctx, f, publish.DocCheck, string(repo)+"@")
 	if err != nil {
 		return err
 	}
@@ -161,7 +154,7 @@ func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
 		}
 	}
 	for _, prefix := range []string{replyTo(repo, ""), toldOf(string(repo) + "#")} {
-		said, err := f.list(ctx, docOnce, prefix)
+		said, err := f.list(ctx, publish.DocOnce, prefix)
 		if err != nil {
 			return err
 		}
@@ -179,7 +172,7 @@ func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
 
 // closed forgets pull requests that were closed and are in no coupling.
 func (f *forgetting) closed(ctx context.Context, repo coupling.Repo) error {
-	for _, kind := range []string{docPage, docMention, docNote, docOverride, docMember, docPull} {
+	for _, kind := range []string{docPage, docMention, publish.DocNote, docOverride, docMember, docPull} {
 		docs, err := f.list(ctx, kind, string(repo)+"#")
 		if err != nil {
 			return err
@@ -190,7 +183,7 @@ func (f *forgetting) closed(ctx context.Context, repo coupling.Repo) error {
 			}
 			var o overrideDoc
 			switch kind {
-			case docNote:
+			case publish.DocNote:
 				if !publish.Settled(d) {
 					continue
 				}
