@@ -122,6 +122,7 @@ type Store interface {
 	// Done releases rows that were claimed together; one stays due when its want grew since it was claimed. ErrLost when the lease of any is gone.
 	Done(ctx context.Context, c ...Claimed) error
 	// Later releases a row to be tried again at a time, counting a failure; with stuck it is given up until somebody enqueues it.
+	// What was enqueued since the row was claimed may be what it failed for the want of: then it is due at once, and not given up.
 	Later(ctx context.Context, c Claimed, at time.Time, cause string, stuck bool) error
 	// Next is when the next row becomes due (a leased row: when its lease ends); zero when there is none.
 	Next(ctx context.Context) (time.Time, error)

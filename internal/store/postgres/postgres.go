@@ -652,9 +652,13 @@ func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause 
 		flag = 1
 	}
 	return s.each(ctx, []store.Claimed{c}, `
-UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN $1 ELSE since END, error = $2, run_at = $1, stuck = $3
-WHERE kind = $4 AND key = $5 AND owner = $6 AND lease > 0`, func(c store.Claimed) []any {
-		return []any{millis(at), store.Cause(cause), flag, c.Kind, c.Key, c.Owner}
+UPDATE work SET owner = '', lease = 0, error = $1,
+    run_at  = CASE WHEN want = $2 THEN $3 ELSE run_at END,
+    stuck   = CASE WHEN want = $2 THEN $4 ELSE 0 END,
+    attempt = CASE WHEN want > $2 AND $4 = 1 THEN 0 ELSE attempt + 1 END,
+    since   = CASE WHEN want > $2 AND $4 = 1 THEN 0 WHEN since = 0 THEN $3 ELSE since END
+WHERE kind = $5 AND key = $6 AND owner = $7 AND lease > 0`, func(c store.Claimed) []any {
+		return []any{store.Cause(cause), c.Want, millis(at), flag, c.Kind, c.Key, c.Owner}
 	})
 }
 

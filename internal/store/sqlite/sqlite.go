@@ -572,10 +572,14 @@ WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, c
 func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
 	defer s.wake()
 	return s.give(ctx, []store.Claimed{c}, func(c store.Claimed) (string, []any) {
-		// What arrived meanwhile is due by its own right, but the row goes on failing: it waits with the rest.
 		return `
-UPDATE work SET owner = '', lease = 0, attempt = attempt + 1, since = CASE WHEN since = 0 THEN ? ELSE since END, error = ?, run_at = ?, stuck = ?
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{millis(at), store.Cause(cause), millis(at), stuck, c.Kind, c.Key, c.Owner}
+UPDATE work SET owner = '', lease = 0, error = ?,
+    run_at  = CASE WHEN want = ? THEN ? ELSE run_at END,
+    stuck   = CASE WHEN want = ? THEN ? ELSE 0 END,
+    attempt = CASE WHEN want > ? AND ? THEN 0 ELSE attempt + 1 END,
+    since   = CASE WHEN want > ? AND ? THEN 0 WHEN since = 0 THEN ? ELSE since END
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(cause),
+				c.Want, millis(at), c.Want, stuck, c.Want, stuck, c.Want, stuck, millis(at), c.Kind, c.Key, c.Owner}
 	})
 }
 

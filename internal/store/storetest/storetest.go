@@ -224,6 +224,13 @@ func failures(t *testing.T, s store.Store) {
 	if c = claim(t, s, now); len(c) != 1 || c[0].Attempt != 0 {
 		t.Errorf("claimed %+v, want a row without failures", c)
 	}
+	for attempt, stuck := range []bool{false, true} {
+		must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", At: now}))
+		must(t, s.Later(t.Context(), c[0], now.Add(time.Hour), "came too early", stuck))
+		if c = claim(t, s, now); len(c) != 1 || c[0].Attempt != 1-attempt {
+			t.Fatalf("claimed %+v, want what was enqueued while the row failed", c)
+		}
+	}
 }
 
 func givenUp(t *testing.T, s store.Store) {
