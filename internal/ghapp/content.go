@@ -1,6 +1,7 @@
 package ghapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -214,7 +215,7 @@ func (a *App) places(ctx context.Context, repo coupling.Repo, at []forge.At, pla
 	for i, c := range commits {
 		fmt.Fprintf(&b, "c%d: object(expression: %s) { ... on Commit {", i, v.text(c))
 		for k, f := range byCommit[c] {
-			fmt.Fprintf(&b, " f%d: file(path: %s) { %s }", k, v.text(f.Path), fields)
+			fmt.Fprintf(&b, " %s: file(path: %s) { %s }", fileField(k), v.text(f.Path), fields)
 		}
 		b.WriteString(" } }\n")
 	}
@@ -233,10 +234,10 @@ func (a *App) places(ctx context.Context, repo coupling.Repo, at []forge.At, pla
 	for i, c := range commits {
 		alias := fmt.Sprintf("c%d", i)
 		for k, f := range byCommit[c] {
-			name := fmt.Sprintf("f%d", k)
+			name := fileField(k)
 			n, asked := r[alias][name]
-			switch e := ans.at("r", alias); {
-			case e != nil && (len(e.Path) < 3 || ans.at("r", alias, name) != nil):
+			switch e := cmp.Or(ans.at("r", alias, name), ans.lacks("r", alias)); {
+			case e != nil:
 				out[f] = versionscan.NotKnown[versionscan.File](e.Message)
 				continue
 			case !asked:
@@ -293,7 +294,7 @@ func (a *App) texts(ctx context.Context, repo coupling.Repo, ids []string, texts
 		return &forge.RetryError{Err: err}
 	}
 	for i, id := range ids {
-		if n := r[fmt.Sprintf("b%d", i)]; n != nil && n.OID == id {
+		if n := r[fmt.Sprintf("b%d", i)]; n != nil && n.OID == id && ans.at("r", fmt.Sprintf("b%d", i)) == nil {
 			texts[id] = a.keep(id, a.fileOf(ctx, repo, *n))
 		}
 	}
@@ -481,8 +482,8 @@ func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, k
 		if err := json.Unmarshal(ans.Data["r"], &r); err != nil || r == nil {
 			return &forge.RetryError{Err: fmt.Errorf("tags: %w", errors.Join(err, forge.ErrGone))}
 		}
-		for _, n := range r.Refs.Nodes {
-			if n.Compare != nil {
+		for i, n := range r.Refs.Nodes {
+			if n.Compare != nil && ans.at("r", "refs", "nodes", fmt.Sprint(i)) == nil {
 				cache.Add(a.cache, key(n.commit().OID), n.Compare.Status == "BEHIND" || n.Compare.Status == "IDENTICAL")
 			}
 		}
@@ -512,6 +513,13 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 			v.repositoryOf("r", repo), v.text(rev), min(limit-len(out), 100), v.add("GitTimestamp!", since.UTC().Format(time.RFC3339)), after)
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
 		if err != nil {
+			return versionscan.NotKnown[[]forge.Commit](err.Error()), err
+		}
+		// Pull requests of repositories that are not for the App have merged commits of this one.
+		ans.Errors = slices.DeleteFunc(ans.Errors, func(e queryError) bool {
+			return e.Type == "FORBIDDEN" && slices.Contains(e.Path, any("associatedPullRequests"))
+		})
+		if err := ans.whole("r", "object"); err != nil {
 			return versionscan.NotKnown[[]forge.Commit](err.Error()), err
 		}
 		var r *struct {

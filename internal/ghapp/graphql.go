@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/relbot/relbot/internal/budget"
@@ -19,7 +21,8 @@ import (
 type queryError struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
-	Path    []any  `json:"path"`
+	Path    []any  `json:"path"` // to the null that stands in the data for it
+	file    bool   // about nothing but what stands at a path of a commit
 }
 
 // answer is what a query gave, alias by alias.
@@ -42,6 +45,67 @@ func (a answer) at(path ...string) *queryError {
 		}
 	}
 	return nil
+}
+
+// settle has the paths of errors end at the nulls that GitHub left for them, which may be further up than what failed, and takes these nulls
+// out of objects, so that nobody reads them as "there is none".
+func (a *answer) settle() error {
+	for i := range a.Errors {
+		e := &a.Errors[i]
+		if len(e.Path) < 2 {
+			continue
+		}
+		var whole any
+		alias := fmt.Sprint(e.Path[0])
+		d := json.NewDecoder(bytes.NewReader(a.Data[alias]))
+		d.UseNumber()
+		if err := d.Decode(&whole); err != nil {
+			return err
+		}
+		at := whole
+		for k, step := range e.Path[1:] {
+			if at == nil {
+				e.Path = e.Path[:k+1]
+				break
+			}
+			switch name := fmt.Sprint(step); in := at.(type) {
+			case map[string]any:
+				if at = in[name]; at == nil {
+					delete(in, name)
+					e.file = fileAlias.MatchString(name)
+				}
+			case []any:
+				n, err := strconv.Atoi(name)
+				if err != nil || n < 0 || n >= len(in) {
+					return fmt.Errorf("an error about %v, where there is nothing", e.Path)
+				}
+				at = in[n]
+			}
+		}
+		var err error
+		if a.Data[alias], err = json.Marshal(whole); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lacks returns the first error about something at or below a place of the answer, or nil. What stands at a path of a commit does not count:
+// it is told or not for itself.
+func (a answer) lacks(path ...string) *queryError {
+	return answer{Errors: slices.DeleteFunc(slices.Clone(a.Errors), func(e queryError) bool { return e.file })}.at(path...)
+}
+
+// whole reports what an answer [answer.lacks] as an error: [forge.ErrGone] when it is the place itself that is not there or not for the App.
+func (a answer) whole(path ...string) error {
+	switch e := a.lacks(path...); {
+	case e == nil:
+		return nil
+	case len(e.Path) == len(path) && (e.Type == "NOT_FOUND" || e.Type == "FORBIDDEN"):
+		return fmt.Errorf("%w: %s", forge.ErrGone, e.Message)
+	default:
+		return &forge.RetryError{Err: fmt.Errorf("graphql: %v: %s", e.Path, e.Message)}
+	}
 }
 
 // errTooMuch says that a query asked for more than GitHub computes in one go; half of it may pass.
@@ -99,13 +163,20 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 		}
 		if len(e.Path) == 0 || len(out.Data) == 0 {
-			if strings.Contains(strings.ToLower(e.Message), "rate limit") {
+			switch {
+			case strings.Contains(strings.ToLower(e.Message), "rate limit"):
 				return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
-			}
-			if len(out.Data) == 0 {
+			case strings.HasPrefix(e.Message, "Something went wrong while executing your query"): // a timeout, most often
+				return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
+			case len(out.Data) == 0:
 				return out, fmt.Errorf("graphql: %w: %s", forge.ErrRejected, e.Message)
+			case !write: // nobody knows what is missing
+				return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: errors.New(e.Message)})
 			}
 		}
+	}
+	if err := out.settle(); err != nil {
+		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	return out, nil
 }

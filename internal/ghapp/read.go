@@ -1,11 +1,13 @@
 package ghapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"net/http"
 	"slices"
 	"strings"
@@ -162,7 +164,7 @@ func (n *commitNode) UnmarshalJSON(text []byte) error {
 	}
 	n.OID, n.CommittedDate, n.Target = fields.OID, fields.CommittedDate, fields.Target
 	for alias, raw := range all {
-		if len(alias) < 2 || alias[0] != 'f' || alias[1] < '0' || alias[1] > '9' {
+		if !fileAlias.MatchString(alias) {
 			continue
 		}
 		var e *entryNode
@@ -300,11 +302,16 @@ const maxWatched = 20
 
 func bounded(watched []string) []string { return watched[:min(len(watched), maxWatched)] }
 
+// fileField is the alias of what stands at a path of a commit.
+func fileField(i int) string { return fmt.Sprint("f", i) }
+
+var fileAlias = regexp.MustCompile(`^f\d+$`)
+
 // fileFields asks what stands at paths of a commit; [filesOf] takes the answer over.
 func fileFields(v *variables, paths []string) string {
 	var b strings.Builder
 	for i, p := range paths {
-		fmt.Fprintf(&b, " f%d: file(path: %s) { oid mode type }", i, v.text(p))
+		fmt.Fprintf(&b, " %s: file(path: %s) { oid mode type }", fileField(i), v.text(p))
 	}
 	return b.String()
 }
@@ -313,7 +320,7 @@ func fileFields(v *variables, paths []string) string {
 func (a *App) filesOf(c commitNode, paths []string) map[string]string {
 	out := map[string]string{}
 	for i, path := range paths {
-		if n, asked := c.Files[fmt.Sprintf("f%d", i)]; asked && c.OID != "" {
+		if n, asked := c.Files[fileField(i)]; asked && c.OID != "" {
 			p := a.keepPlace(c.OID, path, n)
 			out[path] = p.Blob + p.Tree
 		}
@@ -368,19 +375,9 @@ func (a *App) readPart(ctx context.Context, q forge.Reading, out facts) error {
 		if !asked {
 			continue
 		}
-		if len(raw) == 0 || string(raw) == "null" {
-			why := "GitHub knows no such repository, or the App may not read it"
-			if e := ans.at(alias); e != nil {
-				why = e.Message
-			}
-			out.surveys[repo] = versionscan.NotKnown[forge.Survey](why)
-			continue
-		}
-		found, err := a.surveyed(ctx, s, alias, raw, ans)
-		if err != nil {
+		if out.surveys[repo], err = a.surveyed(ctx, s, alias, raw, ans); err != nil {
 			return err
 		}
-		out.surveys[repo] = versionscan.Know(found)
 	}
 	return nil
 }
@@ -402,7 +399,30 @@ func surveyFields(b *strings.Builder, v *variables, q forge.SurveyRequest) {
 }
 
 // surveyed takes one repository out of an answer and reads the further pages of its refs.
-func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string, raw json.RawMessage, ans answer) (forge.Survey, error) {
+func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string, raw json.RawMessage, ans answer) (versionscan.Fact[forge.Survey], error) {
+	var unknown versionscan.Fact[forge.Survey]
+	var branches *queryError
+	for _, e := range ans.Errors {
+		if fmt.Sprint(e.Path[0]) != alias || e.file {
+			continue
+		}
+		of := ""
+		if len(e.Path) > 1 {
+			of = fmt.Sprint(e.Path[1])
+		}
+		switch {
+		case partAlias.MatchString(of):
+		case branchAlias.MatchString(of):
+			branches = &e
+		default:
+			unknown.Why = e.Message
+			return unknown, nil
+		}
+	}
+	if len(raw) == 0 || string(raw) == "null" {
+		unknown.Why = "GitHub knows no such repository, or the App may not read it"
+		return unknown, nil
+	}
 	var r struct {
 		ID               string `json:"id"`
 		DatabaseID       int64  `json:"databaseId"`
@@ -418,7 +438,7 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 	}
 	fields := map[string]json.RawMessage{}
 	if err := errors.Join(json.Unmarshal(raw, &r), json.Unmarshal(raw, &fields)); err != nil {
-		return forge.Survey{}, &forge.RetryError{Err: err}
+		return unknown, &forge.RetryError{Err: err}
 	}
 	s := forge.Survey{Repository: forge.Repository{ID: r.DatabaseID, NodeID: r.ID, Name: coupling.Repo(r.NameWithOwner), Private: r.IsPrivate, Archived: r.IsArchived}, Queues: map[string]bool{}}
 	a.mu.Lock()
@@ -428,25 +448,32 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 		s.Default, s.Tip = r.DefaultBranchRef.Name, r.DefaultBranchRef.Target.OID
 		s.Watched = a.filesOf(r.DefaultBranchRef.Target, bounded(q.Watched))
 	}
-	switch {
-	case r.Policy != nil:
+	if e := ans.lacks(alias, "policy"); e != nil {
+		s.Policy.Why = e.Message
+	} else if r.Policy != nil {
 		s.PolicyID = r.Policy.OID
 		s.Policy = a.fileOf(ctx, q.Repo, *r.Policy)
-	case ans.at(alias, "policy") != nil:
-		s.Policy = versionscan.NotKnown[versionscan.File](ans.at(alias, "policy").Message)
-	default:
+	} else {
 		s.Policy = versionscan.None[versionscan.File]("there is no policy file")
 	}
-	if r.Tags != nil {
-		s.Tags = a.listTags(ctx, q, *r.Tags)
-	} else if e := ans.at(alias, "tags"); e != nil {
+	if e := ans.lacks(alias, "tags"); e != nil {
 		s.Tags.Why = e.Message
+	} else if r.Tags != nil {
+		s.Tags = a.listTags(ctx, q, *r.Tags)
+	}
+	for k, name := range q.Branches {
+		queue := fields[fmt.Sprintf("q%d", k)]
+		s.Queues[name] = len(queue) > 0 && string(queue) != "null"
+	}
+	if branches != nil {
+		s.Branches.Why = branches.Message
+		return versionscan.Know(s), nil
 	}
 	heads := map[string]string{}
 	for k := range q.Prefixes {
 		var page refPage
 		if err := json.Unmarshal(fields[fmt.Sprintf("h%d", k)], &page); err != nil {
-			return s, &forge.RetryError{Err: fmt.Errorf("branches: %w", err)}
+			return unknown, &forge.RetryError{Err: fmt.Errorf("branches: %w", err)}
 		}
 		by := func(v *variables) string {
 			return fmt.Sprintf(`refPrefix: "refs/heads/", query: %s, first: 100`, v.text(q.Prefixes[k]))
@@ -468,7 +495,7 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 			}
 			if err != nil {
 				s.Branches.Why = err.Error()
-				return s, nil
+				return versionscan.Know(s), nil
 			}
 		}
 	}
@@ -476,18 +503,23 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 		var ref *refNode
 		if raw := fields[fmt.Sprintf("b%d", k)]; len(raw) > 0 {
 			if err := json.Unmarshal(raw, &ref); err != nil {
-				return s, &forge.RetryError{Err: fmt.Errorf("branch: %w", err)}
+				return unknown, &forge.RetryError{Err: fmt.Errorf("branch: %w", err)}
 			}
 		}
 		if ref != nil {
 			heads[name] = ref.Target.OID
 		}
-		queue := fields[fmt.Sprintf("q%d", k)]
-		s.Queues[name] = len(queue) > 0 && string(queue) != "null"
 	}
 	s.Branches = versionscan.Know(heads)
-	return s, nil
+	return versionscan.Know(s), nil
 }
+
+// What of a repository may be missing from an answer while the rest stands: pull requests, the policy, tags and merge queues by themselves,
+// branches together.
+var (
+	partAlias   = regexp.MustCompile(`^([pq]\d+|policy|tags)$`)
+	branchAlias = regexp.MustCompile(`^[bh]\d+$`)
+)
 
 // tagList is what is known of a repository's tags.
 type tagList struct {
@@ -577,6 +609,9 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
 	if err != nil {
 		return refPage{}, err
+	}
+	if err := ans.whole("r"); err != nil {
+		return refPage{}, fmt.Errorf("%s: refs: %w", repo, err)
 	}
 	var r struct {
 		Refs refPage `json:"refs"`
@@ -718,6 +753,10 @@ func (a *App) pulled(alias string, raw json.RawMessage, ans answer, repo couplin
 			}
 			continue
 		}
+		if e := cmp.Or(ans.lacks(alias, key), ans.lacks(alias, "isPrivate")); e != nil {
+			out[p] = versionscan.NotKnown[forge.Pull](e.Message)
+			continue
+		}
 		var n pullNode
 		if err := json.Unmarshal(fields[key], &n); err != nil {
 			return &forge.RetryError{Err: err}
@@ -742,6 +781,9 @@ func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo, watched []strin
 		fragment := "\nfragment pull on PullRequest { " + pullFields(&v, watched) + " }"
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }"+fragment, v.values)
 		if err != nil {
+			return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
+		}
+		if err := ans.whole("r"); err != nil {
 			return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
 		}
 		var r *struct {
