@@ -157,33 +157,35 @@ func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, load
 		docs = append(docs, d)
 	}
 	for _, d := range docs {
-		if known, err := r.known(ctx, d); known || err != nil {
-			if err != nil {
-				return false, err
-			}
-			continue
-		}
-		for _, c := range claimed {
-			if _, err := update(ctx, r, docWaiting, string(d.Name)+" "+c.Kind+" "+c.Key, func(d *waitingDoc) ([]store.Work, bool) {
-				if len(d.Work) > 0 {
-					return nil, false
-				}
-				d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
-				return nil, true
-			}); err != nil {
-				return false, err
-			}
-		}
-		// It may have become known meanwhile, before the work was there to be queued.
-		var now repoDoc
-		if _, err := r.load(ctx, docRepo, string(d.Name), &now); err != nil {
-			return false, err
-		}
-		if known, err := r.known(ctx, now); err != nil || !known {
+		if known, err := r.await(ctx, claimed, d); err != nil || !known {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// await reports whether a repository is known, as complete does.
+func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoDoc) (bool, error) {
+	if known, err := r.known(ctx, d); err != nil || known {
+		return known, err
+	}
+	for _, c := range claimed {
+		if _, err := update(ctx, r, docWaiting, string(d.Name)+" "+c.Kind+" "+c.Key, func(d *waitingDoc) ([]store.Work, bool) {
+			if len(d.Work) > 0 {
+				return nil, false
+			}
+			d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
+			return nil, true
+		}); err != nil {
+			return false, err
+		}
+	}
+	// It may have become known meanwhile, before the work was there to be queued.
+	var now repoDoc
+	if _, err := r.load(ctx, docRepo, string(d.Name), &now); err != nil {
+		return false, err
+	}
+	return r.known(ctx, now)
 }
 
 // lasting is what is kept of the hint of work that waits. What an event told of a pull request is old by then, and later events are not kept

@@ -101,18 +101,14 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	repos := []coupling.Repo{home}
-	for _, c := range todo {
-		for _, m := range c.Members {
-			if !slices.Contains(repos, m.Pull.Repo) {
-				repos = append(repos, m.Pull.Repo)
-			}
-		}
-	}
-	if complete, err := r.complete(ctx, claimed, before.repo, repos[1:]...); err != nil || !complete {
+	if known, err := r.await(ctx, claimed, before.repo); err != nil || !known {
 		return err
 	}
-	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo})
+	todo, unread, err := r.judgeable(ctx, claimed, todo)
+	if err != nil || len(todo) == 0 {
+		return err
+	}
+	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo, unread: unread})
 	if err != nil {
 		return err
 	}
@@ -144,6 +140,41 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 		return g.outage
 	}
 	return nil
+}
+
+// judgeable are those of some couplings of one home that can be judged, and the repositories of their members that are not known yet. A coupling
+// that was judged before is judged without knowing them, so that what is said elsewhere holds; one that was never judged waits for them.
+func (r *Reconciler) judgeable(ctx context.Context, claimed []store.Claimed, couplings []coupling.Coupling) ([]coupling.Coupling, map[coupling.Repo]bool, error) {
+	unread := map[coupling.Repo]bool{}
+	var todo []coupling.Coupling
+	for _, c := range couplings {
+		own := slices.DeleteFunc(slices.Clone(claimed), func(w store.Claimed) bool { return w.Key != c.Key() })
+		waits := false
+		for _, m := range c.Members {
+			repo := m.Pull.Repo
+			if is, asked := unread[repo]; !asked || is { // each coupling waits for itself
+				var d repoDoc
+				if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+					return nil, nil, err
+				}
+				known, err := r.await(ctx, own, d)
+				if err != nil {
+					return nil, nil, err
+				}
+				unread[repo] = !known
+			}
+			waits = waits || unread[repo]
+		}
+		if waits {
+			if d, err := r.Store.Get(ctx, docJudgement, c.Key()); err != nil {
+				return nil, nil, err
+			} else if d.Rev == 0 {
+				continue
+			}
+		}
+		todo = append(todo, c)
+	}
+	return todo, unread, nil
 }
 
 // homeOf is the repository in a coupling's key.

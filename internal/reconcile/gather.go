@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -46,10 +47,11 @@ func (g *gathering) note(err error) {
 // wanted says what to gather facts for.
 type wanted struct {
 	home      coupling.Repo
-	couplings []coupling.Coupling // all of one home
-	extra     []coupling.Pull     // pull requests beside the members
-	group     *groupTree          // judged in place of its base's tip
-	policy    *rules.Policy       // in place of the home's own, to preview it
+	couplings []coupling.Coupling    // all of one home
+	extra     []coupling.Pull        // pull requests beside the members
+	group     *groupTree             // judged in place of its base's tip
+	policy    *rules.Policy          // in place of the home's own, to preview it
+	unread    map[coupling.Repo]bool // whose commands and descriptions are not known yet: their pull requests are not either
 }
 
 // gather reads everything that the rules need.
@@ -161,6 +163,13 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 	g.asked = g.r.Now()
 	g.surveys, g.pulls, err = g.r.GitHub.Read(ctx, forge.Reading{Pulls: pulls, Surveys: requests, Watched: watched})
 	g.note(err)
+	for _, p := range pulls {
+		if w.unread[p.Repo] {
+			err := fmt.Errorf("what was said in %s is still being read", p.Repo)
+			g.pulls[p] = versionscan.NotKnown[forge.Pull](err.Error())
+			g.note(&forge.RetryError{Err: err})
+		}
+	}
 	// One that merges while it is read must not look as if its commit were missing.
 	if slices.ContainsFunc(pulls, func(p coupling.Pull) bool {
 		f := g.pulls[p].Value
