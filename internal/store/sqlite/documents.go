@@ -8,9 +8,11 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
+// Bytes in memory: of all documents, of the largest that is kept, and what one takes beside its name and its body.
 const (
-	keptDocuments = 4096     // in memory
-	keptSize      = 16 << 10 // bytes of the largest of them
+	keptBytes   = 64 << 20
+	keptLargest = 16 << 10
+	keptBeside  = 256
 )
 
 // documents keeps the documents in memory that were used last. The file belongs to this process, so that what it has committed is what stands
@@ -18,17 +20,24 @@ const (
 type documents struct {
 	mu    sync.Mutex
 	used  *simplelru.LRU[name, store.Document]
+	bytes int
 	round int64 // of commits: what was read before one may be older than it
 }
 
 type name struct{ kind, key string }
 
+func sizeOf(of name, d store.Document) int {
+	return len(of.kind) + len(of.key) + len(d.Body) + keptBeside
+}
+
 func newDocuments() *documents {
-	used, err := simplelru.NewLRU[name, store.Document](keptDocuments, nil)
+	k := &documents{}
+	used, err := simplelru.NewLRU(keptBytes/keptBeside, func(of name, d store.Document) { k.bytes -= sizeOf(of, d) })
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &documents{used: used}
+	k.used = used
+	return k
 }
 
 // get returns a document from memory, or else reads it. d has its name.
@@ -93,9 +102,12 @@ func (k *documents) forget(docs ...store.Document) {
 }
 
 func (k *documents) keep(of name, d store.Document) {
-	if len(d.Body) > keptSize {
-		k.used.Remove(of)
+	k.used.Remove(of)
+	if len(d.Body) > keptLargest {
 		return
 	}
 	k.used.Add(of, d)
+	for k.bytes += sizeOf(of, d); k.bytes > keptBytes; {
+		k.used.RemoveOldest()
+	}
 }
