@@ -292,6 +292,7 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		}
 	}
 	shows := g.ask(repo).Shows(ctx, history.Releases(g.policy.Releases, s.Tags.Value), evidence...)
+	pulls := slices.SortedFunc(maps.Keys(g.pulls), comparePulls)
 	for _, gate := range g.policy.Gates {
 		facts := rules.GateFacts{Owners: map[coupling.Pull]rules.Site{}}
 		base, _ := versionscan.GlobBase(gate.Find.Path)
@@ -300,7 +301,7 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		if group != nil {
 			before = g.site(ctx, repo, tip, gate)
 		}
-		for _, p := range slices.SortedFunc(maps.Keys(g.pulls), comparePulls) {
+		for _, p := range pulls {
 			fact := g.pulls[p]
 			if p.Repo != repo || !fact.Known() || fact.Value.State != "open" || fact.Value.Base != branch {
 				continue

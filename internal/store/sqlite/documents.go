@@ -11,7 +11,7 @@ import (
 // Bytes in memory: of all documents, of the largest that is kept, and what one takes beside its name and its body.
 const (
 	keptBytes   = 64 << 20
-	keptLargest = 16 << 10
+	keptLargest = 1 << 20
 	keptBeside  = 256
 )
 
