@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/relbot/relbot/internal/store"
@@ -38,7 +39,7 @@ type Runner struct {
 	Timers   []Timer
 	Now      func() time.Time
 	Log      *slog.Logger
-	Owner    string        // of leases; unique to this process
+	Owner    string        // of leases; unique to this process. Each claim adds a number, so that one that came to its end is not taken for the next
 	Lease    time.Duration // zero is [DefaultLease]
 	Workers  int           // of Run; zero is 1
 	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
@@ -46,6 +47,8 @@ type Runner struct {
 	Busy func() bool
 	// Count is told what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
 	Count func(kind, outcome string)
+
+	claims atomic.Int64
 }
 
 // Defaults of a Runner, and the bounds of its patience.
@@ -83,7 +86,9 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 		batch = DefaultBatch
 	}
 	asked := time.Now()
-	claimed, err := r.Store.Claim(ctx, r.Now(), r.Owner, r.lease(), batch)
+	owner := fmt.Sprintf("%s/%d", r.Owner, r.claims.Add(1))
+	// A claim that is broken off may have been made, and then nobody works on it until its lease ends.
+	claimed, err := r.Store.Claim(context.WithoutCancel(ctx), r.Now(), owner, r.lease(), batch)
 	if err != nil || len(claimed) == 0 {
 		return 0, err
 	}
@@ -142,12 +147,15 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time
 	return out
 }
 
-// finish gives rows back, with one line in the log for each. took is the time of all of them together.
+// finish gives rows back, with one line in the log for each. took is the time of all of them together. What a program that stops did not come
+// to the end of has not failed: it is due at once, for whoever comes next.
 func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes []Outcome, took time.Duration) error {
+	stopped := ctx.Err() != nil
 	// Giving back must work while the program stops.
 	ctx = context.WithoutCancel(ctx)
 	var done []store.Claimed
 	var failed error // of one row; the others are given back all the same
+	broken := false
 	for i, c := range claimed {
 		log := r.Log.With("kind", c.Kind, "key", c.Key, "took", took)
 		if c.Origin.Event != "" {
@@ -156,17 +164,24 @@ func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes [
 		if parts := strings.Split(c.Origin.Trace, "-"); len(parts) == 4 {
 			log = log.With("trace_id", parts[1])
 		}
-		if err := outcomes[i].Err; err != nil {
+		if err := outcomes[i].Err; err != nil && stopped {
+			log.Info("stopped", "attempt", c.Attempt, "error", err)
+			broken = true
+			continue
+		} else if err != nil {
 			failed = errors.Join(failed, r.later(ctx, c, err, log))
 			continue
 		}
 		log.Info("done", "attempt", c.Attempt)
 		done = append(done, c)
 	}
-	if len(done) == 0 {
-		return failed
+	if len(done) > 0 {
+		failed = errors.Join(failed, r.count(r.Store.Done(ctx, done...), "done", done...))
 	}
-	return errors.Join(failed, r.count(r.Store.Done(ctx, done...), "done", done...))
+	if broken {
+		failed = errors.Join(failed, r.Store.Release(ctx, claimed[0].Owner))
+	}
+	return failed
 }
 
 // later has a row that failed tried again, or gives it up.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +91,58 @@ func TestLease(t *testing.T) {
 				t.Errorf("stopped %v, after the lease %v", stopped, late)
 			}
 		})
+	}
+}
+
+// TestLostLease holds that a worker whose lease ended does not let go what another worker of the same program has taken over.
+func TestLostLease(t *testing.T) {
+	s, now := open(t), time.Now()
+	begun, end := make(chan struct{}), make(chan struct{})
+	calls := 0
+	var both sync.WaitGroup
+	r := job.Runner{Store: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Owner: "me"}
+	r.Handlers = map[string]job.Handler{"k": func(context.Context, []store.Claimed) []job.Outcome {
+		if calls++; calls > 1 {
+			close(begun)
+			<-end
+			return []job.Outcome{{}}
+		}
+		now = now.Add(2 * job.DefaultLease)
+		both.Go(func() {
+			if _, err := r.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+		return []job.Outcome{{}}
+	}}
+	if _, err := r.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := s.Jobs(t.Context())
+	if err != nil || len(jobs) != 1 || jobs[0].Lease.IsZero() {
+		t.Errorf("while it is worked on: %+v %v", jobs, err)
+	}
+	close(end)
+	both.Wait()
+}
+
+// TestStopped holds that what a stopping program did not come to the end of is due at once for the next, and has not failed.
+func TestStopped(t *testing.T) {
+	s := open(t)
+	ctx, stop := context.WithCancel(t.Context())
+	r := job.Runner{
+		Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me",
+		Handlers: map[string]job.Handler{"k": func(ctx context.Context, _ []store.Claimed) []job.Outcome {
+			stop()
+			return []job.Outcome{{Err: ctx.Err()}}
+		}},
+	}
+	if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if c, err := s.Claim(t.Context(), time.Now(), "next", time.Minute, 1); err != nil || len(c) != 1 || c[0].Attempt != 0 {
+		t.Errorf("claimed %+v %v", c, err)
 	}
 }
 

@@ -741,6 +741,7 @@ func (s *Store) Drop(ctx context.Context, kind, key string) error {
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
 	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND ($1 = '' OR owner = $1)`, owner)
+	signal(s.tell)
 	return err
 }
 
