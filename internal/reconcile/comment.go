@@ -69,9 +69,9 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	case err != nil || repo.Gone:
 		return err
 	case rev == 0:
-		return r.unread(ctx, c, InstallWork())
+		return r.unread(ctx, c, p.Repo, InstallWork())
 	case repo.Fingerprint == "" && repo.PolicyID == "":
-		return r.unread(ctx, c, repoWork(p.Repo))
+		return r.unread(ctx, c, p.Repo, repoWork(p.Repo))
 	}
 	if !s.hint.Replay { // what was said before it comes first
 		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil || !complete {
@@ -202,12 +202,33 @@ func (s *session) key() string { return fmt.Sprintf("comment %d", s.hint.ID) }
 // replyTo is under which it is remembered that a comment was replied to.
 func replyTo(repo coupling.Repo, id string) string { return string(repo) + " comment " + id }
 
-// unread puts a comment off until its repository was read: without the policy a command would be refused that is none to refuse.
-func (r *Reconciler) unread(ctx context.Context, c store.Claimed, read store.Work) error {
-	if c.Attempt > maxUnread {
-		return nil // the App is not there, whatever was delivered
+// unread puts work off until its repository was read: without the policy a command would be refused that is none to refuse. It is queued again
+// when the repository is known, and tried now and then until it is not to be expected any more.
+func (r *Reconciler) unread(ctx context.Context, c store.Claimed, repo coupling.Repo, read store.Work) error {
+	if c.Attempt > maxUnread { // the App is not there, whatever was delivered
+		d, err := r.Store.Get(ctx, docWaiting, waitingKey(c, repo))
+		if err != nil || d.Rev == 0 {
+			return err
+		}
+		return r.Store.Put(ctx, []store.Document{{Kind: docWaiting, Key: d.Key, Rev: d.Rev}}, nil)
 	}
-	return errors.Join(r.Store.Enqueue(ctx, read), &forge.RetryError{After: time.Second, Err: errors.New("the repository was not read yet")})
+	later := &forge.RetryError{After: time.Second, Err: errors.New("the repository was not read yet")}
+	if c.Want == 0 { // no row of work: whoever runs it tries again
+		return errors.Join(r.Store.Enqueue(ctx, read), later)
+	}
+	if err := r.park(ctx, c, repo); err != nil {
+		return err
+	}
+	// It may have become known meanwhile.
+	var now repoDoc
+	if rev, err := r.load(ctx, docRepo, string(repo), &now); err != nil {
+		return err
+	} else if rev > 0 {
+		if err := r.resume(ctx, repo); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.Store.Enqueue(ctx, read), later)
 }
 
 // maxUnread is how often a command waits for its repository.

@@ -170,13 +170,7 @@ func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoD
 		return known, err
 	}
 	for _, c := range claimed {
-		if _, err := update(ctx, r, docWaiting, string(d.Name)+" "+c.Kind+" "+c.Key, func(d *waitingDoc) ([]store.Work, bool) {
-			if len(d.Work) > 0 {
-				return nil, false
-			}
-			d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
-			return nil, true
-		}); err != nil {
+		if err := r.park(ctx, c, d.Name); err != nil {
 			return false, err
 		}
 	}
@@ -186,6 +180,23 @@ func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoD
 		return false, err
 	}
 	return r.known(ctx, now)
+}
+
+// waitingKey is the key of the document that holds work while it waits for a repository.
+func waitingKey(c store.Claimed, repo coupling.Repo) string {
+	return string(repo) + " " + c.Kind + " " + c.Key
+}
+
+// park notes that work waits for a repository.
+func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Repo) error {
+	_, err := update(ctx, r, docWaiting, waitingKey(c, repo), func(d *waitingDoc) ([]store.Work, bool) {
+		if len(d.Work) > 0 {
+			return nil, false
+		}
+		d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
+		return nil, true
+	})
+	return err
 }
 
 // lasting is what is kept of the hint of work that waits. What an event told of a pull request is old by then, and later events are not kept

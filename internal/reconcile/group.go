@@ -38,11 +38,11 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	if rev, err := r.load(ctx, docRepo, string(repo), &d); err != nil || d.Gone {
 		return err
 	} else if rev == 0 { // the event may have come before the news of the installation
-		return r.unread(ctx, c, InstallWork())
+		return r.unread(ctx, c, repo, InstallWork())
 	}
 	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
 	if err == nil {
-		err = r.told(ctx, d, pulls)
+		err = r.told(ctx, c, d, pulls)
 	}
 	if err != nil {
 		return r.groupTrouble(ctx, c, d, hint, err)
@@ -188,15 +188,15 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 	return rules.Combine(coupling.Pull{Repo: d.Name}, all...), docs, nil
 }
 
-// told reports an error, on which the group is tried again and then fails, unless all is known that couplings say of its pull requests.
-func (r *Reconciler) told(ctx context.Context, d repoDoc, pulls []coupling.Pull) error {
+// told reports an error, on which the group is tried again (at once when what is missing is there) and then fails, unless all is known that couplings say of its pull requests.
+func (r *Reconciler) told(ctx context.Context, c store.Claimed, d repoDoc, pulls []coupling.Pull) error {
 	homes := append([]coupling.Repo{d.Name}, d.rules().Trust...)
 	for _, home := range homes {
 		var h repoDoc
 		if _, err := r.load(ctx, docRepo, string(home), &h); err != nil {
 			return err
 		}
-		if known, err := r.known(ctx, h); err != nil {
+		if known, err := r.await(ctx, []store.Claimed{c}, h); err != nil {
 			return err
 		} else if !known {
 			return &forge.RetryError{Err: fmt.Errorf("what was said in %s is not known yet", home)}

@@ -71,6 +71,9 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 		}); err != nil {
 			return err
 		}
+		if err := r.resume(ctx, coupling.Repo(name)); err != nil { // nothing is to be waited for any more
+			return err
+		}
 	}
 	return nil
 }
