@@ -128,12 +128,13 @@ WHERE account IS NOT NULL
 }
 
 // Pruning are the statements, the same for all engines, that forget a few rows each of what is older than a moment: deliveries, and work that
-// was done before. Work is looked at twice, since it may be queued again while it is chosen; what has no moment of its own stays.
-func Pruning(t string) []string {
+// was done before. Work is looked at twice, since it may be queued again while it is chosen; what has no moment of its own stays. lock is how an
+// engine passes over rows that somebody else is at.
+func Pruning(t, lock string) []string {
 	return []string{
-		`DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ` + t + ` ORDER BY id LIMIT 200)`,
+		`DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ` + t + ` ORDER BY id LIMIT 200 ` + lock + `)`,
 		`DELETE FROM work WHERE want <= done AND lease = 0 AND (kind, key) IN (
-    SELECT kind, key FROM work WHERE want <= done AND lease = 0 AND origin_at > 0 AND origin_at < ` + t + ` AND run_at < ` + t + ` LIMIT 200)`,
+    SELECT kind, key FROM work WHERE want <= done AND lease = 0 AND origin_at > 0 AND origin_at < ` + t + ` AND run_at < ` + t + ` LIMIT 200 ` + lock + `)`,
 	}
 }
 

@@ -15,6 +15,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -83,6 +84,7 @@ type Store struct {
 	turns   store.Turns
 	notify  chan struct{}
 	tell    chan struct{}   // work was queued: the other instances have to know
+	hears   atomic.Bool     // what instances tell each other
 	running context.Context // until Close
 	cancel  context.CancelFunc
 	closing sync.Once
@@ -305,6 +307,8 @@ func (s *Store) hear(ctx context.Context) error {
 	if _, err := conn.Exec(begun, listen); err != nil {
 		return err
 	}
+	s.hears.Store(true)
+	defer s.hears.Store(false)
 	for {
 		have, newest, err := s.Schema(ctx)
 		if err != nil {
@@ -317,7 +321,11 @@ func (s *Store) hear(ctx context.Context) error {
 		// A silent connection may be a dead one: now and then it is given up for a new one.
 		waiting, cancel := context.WithTimeout(ctx, silence)
 		_, err = conn.Conn().WaitForNotification(waiting)
+		silent := waiting.Err() != nil && ctx.Err() == nil
 		cancel()
+		if silent {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -368,7 +376,7 @@ func (s *Store) announce() {
 		if last {
 			return
 		}
-		if err != nil {
+		if err != nil || !s.hears.Load() {
 			s.wake() // its own workers at least
 		}
 		select {
@@ -433,7 +441,8 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == uniqueViolation {
 		var tag pgconn.CommandTag
-		tag, err = s.pool.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = $1 AND stuck = 1`, d.GUID)
+		tag, err = s.pool.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE (kind, key) IN (
+    SELECT kind, key FROM work WHERE guid = $1 AND stuck = 1 `+inOrder+`)`, d.GUID)
 		fresh = tag.RowsAffected() > 0
 	}
 	if err != nil {
@@ -442,6 +451,9 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	signal(s.tell)
 	return fresh, nil
 }
+
+// inOrder locks the rows of a query in the order in which enqueue does.
+const inOrder = `ORDER BY kind COLLATE "C", key COLLATE "C" FOR UPDATE`
 
 // enqueue makes rows due, as part of a batch. They are locked in the order of their keys, so that two instances cannot lock each other out.
 func enqueue(all *pgx.Batch, work []store.Work, guid string) {
@@ -500,7 +512,7 @@ func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, erro
 // Prune forgets old deliveries and work, a few at a time.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
-	for _, statement := range store.Pruning("$1") {
+	for _, statement := range store.Pruning("$1", "FOR UPDATE SKIP LOCKED") {
 		for {
 			tag, err := s.exec(ctx, statement, millis(t))
 			total += int(tag.RowsAffected())
@@ -740,7 +752,8 @@ func (s *Store) Drop(ctx context.Context, kind, key string) error {
 
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
-	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND ($1 = '' OR owner = $1)`, owner)
+	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE (kind, key) IN (
+    SELECT kind, key FROM work WHERE lease > 0 AND ($1 = '' OR owner = $1) `+inOrder+`)`, owner)
 	signal(s.tell)
 	return err
 }
@@ -821,6 +834,11 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 	}
 	defer cancel()
 	var all pgx.Batch
+	// They are locked in the order of their keys, too, so that two that write the same ones cannot lock each other out.
+	docs = slices.Clone(docs)
+	slices.SortFunc(docs, func(a, b store.Document) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Key, b.Key))
+	})
 	for _, d := range docs {
 		put(&all, d)
 	}

@@ -201,22 +201,25 @@ func TestLockOrder(t *testing.T) {
 	d := databases{}
 	s, other := d.open(t, "shared"), connect(t, d.url(t, "shared"))
 	last, first := store.Work{Kind: "k", Key: "Z", Lane: "l"}, store.Work{Kind: "k", Key: "a", Lane: "l"}
-	for _, w := range []store.Work{first, last} { // the other way round
-		if err := s.Enqueue(t.Context(), w); err != nil {
-			t.Fatal(err)
-		}
-	}
-	claimed, err := s.Claim(t.Context(), time.Now(), "owner", time.Minute, 10)
-	if err != nil || len(claimed) != 2 {
-		t.Fatal(claimed, err)
-	}
+	var claimed []store.Claimed
 	for _, step := range []struct {
 		name string
 		do   func() error
 	}{
 		{"Renew", func() error { return s.Renew(t.Context(), claimed, time.Now().Add(time.Hour)) }},
 		{"Done", func() error { return s.Done(t.Context(), claimed...) }},
+		{"Release", func() error { return s.Release(t.Context(), "owner") }},
 	} {
+		for _, w := range []store.Work{first, last} { // the other way round
+			if err := s.Enqueue(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again, err := s.Claim(t.Context(), time.Now(), "owner", time.Minute, 10); err != nil || len(claimed)+len(again) < 2 {
+			t.Fatal(again, err)
+		} else if len(again) > 0 {
+			claimed = again
+		}
 		tx, err := other.Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -244,5 +247,53 @@ func TestLockOrder(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("%s: %v", step.name, err)
 		}
+	}
+}
+
+// TestPassedOver holds that forgetting waits for nobody who is at a row: while it held others, they would lock each other out.
+func TestPassedOver(t *testing.T) {
+	d := databases{}
+	s, other := d.open(t, "shared"), connect(t, d.url(t, "shared"))
+	now := time.Now()
+	for _, key := range []string{"a", "b"} {
+		if err := s.Enqueue(t.Context(), store.Work{Kind: "k", Key: key, Lane: "l", Origin: store.Origin{At: now}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed, err := s.Claim(t.Context(), now, "owner", time.Minute, 10)
+	if err != nil || s.Done(t.Context(), claimed...) != nil {
+		t.Fatal(claimed, err)
+	}
+	tx, err := other.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT 1 FROM work WHERE key = 'a' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Prune(t.Context(), now.Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("pruned %d, %v", n, err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWokenThoughDeaf holds that an instance that does not hear what is told at the moment knows of its own work.
+func TestWokenThoughDeaf(t *testing.T) {
+	d := databases{}
+	d.open(t, "shared")
+	s, err := postgres.Beside(t.Context(), d.url(t, "shared")) // which never listens
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.Notify():
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was woken")
 	}
 }

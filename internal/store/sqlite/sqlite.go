@@ -427,7 +427,7 @@ func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, erro
 // Prune forgets old deliveries and work, a few at a time so that the writer is never held for long.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
 	total := 0
-	for _, statement := range store.Pruning("?1") {
+	for _, statement := range store.Pruning("?1", "") {
 		for {
 			n, err := s.exec(ctx, statement, millis(t))
 			total += n

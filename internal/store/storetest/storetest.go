@@ -31,7 +31,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
-		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters,
+		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters, "any order": anyOrder,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -394,6 +394,35 @@ func putQueues(t *testing.T, s store.Store) {
 	if len(jobs) != 1 || jobs[0].Key != "1" {
 		t.Errorf("jobs %+v, want the work of the write that held", jobs)
 	}
+}
+
+// anyOrder holds that two who write the same documents, each in an order of its own, do not lock each other out.
+func anyOrder(t *testing.T, s store.Store) {
+	var docs []store.Document
+	for i := range 20 {
+		docs = append(docs, store.Document{Kind: "k", Key: fmt.Sprint(i), Body: []byte("{}")})
+	}
+	must(t, s.Put(t.Context(), docs, nil))
+	var all sync.WaitGroup
+	for range 2 {
+		slices.Reverse(docs)
+		mine := slices.Clone(docs)
+		all.Go(func() {
+			for range 50 {
+				for i := range mine {
+					d, err := s.Get(t.Context(), "k", mine[i].Key)
+					if err != nil {
+						t.Error(err)
+					}
+					mine[i].Rev = d.Rev
+				}
+				if err := s.Put(t.Context(), mine, nil); err != nil && !errors.Is(err, store.ErrConflict) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func audit(t *testing.T, s store.Store) {
