@@ -25,6 +25,7 @@ import (
 	"github.com/relbot/relbot/internal/cache"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/server"
 	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/store"
@@ -32,8 +33,8 @@ import (
 	"github.com/relbot/relbot/internal/telemetry"
 )
 
-// shutdownGrace is how long running requests may take when the server stops.
-const shutdownGrace = 20 * time.Second
+// shutdownGrace is how long running requests, and the work in hand, may take when the server stops.
+const shutdownGrace = job.Grace
 
 // settingsFlags gives a command the server's settings as flags. What it returns loads them, and tells the settings file ("" is none).
 func settingsFlags(c *cobra.Command) func() (*settings.Settings, string, error) {

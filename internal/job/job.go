@@ -60,6 +60,9 @@ const (
 	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries; an outage is waited for without end
 )
 
+// Grace is how long work in hand may go on when a Runner is stopped.
+const Grace = 20 * time.Second
+
 func (r *Runner) lease() time.Duration {
 	if r.Lease > 0 {
 		return r.Lease
@@ -71,7 +74,7 @@ func (r *Runner) lease() time.Duration {
 func (r *Runner) Drain(ctx context.Context) (int, error) {
 	ran := 0
 	for {
-		n, err := r.step(ctx)
+		n, err := r.step(ctx, ctx)
 		ran += n
 		if err != nil || n == 0 {
 			return ran, err
@@ -79,8 +82,8 @@ func (r *Runner) Drain(ctx context.Context) (int, error) {
 	}
 }
 
-// step claims one lane and works on it.
-func (r *Runner) step(ctx context.Context) (int, error) {
+// step claims one lane and works on it until the second context ends.
+func (r *Runner) step(ctx, working context.Context) (int, error) {
 	batch := r.Batch
 	if batch == 0 {
 		batch = DefaultBatch
@@ -93,7 +96,7 @@ func (r *Runner) step(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	start := r.Now()
-	outcomes := r.handle(ctx, claimed, asked)
+	outcomes := r.handle(working, claimed, asked)
 	took := r.Now().Sub(start)
 	return len(claimed), r.finish(ctx, claimed, outcomes, took)
 }
@@ -226,15 +229,19 @@ func backoff(c store.Claimed) time.Duration {
 	return d*3/4 + d/2*time.Duration(h.Sum32()%1000)/1000
 }
 
-// Run works until ctx ends, or until a newer program has taken the database over; then it finishes what it holds and returns why.
+// Run works until ctx ends, or until a newer program has taken the database over; then it finishes what it holds, within [Grace], and returns why.
 func (r *Runner) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	// What is broken off is a write whose answer is lost, and begins anew somewhere else.
+	working, breakOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer breakOff()
+	context.AfterFunc(ctx, func() { time.AfterFunc(Grace, breakOff) })
 	var workers sync.WaitGroup
 	watch := make(chan struct{}, 1) // held by the worker that waits for what becomes due, for all that have nothing to do
 	for range max(r.Workers, 1) {
 		workers.Go(func() {
-			if err := r.work(ctx, watch); err != nil {
+			if err := r.work(ctx, working, watch); err != nil {
 				stop(err)
 			}
 		})
@@ -263,10 +270,10 @@ func (r *Runner) yield(ctx context.Context) {
 	}
 }
 
-func (r *Runner) work(ctx context.Context, watch chan struct{}) error {
+func (r *Runner) work(ctx, working context.Context, watch chan struct{}) error {
 	for ctx.Err() == nil {
 		r.yield(ctx)
-		n, err := r.step(ctx)
+		n, err := r.step(ctx, working)
 		if errors.Is(err, store.ErrNewer) {
 			return err
 		}

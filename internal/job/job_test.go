@@ -272,3 +272,26 @@ func TestGivenBack(t *testing.T) {
 		t.Errorf("left %+v, %v", jobs, err)
 	}
 }
+
+// TestStop holds that work in hand is finished when the runner is stopped, and nothing more is begun.
+func TestStop(t *testing.T) {
+	st := open(t)
+	if err := st.Enqueue(t.Context(), store.Work{Kind: "k", Key: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	r := job.Runner{
+		Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me",
+		Handlers: map[string]job.Handler{"k": func(working context.Context, _ []store.Claimed) []job.Outcome {
+			stop()
+			return []job.Outcome{{Err: working.Err()}}
+		}},
+	}
+	if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	jobs, err := st.Jobs(t.Context())
+	if err != nil || len(jobs) != 1 || jobs[0].Key != "2" || jobs[0].Attempt != 0 {
+		t.Errorf("left %+v, %v", jobs, err)
+	}
+}
