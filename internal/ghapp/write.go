@@ -3,6 +3,7 @@ package ghapp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -321,6 +322,28 @@ func (a *App) Reactions(ctx context.Context, repo coupling.Repo, comment int64) 
 		return true
 	})
 	return out, err
+}
+
+// Edited reports whether a comment's text is another than the one it was created with. The times of its creation and of its last change do not
+// tell: they are whole seconds. One that is gone counts as edited.
+func (a *App) Edited(ctx context.Context, repo coupling.Repo, nodeID string) (bool, error) {
+	ans, err := a.query(ctx, repo, `query($id: ID!) { node(id: $id) { ... on IssueComment { lastEditedAt } } }`, map[string]any{"id": nodeID})
+	if err == nil {
+		err = ans.whole("node")
+	}
+	if errors.Is(err, forge.ErrGone) {
+		return true, nil
+	}
+	var comment *struct {
+		LastEditedAt *time.Time `json:"lastEditedAt"`
+	}
+	if err == nil {
+		err = json.Unmarshal(ans.Data["node"], &comment)
+	}
+	if err != nil {
+		return false, fmt.Errorf("comment %s: %w", nodeID, err)
+	}
+	return comment == nil || comment.LastEditedAt != nil, nil
 }
 
 // Permission is a user's role in a repository. Custom roles count as the role they are based on.

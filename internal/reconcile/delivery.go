@@ -148,6 +148,12 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		if len(acks) == 0 {
 			continue
 		}
+		// Rights are not asked about again, so that the text has to be the one that was acknowledged.
+		if edited, err := r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
+			return err
+		} else if edited {
+			continue
+		}
 		hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
 		// Now, and in the order in which they were given: nothing is judged before they are known.
 		if err := takeUp(c.Created); err != nil {

@@ -60,6 +60,7 @@ type Reader interface {
 type People interface {
 	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
 	Reactions(ctx context.Context, repo coupling.Repo, comment int64) ([]string, error)
+	Edited(ctx context.Context, repo coupling.Repo, nodeID string) (bool, error)
 	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) (found []forge.Comment, next time.Time, err error)
 }
 
