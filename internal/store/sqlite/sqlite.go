@@ -48,6 +48,7 @@ type Store struct {
 	dir     string // of a temporary database, removed at the end
 	path    string
 	file    os.FileInfo // as it was opened
+	locked  os.FileInfo // the lock file; nil where the process does not have the database to itself
 	turns   store.Turns
 	hasty   bool         // a commit does not wait for the disk
 	pinged  atomic.Int64 // when Ping wrote last, Unix nanoseconds
@@ -116,7 +117,22 @@ func (s *Store) own(path string) error {
 		return err
 	}
 	if err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.New("another process has it open; several instances need PostgreSQL")
+		return errors.New("another process has it open: stop that one first; several instances need PostgreSQL")
+	}
+	if s.locked, err = s.lock.Stat(); err != nil {
+		return err
+	}
+	// Texts of private repositories are for the owner alone. SQLite's own files beside it take its permissions.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if system, ok := info.Sys().(*syscall.Stat_t); ok && system.Nlink > 1 {
+		return errors.New("the file has several names (hard links): what one process writes under one of them is lost for another; remove the others")
 	}
 	return s.connect(path)
 }
@@ -344,12 +360,17 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	return fresh, nil
 }
 
-// there reports an error when the file is no longer the one that was opened: what is written to a file that was removed goes with
-// this process.
+// there reports an error when the file is no longer the one that was opened, or the lock no longer the one that is held: what is written to a
+// file that was removed goes with this process, and without the lock another one may write, too.
 func (s *Store) there() error {
 	now, err := os.Stat(s.path)
 	if err == nil && !os.SameFile(now, s.file) {
 		err = errors.New("another file was put in its place: start again")
+	}
+	if err == nil && s.locked != nil {
+		if now, gone := os.Stat(s.lock.Name()); gone == nil && !os.SameFile(now, s.locked) {
+			err = errors.New("its lock file was removed, and another process has it open by now")
+		}
 	}
 	return err
 }

@@ -101,6 +101,60 @@ func TestByAnotherName(t *testing.T) {
 	if _, err := sqlite.Open(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second opening: %v", err)
 	}
+	hard := filepath.Join(dir, "hard.db")
+	if err := os.Link(path, hard); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), hard); err == nil || !strings.Contains(err.Error(), "several names") {
+		t.Errorf("by a hard link: %v", err)
+	}
+}
+
+// TestLockRemoved holds that of two processes only one writes when somebody removed the lock.
+func TestLockRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relbot.db")
+	first, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if err := os.Remove(path + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	work := store.Work{Kind: "k", Key: "1"}
+	if err := first.Enqueue(t.Context(), work); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	second, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if err := first.Enqueue(t.Context(), work); err == nil || !strings.Contains(err.Error(), "lock file was removed") {
+		t.Errorf("the first wrote beside the second: %v", err)
+	}
+	if err := second.Enqueue(t.Context(), work); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+}
+
+// TestPrivate holds that nobody else may read the database, nor the files beside it.
+func TestPrivate(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "relbot.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", f.Name(), info.Mode(), err)
+		}
+	}
 }
 
 // TestGone holds that nothing is taken in once the file is gone, and that it goes on when the file is back.

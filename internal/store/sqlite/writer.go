@@ -173,8 +173,7 @@ func (w *writer) alone(ctx context.Context, do change) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 		if err != nil {
-			_, back := tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-			err = errors.Join(err, back)
+			_, _ = tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // on a full disk SQLite has done so itself, and this fails
 		}
 	}()
 	if err := do(ctx, tx); err != nil {
