@@ -61,6 +61,7 @@ type App struct {
 	mu       sync.Mutex
 	installs map[coupling.Repo]int64
 	found    map[coupling.Repo]time.Time // when the installation of a repository was looked up alone
+	doubted  map[coupling.Repo]bool      // whose installation is to be looked up again
 	granted  map[int64]map[string]string // permissions, by installation
 	tokens   map[tokenKey]*token
 	login    string
@@ -92,7 +93,7 @@ func New(s Settings) (*App, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, found: map[coupling.Repo]time.Time{}, granted: map[int64]map[string]string{}, tokens: map[tokenKey]*token{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
+	a := &App{s: s, api: u, graphql: GraphQLURL(s.APIURL), installs: map[coupling.Repo]int64{}, found: map[coupling.Repo]time.Time{}, doubted: map[coupling.Repo]bool{}, granted: map[int64]map[string]string{}, tokens: map[tokenKey]*token{}, tags: map[coupling.Repo]*tagList{}, cache: s.Cache}
 	if a.cache == nil {
 		if a.cache, err = cache.Open(cache.Options{}); err != nil {
 			return nil, err
@@ -217,12 +218,14 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(r)
 }
 
-// installation finds the installation that covers a repository.
+// installation finds the installation that covers a repository. One that is in doubt stays the best guess while GitHub does not tell another: a pass
+// has to be taken back though nothing can be read.
 func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, error) {
 	a.mu.Lock()
 	id, ok := a.installs[repo]
+	doubted := a.doubted[repo]
 	a.mu.Unlock()
-	if ok {
+	if ok && !doubted {
 		return id, nil
 	}
 	var out struct {
@@ -230,23 +233,29 @@ func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, erro
 		ID          int64   `json:"id"`
 		SuspendedAt *string `json:"suspended_at"`
 	}
-	if err := a.rest(ctx, "", http.MethodGet, "repos/"+string(repo)+"/installation", nil, &out); err != nil {
+	err := a.rest(ctx, "", http.MethodGet, "repos/"+string(repo)+"/installation", nil, &out)
+	switch {
+	case err == nil && out.SuspendedAt != nil:
+		a.forget(repo)
+		return 0, fmt.Errorf("%s: %w", repo, forge.ErrSuspended)
+	case err == nil:
+		a.grant(out.ID, out.Permissions)
+		id = out.ID
+	case !ok || errors.Is(err, context.Canceled):
 		return 0, fmt.Errorf("%s: installation: %w", repo, err)
 	}
-	if out.SuspendedAt != nil {
-		return 0, fmt.Errorf("%s: %w", repo, forge.ErrSuspended)
-	}
-	a.grant(out.ID, out.Permissions)
 	a.mu.Lock()
-	a.installs[repo], a.found[repo] = out.ID, a.s.Now()
+	a.installs[repo], a.found[repo] = id, a.s.Now()
+	delete(a.doubted, repo)
 	a.mu.Unlock()
-	return out.ID, nil
+	return id, nil
 }
 
 // forget drops what is remembered of a repository's installation, after an answer that says it is not true any more.
 func (a *App) forget(repo coupling.Repo) {
 	a.mu.Lock()
 	delete(a.installs, repo)
+	delete(a.doubted, repo)
 	a.mu.Unlock()
 }
 
@@ -256,7 +265,7 @@ func (a *App) doubt(repo coupling.Repo) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.s.Now().Sub(a.found[repo]) >= time.Minute {
-		delete(a.installs, repo)
+		a.doubted[repo] = true
 	}
 }
 

@@ -42,6 +42,7 @@ func (a *App) Repositories(ctx context.Context) ([]forge.Repository, error) {
 	}
 	a.mu.Lock()
 	clear(a.installs)
+	clear(a.doubted)
 	for _, r := range out {
 		a.installs[r.Name] = r.Installation
 	}
