@@ -279,9 +279,9 @@ func (v voice) short(r rules.Reason) string {
 	return s
 }
 
-// capital begins a sentence with a capital letter.
+// capital begins a sentence with a capital letter, unless it begins with the name of a repository.
 func capital(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
+	if first, _, _ := strings.Cut(s, " "); s == "" || s[0] < 'a' || s[0] > 'z' || strings.Contains(first, "/") {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
