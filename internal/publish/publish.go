@@ -297,6 +297,7 @@ type Noted struct {
 	Minimize []string `json:"minimize,omitempty"` // node ids of outdated notes that have to be folded still
 	Banner   []stale  `json:"banner,omitempty"`   // outdated notes that have to get their banner still
 	Closed   bool     `json:"closed,omitempty"`   // the last word was said
+	Renamed  bool     `json:"renamed,omitempty"`  // a repository that it names has another name now, which makes no other picture
 }
 
 // stale is an outdated note.
@@ -321,6 +322,17 @@ func (p *Publisher) Standing(ctx context.Context, pull coupling.Pull) (string, e
 	return p.find(ctx, pull, &n)
 }
 
+// Renamed says of the note on a pull request, where one stands, that its picture will be another only because a repository has another name.
+func (p *Publisher) Renamed(ctx context.Context, pull coupling.Pull) error {
+	n, rev, err := get[Noted](ctx, p.Store, DocNote, pull.String())
+	if err != nil || rev == 0 || n.Renamed {
+		return err
+	}
+	n.Renamed = true
+	_, err = put(ctx, p.Store, DocNote, pull.String(), rev, n)
+	return err
+}
+
 // NoteOptions say how a note is brought about.
 type NoteOptions struct {
 	Picture string
@@ -339,6 +351,12 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 	save := func() error {
 		rev, err = put(ctx, p.Store, DocNote, pull.String(), rev, n)
 		return err
+	}
+	if n.Renamed {
+		n.Picture, n.Renamed = o.Picture, false
+		if err := save(); err != nil {
+			return err
+		}
 	}
 	hash, pending := Hash(body), n.Intent != ""
 	standing := ""

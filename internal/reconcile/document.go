@@ -55,6 +55,9 @@ type repoDoc struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
+// surveyed reports whether the repository was read on this database.
+func (d repoDoc) surveyed() bool { return d.Fingerprint != "" || d.PolicyID != "" }
+
 // settling is how long after a repository was first seen what stands there is looked at before it is written over: the
 // database may be new and relbot not.
 const settling = 10 * time.Minute
@@ -101,6 +104,23 @@ type judgementDoc struct {
 	Lately []change          `json:"lately,omitempty"` // newest first
 	Opened time.Time         `json:"opened"`
 	Told   []string          `json:"told,omitempty"` // alarms for which comments were queued
+}
+
+// renamed is the same after a repository was renamed. What was told of is still told.
+func (d judgementDoc) renamed(from, to coupling.Repo) (judgementDoc, error) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return d, err
+	}
+	var out judgementDoc
+	if err := json.Unmarshal([]byte(renamed(string(body), from, to)), &out); err != nil {
+		return d, err
+	}
+	out.Told = nil
+	for _, a := range out.Alarms {
+		out.Told = append(out.Told, alarmID(a))
+	}
+	return out, nil
 }
 
 // change is a line of the note's "what changed lately".

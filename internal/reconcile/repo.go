@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -85,6 +86,33 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		return err
 	}
 	var docs []store.Document
+	for _, w := range affected {
+		var j judgementDoc
+		rev, err := r.load(ctx, docJudgement, w.Key, &j)
+		if err != nil {
+			return err
+		} else if rev == 0 {
+			continue
+		}
+		for _, m := range j.Members { // the same members as before: no news for which a new note would be due
+			if err := r.Publish.Renamed(ctx, m.Pull); err != nil {
+				return err
+			}
+		}
+		if j, err = j.renamed(from, to); err != nil {
+			return err
+		}
+		target := renamed(w.Key, from, to)
+		if target != w.Key {
+			docs = append(docs, store.Document{Kind: docJudgement, Key: w.Key, Rev: rev})
+			existing, err := r.Store.Get(ctx, docJudgement, target)
+			if err != nil {
+				return err
+			}
+			rev = existing.Rev
+		}
+		docs = append(docs, document(docJudgement, target, rev, j))
+	}
 	move := func(kind, key, target string) error {
 		d, err := r.Store.Get(ctx, kind, key)
 		if err != nil || d.Rev == 0 {
@@ -94,8 +122,7 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		if err != nil {
 			return err
 		}
-		body := []byte(strings.ReplaceAll(string(d.Body), string(from), string(to)))
-		docs = append(docs, store.Document{Kind: kind, Key: target, Rev: existing.Rev, Body: body},
+		docs = append(docs, store.Document{Kind: kind, Key: target, Rev: existing.Rev, Body: []byte(renamed(string(d.Body), from, to))},
 			store.Document{Kind: kind, Key: key, Rev: d.Rev})
 		return nil
 	}
@@ -118,7 +145,7 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		return err
 	}
 	for _, m := range []struct{ kind, before, after string }{
-		{docWaiting, "", " "}, {docJudgement, "", ":"}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
+		{docWaiting, "", " "}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
 		{docMention, "", "#"}, {docHead, "", "@"}, {publish.DocNote, "", "#"}, {publish.DocCheck, "", "@"}, {publish.DocOnce, "", replyTo("", "")}, {publish.DocOnce, toldOf(""), "#"},
 	} {
 		prefix := m.before + string(from) + m.after
@@ -140,13 +167,34 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		docs = append(docs, store.Document{Kind: docPage, Key: d.Key, Rev: d.Rev})
 	}
 	for i := range affected {
-		affected[i].Key = strings.Replace(affected[i].Key, string(from), string(to), 1)
-		affected[i].Lane = strings.Replace(affected[i].Lane, string(from), string(to), 1)
+		affected[i] = judging(renamed(affected[i].Key, from, to))
 	}
 	if err := r.Store.Put(ctx, docs, append(affected, repoWork(to))); err != nil {
 		return err
 	}
 	return r.moved(ctx, from, to)
+}
+
+// renamed is a text with the name of a repository changed wherever it stands; one that only begins or ends like it is another repository's.
+func renamed(text string, from, to coupling.Repo) string {
+	var b strings.Builder
+	part := func(c byte) bool {
+		return c == '-' || c == '_' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	}
+	for {
+		i := strings.Index(text, string(from))
+		if i < 0 {
+			return b.String() + text
+		}
+		end := i + len(from)
+		b.WriteString(text[:i])
+		if i > 0 && part(text[i-1]) || end < len(text) && part(text[end]) {
+			b.WriteString(text[i:end])
+		} else {
+			b.WriteString(string(to))
+		}
+		text = text[end:]
+	}
 }
 
 // touching is the work of every coupling that has to do with a repository: those at home there, and those elsewhere
@@ -194,13 +242,20 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
 	for range 2 {
-		surveys, _, err := r.GitHub.Read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
-		if err != nil {
-			return err
-		}
+		surveys, _, failure := r.GitHub.Read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
 		s := surveys[name]
+		var unread []store.Work // what was to be seen may have changed every verdict: they are unknown, and tried again by themselves
+		if !s.Known() && c.Attempt == 0 {
+			var err error
+			if unread, err = r.touching(ctx, name); err != nil {
+				return err
+			}
+		}
+		if failure != nil {
+			return errors.Join(r.Store.Enqueue(ctx, unread...), failure)
+		}
 		if !s.Known() || !s.Value.Name.Same(name) { // renamed, removed, or no longer readable
-			return r.Store.Enqueue(ctx, InstallWork())
+			return r.Store.Enqueue(ctx, append(unread, InstallWork())...)
 		}
 		if err := r.adopt(ctx, name, s.Value); err != nil {
 			return err
@@ -353,6 +408,13 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 		}
 	} else if maps.Equal(seen.Watched, s.Watched) {
 		return nil
+	}
+	if text := s.Policy.Value.Text; seen.PolicyID != s.PolicyID && s.Policy.Known() {
+		if p, problems := policy.Parse(name, []byte(text)); len(problems) == 0 {
+			if err := r.locate(ctx, namedIn(*p)); err != nil {
+				return err
+			}
+		}
 	}
 	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
 		work := touched
