@@ -70,7 +70,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return err
 	case rev == 0:
 		return r.unread(ctx, c, p.Repo, InstallWork())
-	case repo.Fingerprint == "" && repo.PolicyID == "":
+	case !repo.surveyed():
 		return r.unread(ctx, c, p.Repo, repoWork(p.Repo))
 	}
 	if !s.hint.Replay { // what was said before it comes first
@@ -484,8 +484,9 @@ func (s *session) kept(ctx context.Context, cmd command.Command, targets []coupl
 // find lists the active and ended couplings that a command is about: the named one, else those that one of the pulls is in. The
 // couplings of the comment's own pull request come first; own counts them.
 func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []coupling.Pull, name string) (found []coupling.Coupling, own int, err error) {
+	about := append([]coupling.Pull{at}, pulls...)
 	homes := []coupling.Repo{at.Repo}
-	for _, p := range append([]coupling.Pull{at}, pulls...) {
+	for _, p := range about {
 		var d memberDoc
 		if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
 			return nil, 0, err
@@ -496,11 +497,29 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 			}
 		}
 	}
+	judged := len(homes) // elsewhere they may be declared only, as long as a new database has not judged them
+	for _, p := range about {
+		trusted, err := r.trusted(ctx, p.Repo)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, home := range trusted {
+			if !slices.Contains(homes, home) {
+				homes = append(homes, home)
+			}
+		}
+	}
 	var ours, theirs []coupling.Coupling
-	for _, home := range homes {
+	for i, home := range homes {
 		all, err := r.assembled(ctx, home)
 		if err != nil {
 			return nil, 0, err
+		}
+		has := func(c coupling.Coupling) bool {
+			return slices.ContainsFunc(about, func(p coupling.Pull) bool { _, is := c.ByPull(p); return is })
+		}
+		if i >= judged && !slices.ContainsFunc(all, has) {
+			continue
 		}
 		for _, c := range all {
 			if name != "" {
@@ -511,7 +530,7 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 			}
 			if _, is := c.ByPull(at); is {
 				ours = append(ours, c)
-			} else if slices.ContainsFunc(pulls, func(p coupling.Pull) bool { _, is := c.ByPull(p); return is }) {
+			} else if has(c) {
 				theirs = append(theirs, c)
 			}
 		}
@@ -567,9 +586,15 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 
 // present gives the pull requests that a command names the present names of their repositories.
 func (s *session) present(ctx context.Context, cmd command.Command) (command.Command, error) {
+	named, err := s.pulls(cmd)
+	if err != nil {
+		return cmd, nil // refused by who reads it
+	}
+	if err := s.r.locate(ctx, reposOf(named)); err != nil {
+		return cmd, err
+	}
 	n := s.r.names(s.pull.Repo)
 	cmd.Members, cmd.Targets = slices.Clone(cmd.Members), slices.Clone(cmd.Targets)
-	var err error
 	for i := range cmd.Members {
 		if cmd.Members[i].Target, err = n.target(ctx, s.pull.Repo, cmd.Members[i].Target); err != nil {
 			return cmd, err

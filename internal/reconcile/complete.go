@@ -142,7 +142,7 @@ func (r *Reconciler) known(ctx context.Context, d repoDoc) (bool, error) {
 			return false, err
 		}
 	}
-	return d.Fingerprint != "" || d.PolicyID != "", nil
+	return d.surveyed(), nil
 }
 
 // complete reports whether repositories are known: one that was loaded already, and others. When one is not, the work is queued again once
@@ -248,6 +248,48 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 		}
 	}
 	return nil
+}
+
+// before reports whether what comes before the comments of a repository is known when a new database takes these up: what couplings at homes that
+// it trusts say of its pull requests, which its commands are about. Among repositories that trust each other in a circle the name decides.
+func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.Repo) (bool, error) {
+	reached := map[coupling.Repo][]coupling.Repo{} // by repository, what it trusts
+	for queue := []coupling.Repo{repo}; len(queue) > 0; queue = queue[1:] {
+		next := queue[0]
+		if _, seen := reached[next]; seen {
+			continue
+		}
+		var d repoDoc
+		if _, err := r.load(ctx, docRepo, string(next), &d); err != nil {
+			return false, err
+		}
+		if !d.surveyed() {
+			return false, &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: the policy of %s was not read yet", repo, next)}
+		}
+		homes, err := r.trusted(ctx, next)
+		if err != nil {
+			return false, err
+		}
+		reached[next], queue = homes, append(queue, homes...)
+	}
+	var leads func(from coupling.Repo, seen map[coupling.Repo]bool) bool
+	leads = func(from coupling.Repo, seen map[coupling.Repo]bool) bool {
+		seen[from] = true
+		return from == repo || slices.ContainsFunc(reached[from], func(next coupling.Repo) bool { return !seen[next] && leads(next, seen) })
+	}
+	for _, home := range reached[repo] {
+		if home > repo && leads(home, map[coupling.Repo]bool{}) {
+			continue
+		}
+		var d repoDoc
+		if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
+			return false, err
+		}
+		if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some

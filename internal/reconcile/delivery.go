@@ -103,6 +103,11 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		again.Data, _ = json.Marshal(repoHint{Backfill: true})
 		return r.Store.Enqueue(ctx, again)
 	}
+	if rev == 0 {
+		if known, err := r.before(ctx, c, repo); err != nil || !known {
+			return err
+		}
+	}
 	since := w.At.Add(-overlap)
 	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
 	if err != nil {

@@ -40,6 +40,10 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	} else if rev == 0 { // the event may have come before the news of the installation
 		return r.unread(ctx, c, repo, InstallWork())
 	}
+	d, err := r.fresh(ctx, d)
+	if err != nil {
+		return r.groupTrouble(ctx, c, d, hint, err)
+	}
 	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
 	if err == nil {
 		err = r.told(ctx, c, d, pulls)
@@ -48,6 +52,39 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 		return r.groupTrouble(ctx, c, d, hint, err)
 	}
 	return r.showGroup(ctx, d, hint.Head, pulls, verdict, js)
+}
+
+// fresh takes over the policies that may say something of a repository's pull requests: a group lands for good, and news of a policy may be
+// behind the news of the group.
+func (r *Reconciler) fresh(ctx context.Context, d repoDoc) (repoDoc, error) {
+	homes, err := r.trusted(ctx, d.Name)
+	if err != nil {
+		return d, err
+	}
+	homes = append(homes, d.Name)
+	var requests []forge.SurveyRequest
+	for _, home := range homes {
+		var h repoDoc
+		if _, err := r.load(ctx, docRepo, string(home), &h); err != nil {
+			return d, err
+		}
+		requests = append(requests, r.request(h, h.rules()))
+	}
+	surveys, _, err := r.GitHub.Read(ctx, forge.Reading{Surveys: requests})
+	if err != nil {
+		return d, err
+	}
+	for _, home := range homes {
+		s := surveys[home]
+		if !s.Known() {
+			return d, fmt.Errorf("%s: %s: %w", home, s.Why, forge.ErrGone)
+		}
+		if err := r.adopt(ctx, home, s.Value); err != nil {
+			return d, err
+		}
+	}
+	_, err = r.load(ctx, docRepo, string(d.Name), &d)
+	return d, err
 }
 
 // groupVerdict judges a group: the pull requests in it, in merge order, and what is to be said of them together.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 )
 
@@ -36,6 +38,57 @@ func (r *Reconciler) moved(ctx context.Context, from, to coupling.Repo) error {
 		}
 	}
 	return nil
+}
+
+// locate asks GitHub for repositories that nobody here knows by the names that people wrote: they may have been renamed before this database
+// was made.
+func (r *Reconciler) locate(ctx context.Context, written []coupling.Repo) error {
+	n := r.names("")
+	var q forge.Reading
+	for _, name := range written {
+		now, err := n.repo(ctx, name)
+		if err != nil {
+			return err
+		}
+		if d, err := r.Store.Get(ctx, docRepo, string(now)); err != nil {
+			return err
+		} else if d.Rev == 0 && now == name {
+			q.Surveys = append(q.Surveys, forge.SurveyRequest{Repo: name, NoTags: true})
+		}
+	}
+	if len(q.Surveys) == 0 {
+		return nil
+	}
+	found, _, err := r.GitHub.Read(ctx, q)
+	if err != nil && transient(err) {
+		return err
+	}
+	for _, asked := range q.Surveys {
+		now := found[asked.Repo].Value.Name
+		if !found[asked.Repo].Known() || now == asked.Repo {
+			continue
+		}
+		if d, err := r.Store.Get(ctx, docRepo, string(now)); err != nil {
+			return err
+		} else if d.Rev > 0 {
+			if err := r.moved(ctx, asked.Repo, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// namedIn are the repositories that a policy names.
+func namedIn(p rules.Policy) []coupling.Repo {
+	out := slices.Clone(p.Trust)
+	for _, c := range p.Couplings {
+		for _, m := range c.Members {
+			out = append(out, m.Pull.Repo)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // names finds the present names of repositories. What people wrote outlives a rename, and GitHub does not tell upper from lower case.
@@ -141,4 +194,27 @@ func (r *Reconciler) trusts(ctx context.Context, repo repoDoc, home coupling.Rep
 		}
 	}
 	return false, nil
+}
+
+// trusted are the other homes that a repository trusts, by their present names, where the App is installed.
+func (r *Reconciler) trusted(ctx context.Context, repo coupling.Repo) ([]coupling.Repo, error) {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+		return nil, err
+	}
+	n := r.names(repo)
+	var out []coupling.Repo
+	for _, named := range d.rules().Trust {
+		home, err := n.repo(ctx, named)
+		if err != nil {
+			return nil, err
+		}
+		var h repoDoc
+		if rev, err := r.load(ctx, docRepo, string(home), &h); err != nil {
+			return nil, err
+		} else if rev > 0 && !h.Gone && home != repo && !slices.Contains(out, home) {
+			out = append(out, home)
+		}
+	}
+	return out, nil
 }

@@ -63,7 +63,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		// The event may have come before the news of the installation.
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
-	if repo.Fingerprint == "" && repo.PolicyID == "" {
+	if !repo.surveyed() {
 		// The repository was never surveyed: without its policy nothing may pass. The survey looks at all pull requests.
 		w := repoWork(p.Repo)
 		w.Data, _ = json.Marshal(repoHint{Backfill: true})
@@ -100,6 +100,13 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		case read.Absent():
 			hint.State, hint.Head = "closed", seen.Head
 		case err == nil || !transient(err):
+			var unread []store.Work // its couplings say so
+			for _, key := range keys.Couplings {
+				unread = append(unread, judging(key))
+			}
+			if err := r.Store.Enqueue(ctx, unread...); err != nil {
+				return err
+			}
 			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		default:
 			outage = err
