@@ -14,10 +14,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"unicode"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -76,7 +78,7 @@ func scanCommand() *cobra.Command {
 			}
 			slices.Sort(s.skipped)
 			for _, f := range s.skipped {
-				fmt.Fprintln(cmd.ErrOrStderr(), "skipped", f)
+				fmt.Fprintln(cmd.ErrOrStderr(), "skipped", printable(f))
 			}
 			return answer.write(cmd.OutOrStdout(), format)
 		},
@@ -466,16 +468,18 @@ func (a *scanAnswer) write(out io.Writer, format string) error {
 	case "sarif":
 		err = enc.Encode(a.sarif())
 	default:
+		var text strings.Builder
 		for _, g := range a.Gates {
 			if g.Line == nil {
-				fmt.Fprintf(out, "%s: %s\n", deref(g.Path), registration(g.ID))
+				fmt.Fprintf(&text, "%s: %s\n", printable(deref(g.Path)), registration(g.ID))
 			} else {
-				fmt.Fprintf(out, "%s:%d:%d: %s = %s (%s) %s\n", deref(g.Path), *g.Line, *g.Column, deref(g.Name), deref(cmp.Or(g.Value, g.Raw)), deref(g.Form), registration(g.ID))
+				fmt.Fprintf(&text, "%s:%d:%d: %s = %s (%s) %s\n", printable(deref(g.Path)), *g.Line, *g.Column, deref(g.Name), printable(deref(cmp.Or(g.Value, g.Raw))), deref(g.Form), registration(g.ID))
 			}
 			for _, o := range g.Anomalies {
-				fmt.Fprintf(out, "    %s: %s\n", o.Code, o.Message)
+				fmt.Fprintf(&text, "    %s: %s\n", o.Code, printable(o.Message))
 			}
 		}
+		_, err = io.WriteString(out, actionsJob{getenv: os.Getenv}.shield(text.String()))
 	}
 	if err != nil {
 		return unsure(err)
@@ -502,6 +506,15 @@ func deref(s *string) string {
 		return "-"
 	}
 	return *s
+}
+
+// printable is what a tree holds as it may be printed: control characters would give orders to a terminal, and a new line begins one that is not
+// relbot's.
+func printable(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		s = strconv.Quote(s)
+	}
+	return s
 }
 
 // registration names a gate, or says that nobody registered it.

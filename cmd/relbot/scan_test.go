@@ -147,3 +147,27 @@ func TestScanOfABadPolicy(t *testing.T) {
 		}
 	}
 }
+
+// TestScanPrintsNamesSafely holds that what a hostile tree holds gives orders to no terminal, to no CI job and to no git.
+func TestScanPrintsNamesSafely(t *testing.T) {
+	r := newTree(t)
+	r.write(".github/relbot.yml", "version: 1\nreleases: {dev_version: [{path: VERSION, pattern: \"(?P<version>\\\\S+)\"}]}\ngates: {g: {find: {path: \"**/*.go\", marker: g}}, h: {find: {path: \"**/*.go\", marker: h}}}\n")
+	r.write("VERSION", "1.2.0-dev.0\n")
+	r.write("::warning::a.go", "// relbot:gate g\nconst Min = \"1.1.0\"\n")
+	r.write("x\n::error::\x1b[31mb.go", "// relbot:gate h\nconst Min = \"1.1.0\"\n")
+	r.commit("begin")
+	t.Setenv("GITHUB_ACTIONS", "true")
+	out, errs, code := relbot(t, "scan", r.dir)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	token, stopped := strings.CutPrefix(lines[0], "::stop-commands::")
+	if code != exitFine || len(lines) != 4 || !stopped || lines[3] != "::"+token+"::" || strings.Contains(out, "\x1b") {
+		t.Errorf("exit %d: %q %s", code, out, errs)
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	if _, errs, code := relbot(t, "scan", r.dir, "--since", "--output="+made); code == exitFine || !strings.Contains(errs, "is no revision") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("git wrote a file that a revision named")
+	}
+}

@@ -366,6 +366,9 @@ func (r *Repo) Listed(ctx context.Context, since string) ([]string, error) {
 	if since == "" {
 		return paths("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	}
+	if strings.HasPrefix(since, "-") { // git would take it for an option, of which some write files
+		return nil, fmt.Errorf("%q is no revision", since)
+	}
 	changed, err := paths("diff", "-z", "--name-only", "--no-renames", "--no-ext-diff", since, "--")
 	if err != nil {
 		return nil, err
