@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -57,9 +58,8 @@ const (
 // patience is how long a call may take, short of GitHub's own and of a lease.
 const patience = 8 * time.Second
 
-// session settings make the server give up what an instance that is cut off holds, and say who is connected.
+// session settings make the server give up what an instance that is cut off holds.
 var session = map[string]string{
-	"application_name":                    "relbot",
 	"idle_in_transaction_session_timeout": "8000",
 	"lock_timeout":                        "8000",
 	"tcp_keepalives_idle":                 "5",
@@ -93,9 +93,17 @@ type Store struct {
 	unzip   *zstd.Decoder
 }
 
+// Names under which programs are connected: one that works on the database, which names its machine and process too, and one that looks or
+// maintains.
+const (
+	working = "relbot serve "
+	visitor = "relbot"
+)
+
 // Open connects and brings the schema up to date.
 func Open(ctx context.Context, url string) (*Store, error) {
-	s, err := begin(ctx, url, func(s *Store) error { return s.Migrate(ctx, len(versions)) })
+	host, _ := os.Hostname() // for people
+	s, err := begin(ctx, url, fmt.Sprintf("%s%d at %s", working, os.Getpid(), host), func(s *Store) error { return s.Migrate(ctx, len(versions)) })
 	if err != nil {
 		return nil, err
 	}
@@ -105,21 +113,22 @@ func Open(ctx context.Context, url string) (*Store, error) {
 
 // Maintain connects, and leaves the database as it is.
 func Maintain(ctx context.Context, url string) (*Store, error) {
-	return begin(ctx, url, func(s *Store) error { _, _, err := s.Schema(ctx); return err })
+	return begin(ctx, url, visitor, func(s *Store) error { _, _, err := s.Schema(ctx); return err })
 }
 
 // Beside connects to a database whose schema this program knows, and leaves it as it is.
 func Beside(ctx context.Context, url string) (*Store, error) {
-	return begin(ctx, url, func(s *Store) error { return store.NotNewer(ctx, s) })
+	return begin(ctx, url, visitor, func(s *Store) error { return store.NotNewer(ctx, s) })
 }
 
-func begin(ctx context.Context, url string, open func(*Store) error) (*Store, error) {
+func begin(ctx context.Context, url, name string, open func(*Store) error) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
 	config.MaxConns = max(config.MaxConns, connections)
 	config.ConnConfig.ConnectTimeout = patience
+	config.ConnConfig.RuntimeParams["application_name"] = name
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		for name, value := range session {
 			if _, err := c.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
@@ -241,11 +250,11 @@ func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
 	})
 }
 
-// Reset drops everything, unless a server listens.
+// Reset drops everything, unless a server is connected.
 func (s *Store) Reset(ctx context.Context) error {
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		var others int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = $1`, listen).Scan(&others); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE $1 || '%'`, working).Scan(&others); err != nil {
 			return err
 		}
 		if others > 0 {

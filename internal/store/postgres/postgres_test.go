@@ -120,20 +120,31 @@ func TestUpgradeBesideServers(t *testing.T) {
 	}
 }
 
-// TestRestoreBesideServers holds that a database is not replaced under a server.
+// TestRestoreBesideServers holds that a database is not replaced under a server, nor while it does not listen for a moment.
 func TestRestoreBesideServers(t *testing.T) {
 	d := databases{}
 	server := d.open(t, "shared")
 	db := d.maintain(t, "shared")
-	for { // until it listens
-		err := db.Reset(t.Context())
-		if err != nil {
-			if !strings.Contains(err.Error(), "servers work on it (1): stop them first") {
-				t.Error(err)
-			}
-			break
+	refused := func() {
+		t.Helper()
+		if err := db.Reset(t.Context()); err == nil || !strings.Contains(err.Error(), "servers work on it (1): stop them first") {
+			t.Error(err)
 		}
 	}
+	refused()
+	admin := connect(t, d.url(t, "shared"))
+	const listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'"
+	for n := 0; n == 0; { // until it listens
+		if err := admin.QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) "+listening).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 1; n > 0; {
+		if err := admin.QueryRow(t.Context(), "SELECT count(*) "+listening).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused()
 	server.Close()
 	for db.Reset(t.Context()) != nil { // PostgreSQL notices a moment later
 		if t.Context().Err() != nil {
