@@ -58,7 +58,7 @@ func TestJobs(t *testing.T) {
 			if err != nil || len(c) != 1 {
 				t.Fatal(c, err)
 			}
-			if err := st.Later(t.Context(), c[0], now.Add(time.Hour), "acme/app: GitHub says no", stuck); err != nil {
+			if err := st.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Hour), Cause: "acme/app: GitHub says no", Stuck: stuck}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -102,7 +102,7 @@ func TestJobs(t *testing.T) {
 				t.Fatal(c, err)
 			}
 			keys = append(keys, c[0].Key)
-			if err := st.Later(t.Context(), c[0], now, "again", true); err != nil {
+			if err := st.Later(t.Context(), c[0], store.Failure{At: now, Cause: "again", Stuck: true}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -150,7 +150,7 @@ func TestDatabaseCommands(t *testing.T) {
 		if err != nil || len(c) != 1 {
 			t.Fatal(c, err)
 		}
-		if err := st.Later(t.Context(), c[0], time.Now(), "hopeless", true); err != nil {
+		if err := st.Later(t.Context(), c[0], store.Failure{At: time.Now(), Cause: "hopeless", Stuck: true}); err != nil {
 			t.Fatal(err)
 		}
 		if err := st.Put(t.Context(), []store.Document{{Kind: "pull", Key: "acme/app#2", Body: []byte(`{"head":`)}, {Kind: "dream", Key: "x", Body: []byte(`{}`)}}, nil); err != nil {

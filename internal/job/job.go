@@ -201,7 +201,7 @@ func (r *Runner) later(ctx context.Context, c store.Claimed, cause error, log *s
 		outcome = "given-up"
 	}
 	log.Warn("failed", "attempt", c.Attempt, "error", cause, "again_in", wait, "given_up", stuck)
-	return r.count(r.Store.Later(ctx, c, r.Now().Add(wait), cause.Error(), stuck), outcome, c)
+	return r.count(r.Store.Later(ctx, c, store.Failure{At: r.Now().Add(wait), Again: r.Now().Add(pause(c)), Cause: cause.Error(), Stuck: stuck}), outcome, c)
 }
 
 // count counts what became of rows; that another worker took them over is no error.
@@ -216,6 +216,10 @@ func (r *Runner) count(err error, outcome string, rows ...store.Claimed) error {
 	}
 	return err
 }
+
+// pause is how soon a row is tried again that failed while it was called for anew. The call may have brought what was missing; one that comes out of
+// the row's own run, directly or by others, must not keep it running, so that it doubles as well.
+func pause(c store.Claimed) time.Duration { return firstRetry >> max(0, 9-c.Attempt) }
 
 // backoff doubles from attempt to attempt up to a bound, with up to a quarter less or more so that what failed
 // together does not come back together. It is the same for the same row and attempt.

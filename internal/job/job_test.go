@@ -127,6 +127,31 @@ func TestLostLease(t *testing.T) {
 	both.Wait()
 }
 
+// TestCallsForItself holds that work that calls for itself and then fails does not run without end, while what is called for when it fails for the first
+// time is not put off.
+func TestCallsForItself(t *testing.T) {
+	s, now, ran := open(t), time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), 0
+	r := job.Runner{Store: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Owner: "me", Handlers: map[string]job.Handler{"k": func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+		if ran++; ran > 100 {
+			return []job.Outcome{{}}
+		}
+		return []job.Outcome{{Err: errors.Join(s.Enqueue(ctx, claimed[0].Work), errors.New("not now"))}}
+	}}}
+	begun := now
+	for now.Sub(begun) < time.Minute {
+		if _, err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if wait := next(t, s).Sub(now); ran == 1 && wait > 20*time.Millisecond {
+			t.Fatalf("put off by %v", wait)
+		}
+		now = now.Add(5 * time.Millisecond)
+	}
+	if ran > 30 {
+		t.Errorf("it ran %d times in a minute", ran)
+	}
+}
+
 // TestStopped holds that what a stopping program did not come to the end of is due at once for the next, and has not failed.
 func TestStopped(t *testing.T) {
 	s := open(t)
@@ -244,7 +269,7 @@ type refusing struct{ store.Store }
 
 var errRefused = errors.New("refused")
 
-func (refusing) Later(context.Context, store.Claimed, time.Time, string, bool) error {
+func (refusing) Later(context.Context, store.Claimed, store.Failure) error {
 	return errRefused
 }
 

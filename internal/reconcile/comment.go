@@ -268,9 +268,7 @@ func (s *session) run(ctx context.Context, cmd command.Command) error {
 	case "status":
 		return s.status(ctx)
 	case "recheck":
-		w := pullWork(s.pull)
-		w.Data, _ = json.Marshal(pullHint{Verify: true})
-		s.again = append(s.again, w)
+		s.again = append(s.again, verifyWork(s.pull))
 		return nil
 	case "override":
 		return s.override(ctx, cmd)

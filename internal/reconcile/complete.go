@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -199,19 +198,13 @@ func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Re
 	return err
 }
 
-// lasting is what is kept of the hint of work that waits. What an event told of a pull request is old by then, and later events are not kept
-// beside it: the truth is read.
+// lasting is what is kept of the hint of work that waits. What an event or a list told of a pull request is old by then, and later events are not
+// kept beside it: the truth is read.
 func lasting(c store.Claimed) []byte {
-	if c.Kind != KindPull {
-		return c.Data
-	}
-	var h pullHint
-	_ = json.Unmarshal(c.Data, &h)
-	if !h.Verify && !h.Recheck && !h.Look {
+	if c.Kind == KindPull || c.Kind == KindListed {
 		return nil
 	}
-	data, _ := json.Marshal(pullHint{Verify: h.Verify, Recheck: h.Recheck, Look: h.Look})
-	return data
+	return c.Data
 }
 
 // resume queues what waited for a repository, if that is known.

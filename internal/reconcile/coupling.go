@@ -187,30 +187,58 @@ func homeOf(key string) coupling.Repo {
 	return coupling.Repo(key)
 }
 
-// remember keeps a judgement, says what changed since the last one, and queues what has to be shown.
+// remember keeps a judgement, says what changed since the last one, and queues what has to be shown. Whatever follows from a difference to the last
+// judgement is written with the new one or before it: a second run, after one that was broken off, finds no difference any more.
 func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering, s rules.Snapshot) error {
 	now := r.Now()
 	key := j.Coupling.Key()
-	var former []coupling.Pull
-	gatesMoved := false
-	var turned []coupling.Pull // members of whom something else is said now
+	var last judgementDoc
+	if _, err := r.load(ctx, docJudgement, key, &last); err != nil {
+		return err
+	}
+	if publish.Hash(last.Gates) != publish.Hash(j.Gates) {
+		if err := r.strangers(ctx, j.Coupling.Home); err != nil {
+			return err
+		}
+	}
 	d, err := updateWith(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Document, []store.Work, bool, error) {
 		before := *d
-		former, turned = nil, nil
 		beside, err := r.historyOf(ctx, before.Judgement, j, g, s, now)
 		if err != nil {
 			return nil, nil, false, err
+		}
+		var turned []coupling.Pull // of whom something else is said now
+		var work []store.Work
+		show := func(p coupling.Pull, in bool) error {
+			var d memberDoc
+			rev, err := r.load(ctx, docMember, p.String(), &d)
+			if err == nil && d.note(key, in) {
+				beside = append(beside, document(docMember, p.String(), rev, d))
+			}
+			work = append(work, showWork(p))
+			return err
 		}
 		for _, m := range j.Members {
 			if was, is := before.Member(m.Pull); !is || publish.Hash(was.Verdict) != publish.Hash(m.Verdict) {
 				turned = append(turned, m.Pull)
 			}
+			if err := show(m.Pull, true); err != nil {
+				return nil, nil, false, err
+			}
 		}
 		for _, m := range before.Members {
 			if _, still := j.Member(m.Pull); !still {
-				former = append(former, m.Pull)
+				turned = append(turned, m.Pull)
+				if err := show(m.Pull, false); err != nil {
+					return nil, nil, false, err
+				}
 			}
 		}
+		others, err := r.neighbours(ctx, turned, key)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		work = append(work, others...)
 		d.Judgement, d.Heads = j, map[string]string{}
 		for _, m := range j.Members {
 			if f := g.shown[m.Pull]; f.Known() && f.Value.State == "open" {
@@ -241,7 +269,6 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			}
 		}
 		d.Told = standing
-		var work []store.Work
 		for _, a := range j.Alarms {
 			if slices.Contains(tell, alarmID(a)) {
 				for _, p := range a.Notify {
@@ -249,47 +276,30 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 				}
 			}
 		}
-		gatesMoved = publish.Hash(before.Gates) != publish.Hash(j.Gates)
 		before.Read, d.Read = time.Time{}, time.Time{}
 		changed := publish.Hash(before) != publish.Hash(*d)
 		d.Read = g.asked
-		for _, m := range j.Members {
-			work = append(work, showWork(m.Pull))
-		}
 		return beside, work, changed || len(beside) > 0, nil
 	})
 	if err != nil {
 		return err
 	}
-	if gatesMoved {
-		if err := r.strangers(ctx, j.Coupling.Home); err != nil {
-			return err
-		}
-	}
 	for _, m := range d.Members {
 		if err := r.sight(ctx, m.Pull, g); err != nil {
 			return err
 		}
-		if err := r.index(ctx, m.Pull, key, true); err != nil {
-			return err
-		}
 	}
-	for _, p := range former {
-		if err := r.index(ctx, p, key, false); err != nil {
-			return err
-		}
-	}
-	return r.neighbours(ctx, append(turned, former...), key)
+	return nil
 }
 
-// neighbours shows the members of other couplings again in which some pull requests are too: their notes say of these what all couplings
-// say.
-func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key string) error {
+// neighbours is the work that shows the members of other couplings again in which some pull requests are too: their notes say of these what all
+// couplings say.
+func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key string) ([]store.Work, error) {
 	var work []store.Work
 	for _, p := range pulls {
 		js, err := r.judgementsOf(ctx, p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, j := range js {
 			if j.Coupling.Key() == key {
@@ -300,7 +310,7 @@ func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key 
 			}
 		}
 	}
-	return r.Store.Enqueue(ctx, work...)
+	return work, nil
 }
 
 // strangers looks again at the pull requests that change gates from outside: what their values must be, or who owns the
@@ -375,18 +385,26 @@ func (r *Reconciler) forget(ctx context.Context, key string) error {
 // index notes whether a pull request is in a coupling, and shows it again when that changed.
 func (r *Reconciler) index(ctx context.Context, p coupling.Pull, key string, in bool) error {
 	_, err := update(ctx, r, docMember, p.String(), func(d *memberDoc) ([]store.Work, bool) {
-		if slices.Contains(d.Couplings, key) == in {
+		if !d.note(key, in) {
 			return nil, false
-		}
-		if in {
-			d.Couplings = append(d.Couplings, key)
-			slices.Sort(d.Couplings)
-		} else {
-			d.Couplings = slices.DeleteFunc(d.Couplings, func(k string) bool { return k == key })
 		}
 		return []store.Work{showWork(p)}, true
 	})
 	return err
+}
+
+// note notes whether a pull request is in a coupling, and reports whether that is news.
+func (d *memberDoc) note(key string, in bool) bool {
+	if slices.Contains(d.Couplings, key) == in {
+		return false
+	}
+	if in {
+		d.Couplings = append(d.Couplings, key)
+		slices.Sort(d.Couplings)
+	} else {
+		d.Couplings = slices.DeleteFunc(d.Couplings, func(k string) bool { return k == key })
+	}
+	return true
 }
 
 // lapse ends the overrides whose time is over: a push that changed the tree, the merge, or the cut of a release. It

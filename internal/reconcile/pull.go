@@ -33,11 +33,11 @@ type pullHint struct {
 	Bot       bool      `json:"bot"`
 	Private   bool      `json:"private"`
 	UpdatedAt time.Time `json:"updated_at"`
-	Verify    bool      `json:"verify,omitempty"` // look at what stands on GitHub
-	Recheck   bool      `json:"recheck,omitempty"`
-	Look      bool      `json:"look,omitempty"` // look at the content
 	// Read is the pull request as it was read, when no event told of it.
 	Read *forge.Pull `json:"read,omitempty"`
+
+	verify  bool // look at what stands on GitHub
+	recheck bool // post the check anew
 }
 
 func hintOf(p forge.Pull) pullHint {
@@ -75,6 +75,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			hint = pullHint{}
 		}
 	}
+	hint.verify, hint.recheck = c.Kind == KindVerify, c.Kind == KindRecheck
 	var seen pullDoc
 	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
 		return err
@@ -83,19 +84,21 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
 		return err
 	}
-	// An event that is no newer than what is known may be late: then, as without one, the truth is read.
+	// An event that is no newer than what is known may be late, and of several the last need not be the newest: then, as without one, the truth is
+	// read.
 	var outage error
 	var read versionscan.Fact[forge.Pull]
 	late := !hint.UpdatedAt.After(seen.Updated)
+	several := c.Want-c.Done > 1
 	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) {
 		read = versionscan.Know(*hint.Read)
-	} else if hint.Head == "" || hint.Recheck || hint.Look || c.Attempt > 0 || late {
+	} else if hint.Head == "" || hint.recheck || c.Attempt > 0 || late || several {
 		facts, err := r.lookingAt(ctx, p, repo)
 		read = facts
 		switch {
 		case read.Known():
 			fresh := hintOf(read.Value)
-			fresh.Action, fresh.Verify, fresh.Recheck, fresh.Look = hint.Action, hint.Verify, hint.Recheck, hint.Look
+			fresh.Action, fresh.verify, fresh.recheck = hint.Action, hint.verify, hint.recheck
 			hint = fresh
 		case read.Absent():
 			hint.State, hint.Head = "closed", seen.Head
@@ -144,7 +147,6 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
 		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: outage.Error()}}}
 	}
-	verify := hint.Verify || hint.Action == "note"
 	var queue []store.Work
 	for _, key := range keys.Couplings {
 		w := judging(key)
@@ -154,8 +156,8 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		queue = append(queue, w)
 	}
 	// What its couplings say of this head comes first; then they have it shown.
-	if len(queue) > 0 && (verify || hint.Recheck) {
-		queue = append(queue, r.verifying(showWork(p), verify))
+	if len(queue) > 0 && (hint.verify || hint.recheck) {
+		queue = append(queue, r.verifying(showWork(p), hint.verify))
 	}
 	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, _ []store.Work, changed bool, err error) {
 		n := found
@@ -163,7 +165,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			n.look = look{}
 		}
 		n.Recheck = d.Recheck
-		if hint.Recheck {
+		if hint.recheck {
 			n.Recheck++
 		}
 		if n.Head != "" && n.State == "open" {
@@ -179,8 +181,8 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		return errors.Join(err, outage)
 	}
 	// In no coupling: it is shown at once, in the same lane as if by a row of its own. Such a row takes over what fails, with its own patience.
-	row := r.verifying(showWork(p), verify)
-	if r.showNow(ctx, row, remembered{pull: p, hint: showHint{Verify: verify}, seen: now}) != nil {
+	row := r.verifying(showWork(p), hint.verify)
+	if r.showNow(ctx, row, remembered{pull: p, hint: showHint{Verify: hint.verify}, seen: now}) != nil {
 		return errors.Join(r.Store.Enqueue(ctx, row), outage)
 	}
 	return outage
@@ -250,7 +252,7 @@ func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, h
 		return nil
 	}
 	out.Basis = wordsBasis(hint, repo)
-	if seen.Basis == out.Basis && !hint.Recheck {
+	if seen.Basis == out.Basis && !hint.recheck {
 		out.Proposals, out.NearMisses = seen.Proposals, seen.NearMisses
 		return nil
 	}
@@ -285,7 +287,7 @@ func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, 
 	}
 	pol := repo.rules()
 	switch {
-	case seen.Looked != "" && seen.Looked == lookBasis(hint, repo, seen.Touches) && !hint.Recheck:
+	case seen.Looked != "" && seen.Looked == lookBasis(hint, repo, seen.Touches) && !hint.recheck:
 		return seen.look, nil
 	case hint.Base != repo.Default:
 		return look{Looked: lookBasis(hint, repo, false)}, nil

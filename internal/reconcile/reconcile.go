@@ -35,6 +35,9 @@ const (
 	KindRepo       = "repo"       // key: repository; its policy, tags and branches
 	KindBranch     = "branch"     // key: repository "@" branch; it moved, was made or deleted
 	KindPull       = "pull"       // key: pull request; something happened to it
+	KindListed     = "listed"     // key: pull request; it was listed, and differs from what is known of it
+	KindRecheck    = "recheck"    // key: pull request; its check has to be posted anew
+	KindVerify     = "verify"     // key: pull request; what stands on GitHub has to be looked at
 	KindComment    = "comment"    // key: pull request ":" comment id
 	KindComments   = "comments"   // key: repository; commands whose deliveries were lost
 	KindGroup      = "group"      // key: repository "@" head of a merge group
@@ -116,6 +119,9 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindRepo:       each(r.repo),
 		KindBranch:     each(r.branch),
 		KindPull:       each(r.pull),
+		KindListed:     each(r.pull),
+		KindRecheck:    each(r.pull),
+		KindVerify:     each(r.pull),
 		KindComment:    r.comments,
 		KindComments:   each(r.missedComments),
 		KindGroup:      each(r.group),
@@ -161,7 +167,11 @@ func work(kind, key, lane string) store.Work { return store.Work{Kind: kind, Key
 
 func repoWork(repo coupling.Repo) store.Work { return work(KindRepo, string(repo), string(repo)) }
 
+// pullWork looks at a pull request. What was listed, and what is asked for beside, has kinds of its own: of one row the newest hint wins, and would
+// do away with the others.
 func pullWork(p coupling.Pull) store.Work { return work(KindPull, p.String(), p.String()) }
+
+func verifyWork(p coupling.Pull) store.Work { return work(KindVerify, p.String(), p.String()) }
 
 func showWork(p coupling.Pull) store.Work { return work(KindShow, p.String(), p.String()) }
 

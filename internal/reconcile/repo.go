@@ -458,7 +458,7 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 	if err != nil {
 		return err
 	}
-	var work []store.Work
+	var queue []store.Work
 	for _, p := range pulls {
 		d, seen := known[p.Pull.String()]
 		delete(known, p.Pull.String())
@@ -472,16 +472,16 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 			}
 			continue
 		}
-		w := pullWork(p.Pull)
+		w := work(KindListed, p.Pull.String(), p.Pull.String())
 		w.Data, _ = json.Marshal(hint)
-		work = append(work, w)
+		queue = append(queue, w)
 	}
 	for key, d := range known {
 		if d.State == "open" {
-			work = append(work, store.Work{Kind: KindPull, Key: key, Lane: key})
+			queue = append(queue, work(KindPull, key, key))
 		}
 	}
-	return r.queue(ctx, work)
+	return r.queue(ctx, queue)
 }
 
 // queue queues work in parts: a transaction of ten thousand rows keeps deliveries waiting.

@@ -220,7 +220,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		case seen.Looked == "" && len(js) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
 			options.Look = r.looking(ctx, p, repo, seen)
 		case seen.Looked == "":
-			return r.Store.Enqueue(ctx, lookWork(p))
+			return r.Store.Enqueue(ctx, pullWork(p))
 		}
 		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
 		// at the last moment. Taking a pass back needs no read.
@@ -256,18 +256,11 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 // freshness is for how long a read counts as one of the last moment.
 const freshness = 10 * time.Second
 
-// lookWork looks at a pull request's content.
-func lookWork(p coupling.Pull) store.Work {
-	w := pullWork(p)
-	w.Data, _ = json.Marshal(pullHint{Look: true})
-	return w
-}
-
 // looking looks whether a head that nothing is known against has another policy file than the branch; see [Reconciler.lookOf].
 func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc) *publish.Look {
 	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
 		if !told || blob != repo.PolicyID {
-			return nil, []store.Work{lookWork(p)}, nil
+			return nil, []store.Work{pullWork(p)}, nil
 		}
 		var d pullDoc
 		rev, err := r.load(ctx, docPull, p.String(), &d)

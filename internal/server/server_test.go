@@ -41,7 +41,7 @@ type rig struct {
 	now time.Time
 	st  store.Store
 	log bytes.Buffer
-	// before is called before documents are written; it may be nil.
+	// before is called before documents are written, and may panic in the place of a crash; it may be nil.
 	before func(docs []store.Document)
 }
 
@@ -112,13 +112,15 @@ func (r *rig) settle() {
 
 // flush brings all deliveries.
 func (r *rig) flush() {
-	r.gh.Flush(r.Context(), func(_ context.Context, d ghsim.Delivery) (int, error) {
-		w := httptest.NewRecorder()
-		q := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(d.Body))
-		q.Header = d.Header
-		r.Handler().ServeHTTP(w, q)
-		return w.Code, nil
-	})
+	r.gh.Flush(r.Context(), r.deliver)
+}
+
+func (r *rig) deliver(_ context.Context, d ghsim.Delivery) (int, error) {
+	w := httptest.NewRecorder()
+	q := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(d.Body))
+	q.Header = d.Header
+	r.Handler().ServeHTTP(w, q)
+	return w.Code, nil
 }
 
 // work does what is due.

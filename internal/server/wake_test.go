@@ -1,11 +1,16 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
+	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/telemetry"
 )
 
@@ -72,5 +77,77 @@ func TestUninstalledWhileAwaited(t *testing.T) {
 	r.work()
 	if check, _ := r.gh.CurrentCheck(p); !judged() || check.Title != "Unknown: acme/lib#1 could not be read" {
 		t.Errorf("judged %v: %+v", judged(), check)
+	}
+}
+
+// TestBrokenOffBehindAJudgement holds that who left a coupling is shown without it, though what judged it was broken off right after it wrote that down.
+func TestBrokenOffBehindAJudgement(t *testing.T) {
+	policy := func(members string) *string {
+		return text("version: 1\ncouplings: {set: {members: {" + members + "}}}\n")
+	}
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: *policy("a: {pr: 1}, b: {pr: 2}, c: {pr: 3}")}, telemetry.Options{})
+	for n := 1; n <= 3; n++ {
+		r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", n): text("x")}}))
+	}
+	r.settle()
+	judged := false
+	r.before = func(docs []store.Document) {
+		if judged {
+			r.before = nil
+			panic("broken off")
+		}
+		judged = slices.ContainsFunc(docs, func(d store.Document) bool { return d.Kind == "judgement" })
+	}
+	r.must(r.gh.Push(ghsim.PushSpec{Repo: repo, Branch: "main", Files: map[string]*string{".github/relbot.yml": policy("a: {pr: 1}, b: {pr: 2}")}}))
+	r.settle()
+	if r.before != nil {
+		t.Fatal("nothing was broken off: this test shows nothing")
+	}
+	if check, _ := r.gh.CurrentCheck(coupling.Pull{Repo: repo, Number: 3}); check.Title != "Passed: in no coupling" {
+		t.Errorf("shown: %s", check.Title)
+	}
+}
+
+// TestEventsTheWrongWayRound holds that the newest head gets its check though the event of an older one came last, before anything was done about either.
+func TestEventsTheWrongWayRound(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
+	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": text("x")}}))
+	r.settle()
+	for _, content := range []string{"y", "z"} {
+		r.now = r.now.Add(time.Second)
+		r.must(r.gh.Push(ghsim.PushSpec{Repo: repo, Pull: 1, Files: map[string]*string{"f": text(content)}}))
+	}
+	var came []ghsim.Delivery
+	r.gh.Flush(t.Context(), func(_ context.Context, d ghsim.Delivery) (int, error) {
+		came = append(came, d)
+		return http.StatusAccepted, nil
+	})
+	for _, d := range slices.Backward(came) {
+		if code, _ := r.deliver(t.Context(), d); code != http.StatusAccepted {
+			t.Fatal(code)
+		}
+	}
+	r.work()
+	if check, ok := r.gh.CurrentCheck(coupling.Pull{Repo: repo, Number: 1}); !ok {
+		t.Errorf("no check on the newest head: %+v", check)
+	}
+}
+
+// TestButtonBesideAnEvent holds that a check is written anew when somebody asks for that, though something else happens to the pull request before
+// anything is done about it.
+func TestButtonBesideAnEvent(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
+	p := coupling.Pull{Repo: repo, Number: 1}
+	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": text("x")}}))
+	r.settle()
+	before, _ := r.gh.CurrentCheck(p)
+	r.must(r.gh.Rerequest(p))
+	r.flush()
+	r.now = r.now.Add(time.Second)
+	r.must(r.gh.Edit(ghsim.EditSpec{Pull: p, Title: text("Other")}))
+	r.flush()
+	r.work()
+	if check, _ := r.gh.CurrentCheck(p); check.ExternalID == before.ExternalID {
+		t.Errorf("nothing was written: %+v", check)
 	}
 }

@@ -55,10 +55,19 @@ type Origin struct {
 type Claimed struct {
 	Work
 	Want    int64     // pass it to Done: what arrived later keeps the row due
+	Done    int64     // the Want that was done last: the difference is how often it was called for since
 	Attempt int       // failures so far
 	Since   time.Time // when the first of these failures happened; zero when none
 	Owner   string
 	Lease   time.Time
+}
+
+// Failure is what became of a row that could not be worked on to its end.
+type Failure struct {
+	At    time.Time // when it is tried again
+	Again time.Time // when at the earliest if it was enqueued since it was claimed; zero is at once
+	Cause string
+	Stuck bool // it is given up
 }
 
 // Document is one remembered value.
@@ -121,9 +130,9 @@ type Store interface {
 	Renew(ctx context.Context, c []Claimed, until time.Time) error
 	// Done releases rows that were claimed together; one stays due when its want grew since it was claimed. ErrLost when the lease of any is gone.
 	Done(ctx context.Context, c ...Claimed) error
-	// Later releases a row to be tried again at a time, counting a failure; with stuck it is given up until somebody enqueues it.
-	// What was enqueued since the row was claimed may be what it failed for the want of: then it is due at once, and not given up.
-	Later(ctx context.Context, c Claimed, at time.Time, cause string, stuck bool) error
+	// Later releases a row that failed, to be tried again, or given up until somebody enqueues it. What was enqueued since the row was claimed may be what
+	// it failed for the want of: then it is due as soon as the failure allows, and not given up.
+	Later(ctx context.Context, c Claimed, f Failure) error
 	// Next is when the next row becomes due (a leased row: when its lease ends); zero when there is none.
 	Next(ctx context.Context) (time.Time, error)
 	// Jobs lists rows that are not done, oldest first.

@@ -106,8 +106,8 @@ func (m measured) Done(ctx context.Context, c ...store.Claimed) error {
 	return m.checked("done", m.Store.Done(ctx, c...))
 }
 
-func (m measured) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
-	return m.checked("later", m.Store.Later(ctx, c, at, cause, stuck))
+func (m measured) Later(ctx context.Context, c store.Claimed, f store.Failure) error {
+	return m.checked("later", m.Store.Later(ctx, c, f))
 }
 
 func (m measured) Next(ctx context.Context) (time.Time, error) {

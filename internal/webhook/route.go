@@ -28,10 +28,11 @@ type Row struct {
 var Table = []Row{
 	{"pull_request", []string{"opened", "reopened", "synchronize", "edited", "closed", "ready_for_review", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "auto_merge_disabled"}, "pull",
 		"a member's head, base, state or description changed; every head needs a check", pullWork},
-	{"check_run", []string{"rerequested", "requested_action"}, "pull", "somebody pressed a button on the check", checkWork},
-	{"check_suite", []string{"rerequested"}, "pull", "somebody asked for all checks again", suiteWork},
+	{"check_run", []string{"requested_action"}, "pull", "somebody pressed a button on the check", checkWork},
+	{"check_run", []string{"rerequested"}, "recheck", "somebody asked for the check again", checkWork},
+	{"check_suite", []string{"rerequested"}, "recheck", "somebody asked for all checks again", suiteWork},
 	{"issue_comment", []string{"created"}, "comment", "a comment may hold commands", commentWork},
-	{"issue_comment", []string{"edited", "deleted"}, "pull", "somebody may have changed relbot's own note", editWork},
+	{"issue_comment", []string{"edited", "deleted"}, "verify", "somebody may have changed relbot's own note", editWork},
 	{"push", nil, "repo", "a base branch moved, or a tag was pushed", refWork},
 	{"create", nil, "repo", "a tag or release line was created", refWork},
 	{"delete", nil, "repo", "a tag or release line was deleted", refWork},
@@ -159,7 +160,6 @@ type hint struct {
 	Bot       bool      `json:"bot"`
 	Private   bool      `json:"private"`
 	UpdatedAt time.Time `json:"updated_at"`
-	Recheck   bool      `json:"recheck,omitempty"`
 }
 
 func pullWork(p *payload) []store.Work {
@@ -188,18 +188,21 @@ func (p *payload) ofHead(pulls []pullRequest, details string) []store.Work {
 	if p.Repository.FullName == "" {
 		return nil
 	}
-	h := hint{Action: p.Action, Recheck: p.Action == "rerequested"}
+	kind := "pull"
+	if p.Action == "rerequested" {
+		kind = "recheck"
+	}
 	var work []store.Work
 	for _, r := range pulls {
 		key := p.pull(r.Number)
-		work = append(work, row("pull", key, key, h))
+		work = append(work, row(kind, key, key, nil))
 	}
 	if len(work) == 0 {
 		if _, rest, ok := strings.Cut(details, "/pulls/"+p.Repository.FullName+"/"); ok { // the page, whose address may hold a key
 			number, _, _ := strings.Cut(rest, "?")
 			if n, err := strconv.Atoi(number); err == nil && n > 0 {
 				key := p.pull(n)
-				return []store.Work{row("pull", key, key, h)}
+				return []store.Work{row(kind, key, key, nil)}
 			}
 		}
 		return []store.Work{row("repo", p.Repository.FullName, p.Repository.FullName, map[string]bool{"backfill": true})}
@@ -240,7 +243,7 @@ func editWork(p *payload) []store.Work {
 		return nil // people's edits run nothing, and relbot's own need no look
 	}
 	key := p.pull(p.Issue.Number)
-	return []store.Work{row("pull", key, key, hint{Action: "note"})}
+	return []store.Work{row("verify", key, key, nil)}
 }
 
 // refWork is the work of a branch or tag that moved, was made or deleted. Most branches are heads of pull requests, of which nothing but

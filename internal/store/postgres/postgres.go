@@ -610,11 +610,11 @@ WHERE (kind, key) IN (
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > 0 AND o.lease > $5)
     ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
+RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
 		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Claimed, error) {
 			c := store.Claimed{Owner: owner, Lease: until}
 			var at, since, origin int64
-			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
+			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
 			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
 			return c, err
 		})
@@ -666,20 +666,20 @@ WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed
 }
 
 // Later releases a row that failed.
-func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
+func (s *Store) Later(ctx context.Context, c store.Claimed, f store.Failure) error {
 	defer s.wake()
 	flag := 0
-	if stuck {
+	if f.Stuck {
 		flag = 1
 	}
 	return s.each(ctx, []store.Claimed{c}, `
 UPDATE work SET owner = '', lease = 0, error = $1,
-    run_at  = CASE WHEN want = $2 THEN $3 ELSE run_at END,
+    run_at  = CASE WHEN want = $2 THEN $3 ELSE greatest(run_at, $8) END,
     stuck   = CASE WHEN want = $2 THEN $4 ELSE 0 END,
     attempt = CASE WHEN want > $2 AND $4 = 1 THEN 0 ELSE attempt + 1 END,
     since   = CASE WHEN want > $2 AND $4 = 1 THEN 0 WHEN since = 0 THEN $3 ELSE since END
 WHERE kind = $5 AND key = $6 AND owner = $7 AND lease > 0`, func(c store.Claimed) []any {
-		return []any{store.Cause(cause), c.Want, millis(at), flag, c.Kind, c.Key, c.Owner}
+		return []any{store.Cause(f.Cause), c.Want, millis(f.At), flag, c.Kind, c.Key, c.Owner, millis(f.Again)}
 	})
 }
 

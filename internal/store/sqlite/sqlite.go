@@ -551,7 +551,7 @@ WHERE (kind, key) IN (
     SELECT kind, key FROM work
     WHERE lane = ? AND kind = ? AND want > done AND stuck = 0 AND run_at <= ?
     ORDER BY run_at, key LIMIT ?)
-RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
+RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -560,7 +560,7 @@ RETURNING kind, key, lane, run_at, data, want, attempt, since, origin_at, origin
 	for rows.Next() {
 		c := store.Claimed{Owner: owner, Lease: until}
 		var at, since, origin int64
-		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
+		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
 			return nil, err
 		}
 		c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
@@ -590,17 +590,17 @@ WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, c
 }
 
 // Later releases a row that failed.
-func (s *Store) Later(ctx context.Context, c store.Claimed, at time.Time, cause string, stuck bool) error {
+func (s *Store) Later(ctx context.Context, c store.Claimed, f store.Failure) error {
 	defer s.wake()
 	return s.give(ctx, []store.Claimed{c}, func(c store.Claimed) (string, []any) {
 		return `
 UPDATE work SET owner = '', lease = 0, error = ?,
-    run_at  = CASE WHEN want = ? THEN ? ELSE run_at END,
+    run_at  = CASE WHEN want = ? THEN ? ELSE max(run_at, ?) END,
     stuck   = CASE WHEN want = ? THEN ? ELSE 0 END,
     attempt = CASE WHEN want > ? AND ? THEN 0 ELSE attempt + 1 END,
     since   = CASE WHEN want > ? AND ? THEN 0 WHEN since = 0 THEN ? ELSE since END
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(cause),
-				c.Want, millis(at), c.Want, stuck, c.Want, stuck, c.Want, stuck, millis(at), c.Kind, c.Key, c.Owner}
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(f.Cause),
+				c.Want, millis(f.At), millis(f.Again), c.Want, f.Stuck, c.Want, f.Stuck, c.Want, f.Stuck, millis(f.At), c.Kind, c.Key, c.Owner}
 	})
 }
 

@@ -121,8 +121,13 @@ func coalescing(t *testing.T, s store.Store) {
 		must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "a/b#1"}))
 	}
 	c := claim(t, s, now)
-	if len(c) != 1 || c[0].Want != 10 {
+	if len(c) != 1 || c[0].Want != 10 || c[0].Done != 0 {
 		t.Fatalf("claimed %+v, want one row that wants 10", c)
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "a/b#1"}))
+	must(t, s.Done(t.Context(), c[0]))
+	if c = claim(t, s, now); len(c) != 1 || c[0].Want != 11 || c[0].Done != 10 {
+		t.Fatalf("claimed %+v, want what came meanwhile", c)
 	}
 	must(t, s.Done(t.Context(), c[0]))
 	if c := claim(t, s, now); len(c) != 0 {
@@ -183,7 +188,7 @@ func leases(t *testing.T, s store.Store) {
 		t.Fatal("an expired lease was not taken over")
 	}
 	for name, err := range map[string]error{
-		"Done": s.Done(t.Context(), c[0]), "Renew": s.Renew(t.Context(), c, now.Add(time.Hour)), "Later": s.Later(t.Context(), c[0], now, "x", false),
+		"Done": s.Done(t.Context(), c[0]), "Renew": s.Renew(t.Context(), c, now.Add(time.Hour)), "Later": s.Later(t.Context(), c[0], store.Failure{At: now, Cause: "x"}),
 	} {
 		if !errors.Is(err, store.ErrLost) {
 			t.Errorf("%s of a lost lease: %v", name, err)
@@ -206,7 +211,7 @@ func fairness(t *testing.T, s store.Store) {
 func failures(t *testing.T, s store.Store) {
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
 	c := claim(t, s, now)
-	must(t, s.Later(t.Context(), c[0], now.Add(time.Minute), "out of order", false))
+	must(t, s.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Minute), Cause: "out of order"}))
 	if c := claim(t, s, now); len(c) != 0 {
 		t.Fatal("claimed before its time")
 	}
@@ -226,10 +231,15 @@ func failures(t *testing.T, s store.Store) {
 	}
 	for attempt, stuck := range []bool{false, true} {
 		must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", At: now}))
-		must(t, s.Later(t.Context(), c[0], now.Add(time.Hour), "came too early", stuck))
+		must(t, s.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Hour), Cause: "came too early", Stuck: stuck}))
 		if c = claim(t, s, now); len(c) != 1 || c[0].Attempt != 1-attempt {
 			t.Fatalf("claimed %+v, want what was enqueued while the row failed", c)
 		}
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", At: now}))
+	must(t, s.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Hour), Again: now.Add(time.Second)}))
+	if next, err := s.Next(t.Context()); err != nil || !next.Equal(now.Add(time.Second)) {
+		t.Errorf("next is %v %v, want the earliest that the failure allows", next, err)
 	}
 }
 
@@ -238,7 +248,7 @@ func givenUp(t *testing.T, s store.Store) {
 	_, err := s.Accept(t.Context(), d, []store.Work{{Kind: "k", Key: "1"}})
 	must(t, err)
 	c := claim(t, s, now)
-	must(t, s.Later(t.Context(), c[0], now, "hopeless", true))
+	must(t, s.Later(t.Context(), c[0], store.Failure{At: now, Cause: "hopeless", Stuck: true}))
 	if c := claim(t, s, now.Add(time.Hour)); len(c) != 0 {
 		t.Fatal("a row that was given up was claimed")
 	}
@@ -613,7 +623,7 @@ func origins(t *testing.T, s store.Store) {
 	must(t, s.Enqueue(t.Context(), from("meanwhile", time.Minute)))
 	must(t, s.Done(t.Context(), c))
 	c = want("meanwhile")
-	must(t, s.Later(t.Context(), c, now, "failed", false))
+	must(t, s.Later(t.Context(), c, store.Failure{At: now, Cause: "failed"}))
 	must(t, s.Enqueue(t.Context(), from("third", time.Hour)))
 	must(t, s.Done(t.Context(), want("meanwhile")))
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
@@ -632,7 +642,7 @@ func backlog(t *testing.T, s store.Store) {
 		for _, c := range claim(t, s, now) {
 			switch {
 			case c.Kind == "b":
-				must(t, s.Later(t.Context(), c, now.Add(time.Hour), "failed", false))
+				must(t, s.Later(t.Context(), c, store.Failure{At: now.Add(time.Hour), Cause: "failed"}))
 			case c.Kind == "c":
 				must(t, s.Done(t.Context(), c))
 			}
@@ -645,7 +655,7 @@ func backlog(t *testing.T, s store.Store) {
 		t.Errorf("backlog %+v, want %+v", got, want)
 	}
 	for _, c := range claim(t, s, now.Add(2*time.Hour)) {
-		must(t, s.Later(t.Context(), c, now, "given up", true))
+		must(t, s.Later(t.Context(), c, store.Failure{At: now, Cause: "given up", Stuck: true}))
 	}
 	got, err = s.Backlog(t.Context(), now.Add(2*time.Hour))
 	must(t, err)
