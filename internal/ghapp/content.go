@@ -495,6 +495,48 @@ func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, k
 	return nil
 }
 
+// Versions are what stood in a file at the newest commits of a revision that changed it, newest first: the present text, former ones, and absent
+// where it was deleted.
+func (a *App) Versions(ctx context.Context, repo coupling.Repo, rev, path string, limit int) ([]versionscan.Fact[versionscan.File], error) {
+	var v variables
+	at := v.text(path)
+	text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: %d, path: %s) { nodes { file(path: %s) { object { ... on Blob { %s } } } } } } } }`,
+		v.repositoryOf("r", repo), v.text(rev), min(limit, 100), at, at, blobFields)
+	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
+	if err != nil {
+		return nil, err
+	}
+	if err := ans.whole("r", "object"); err != nil {
+		return nil, err
+	}
+	var r *struct {
+		Object *struct {
+			History struct {
+				Nodes []struct {
+					File *struct {
+						Object *blob `json:"object"`
+					} `json:"file"`
+				} `json:"nodes"`
+			} `json:"history"`
+		} `json:"object"`
+	}
+	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
+		return nil, &forge.RetryError{Err: err}
+	}
+	if r == nil || r.Object == nil {
+		return nil, fmt.Errorf("%s: %s: %w", repo, rev, forge.ErrGone)
+	}
+	var out []versionscan.Fact[versionscan.File]
+	for _, n := range r.Object.History.Nodes {
+		if n.File == nil || n.File.Object == nil {
+			out = append(out, versionscan.None[versionscan.File]("it was deleted"))
+			continue
+		}
+		out = append(out, a.fileOf(ctx, repo, *n.File.Object))
+	}
+	return out, nil
+}
+
 // Log lists the commits of a revision since a time, newest first. Answers about a full commit id are kept.
 func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since time.Time, limit int) (versionscan.Fact[[]forge.Commit], error) {
 	key := fmt.Sprintf("log %s %s %d %d", repo, rev, since.Unix(), limit)

@@ -57,6 +57,7 @@ type Reader interface {
 	Repositories(ctx context.Context) ([]forge.Repository, error)
 	Read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error)
 	OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error)
+	Versions(ctx context.Context, repo coupling.Repo, rev, path string, limit int) ([]versionscan.Fact[versionscan.File], error)
 }
 
 // People is what commands need to know of the people who give them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -409,25 +410,30 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 	} else if maps.Equal(seen.Watched, s.Watched) {
 		return nil
 	}
-	if text := s.Policy.Value.Text; seen.PolicyID != s.PolicyID && s.Policy.Known() {
-		if p, problems := policy.Parse(name, []byte(text)); len(problems) == 0 {
-			if err := r.locate(ctx, namedIn(*p)); err != nil {
+	var last string
+	if seen.PolicyID != s.PolicyID && !s.Policy.Unknown() {
+		p, problems := policyOf(name, s.Policy)
+		if problems > 0 && !seen.surveyed() {
+			var err error
+			if last, err = r.lastGood(ctx, name, s.Tip); err != nil {
 				return err
 			}
+			p, _ = policyOf(name, versionscan.Know(versionscan.File{Text: last}))
+		}
+		if err := r.locate(ctx, namedIn(p)); err != nil {
+			return err
 		}
 	}
 	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
-		work := touched
+		work, fresh := touched, !d.surveyed()
 		before := d.rules()
 		d.Repository, d.Tip, d.Fingerprint, d.Watched = s.Repository, s.Tip, print, s.Watched
 		if d.PolicyID != s.PolicyID && !s.Policy.Unknown() {
-			d.PolicyID, d.Problems = s.PolicyID, 0
-			if text := s.Policy.Value.Text; s.Policy.Absent() {
-				d.Policy = ""
-			} else if _, problems := policy.Parse(name, []byte(text)); len(problems) > 0 {
-				d.Problems = len(problems)
-			} else {
-				d.Policy = text
+			d.PolicyID = s.PolicyID
+			if _, d.Problems = policyOf(name, s.Policy); d.Problems == 0 {
+				d.Policy = s.Policy.Value.Text
+			} else if fresh {
+				d.Policy = last
 			}
 			after := d.rules()
 			for _, c := range after.Couplings {
@@ -444,6 +450,39 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 	})
 	return err
 }
+
+// policyOf reads a policy file; one that is not there is the empty policy.
+func policyOf(name coupling.Repo, file versionscan.Fact[versionscan.File]) (p rules.Policy, problems int) {
+	if file.Value.Text == "" && !file.Known() {
+		return rules.Policy{}, 0
+	}
+	read, all := policy.Parse(name, []byte(file.Value.Text))
+	if len(all) > 0 {
+		return rules.Policy{}, len(all)
+	}
+	return *read, 0
+}
+
+// lastGood is the text of the policy in force when the newest file is bad and nothing is remembered: the last good one that stood on the branch,
+// "" for none.
+func (r *Reconciler) lastGood(ctx context.Context, name coupling.Repo, tip string) (string, error) {
+	versions, err := r.GitHub.Versions(ctx, name, tip, policyPath, formerPolicies)
+	if err != nil {
+		return "", err
+	}
+	for _, v := range versions {
+		if v.Unknown() {
+			return "", &forge.RetryError{Err: fmt.Errorf("%s: a former %s: %s", name, policyPath, v.Why)}
+		}
+		if _, problems := policyOf(name, v); problems == 0 {
+			return v.Value.Text, nil
+		}
+	}
+	return "", nil
+}
+
+// formerPolicies is how many bad versions of a policy are passed over.
+const formerPolicies = 50
 
 // backfill looks at every open pull request, and at those believed open that are not.
 func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
