@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/relbot/relbot/internal/settings"
+	"github.com/relbot/relbot/internal/store/postgres"
 	"github.com/relbot/relbot/internal/telemetry"
 	"github.com/relbot/relbot/internal/webhook"
 )
@@ -331,7 +332,7 @@ func could(c *cobra.Command, line string) error {
 
 // TestOperatingNames holds that what looks like a setting in the operating guide is one.
 func TestOperatingNames(t *testing.T) {
-	known := map[string]bool{"pg_dump": true, "max_connections": true, "again_in": true} // PostgreSQL's, and a log line's
+	known := map[string]bool{"pg_dump": true, "max_connections": true, "pool_max_conns": true, "again_in": true} // PostgreSQL's, and a log line's
 	for _, s := range settings.Table {
 		known[s.Name] = true
 	}
@@ -348,6 +349,9 @@ func TestOperatingNames(t *testing.T) {
 		if !known[m[1]] {
 			t.Errorf("docs/operating.md: %s is neither a setting, nor a metric, nor an event", m[1])
 		}
+	}
+	if !strings.Contains(read(t, "docs/operating.md"), fmt.Sprintf("each instance may take %d,", postgres.Connections)) {
+		t.Errorf("docs/operating.md does not say that an instance may take %d connections", postgres.Connections)
 	}
 }
 

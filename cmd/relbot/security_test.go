@@ -270,3 +270,31 @@ func TestHostilePolicies(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 }
+
+// TestProposedPolicyIsBounded has somebody without any right propose a policy whose patterns would keep a processor busy for minutes.
+func TestProposedPolicyIsBounded(t *testing.T) {
+	app := coupling.Repo("acme/app")
+	s := &scenario.Scenario{Title: "bounds", Repo: app, Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
+		Name: app, Policy: "version: 1\n", Files: map[string]string{"VERSION": "1.2.0\n", "a.go": strings.Repeat("const A = 1 // aaaaaaaa\n", 2000)},
+	}}}
+	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	text := "version: 1\nreleases: {dev_version: [{path: VERSION, pattern: \"(?P<version>.+)\"}]}\ngates:\n"
+	uses := ""
+	for i := range 50 {
+		text += fmt.Sprintf("  g%d: {find: {path: \"**/*.go\", pattern: \"(?s)(a|aa|aaa)*(?P<version>b%d)%s\"}}\n", i, i, strings.Repeat("(.{0,500}c){1}", 10))
+		uses += fmt.Sprintf("g%d: a, ", i)
+	}
+	text += "couplings: {set: {members: {a: {pr: 1}}, gates: {" + strings.TrimSuffix(uses, ", ") + "}}}\n"
+	if r := w.Step(t.Context(), scenario.Step{Do: []scenario.Action{
+		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 1}, By: "guest", Title: new(string), Files: map[string]*string{".github/relbot.yml": &text}},
+	}}); !r.OK {
+		t.Fatalf("%+v", r.Failures)
+	}
+	if c, _ := w.GitHub.CurrentCheck(coupling.Pull{Repo: app, Number: 1}); !strings.Contains(c.Text, "no preview: the patterns") {
+		t.Errorf("%s\n%s", c.Title, c.Text)
+	}
+}

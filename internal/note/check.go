@@ -272,6 +272,14 @@ func PreviewLine(p coupling.Pull, now, then rules.Verdict, home coupling.Repo) s
 	return fmt.Sprintf("%s: %s → %s", p.In(home), verdictWords(now), verdictWords(then))
 }
 
+// PreviewUnread says that there is no preview, since it would tell of pull requests that who proposed the policy cannot read.
+func PreviewUnread(repo coupling.Repo, author string) string {
+	return fmt.Sprintf("no preview: the policy names pull requests of %s, which %s cannot read", code(string(repo)), code(author))
+}
+
+// PreviewCostly says that there is no preview, since the policy's patterns would have to look through too much.
+const PreviewCostly = "no preview: the patterns of its gates would have to look through too much; name fewer files, or bound the repetitions"
+
 // verdictWords is a verdict with its codes.
 func verdictWords(v rules.Verdict) string {
 	s := string(v.Level)

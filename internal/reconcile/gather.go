@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,9 @@ type gathering struct {
 	effects []coupling.Effect                              // of commands at home, where they are remembered with a judgement
 	outage  error
 	askers  map[coupling.Repo]*history.Asker
-	fatal   error // the store failed: nothing can be judged
+	fatal   error // the store failed, or it would cost too much: nothing can be judged
+	bounded bool  // anybody may have written the policy: see [gathering.costly]
+	steps   int64 // that are left to it
 }
 
 // note remembers an outage; other errors are in the facts already.
@@ -76,7 +79,7 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 		return nil, s, err
 	}
 	if w.policy != nil {
-		g.policy = *w.policy
+		g.policy, g.bounded, g.steps = *w.policy, true, maxSteps
 	}
 	g.shown = maps.Clone(g.pulls)
 	unstack(g.pulls, func(repo coupling.Repo, branch string) bool {
@@ -148,11 +151,13 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 			}
 		}
 		if len(more) > 0 {
-			if _, err := update(ctx, g.r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
-				d.Bases = slices.Concat(d.Bases, more)
-				return nil, true
-			}); err != nil {
-				return err
+			if w.policy == nil { // what is merely proposed is not remembered
+				if _, err := update(ctx, g.r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
+					d.Bases = slices.Concat(d.Bases, more)
+					return nil, true
+				}); err != nil {
+					return err
+				}
 			}
 			q.Branches = append(q.Branches, more...)
 		}
@@ -284,6 +289,10 @@ type groupTree struct {
 // gates reads the registered gates of the home: on the branch, in the merge result of every open member that
 // targets it, and their evidence at every release.
 func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, tree string, s forge.Survey, couplings []coupling.Coupling, group *groupTree) map[string]rules.GateFacts {
+	if g.bounded && g.costly(ctx, repo, tree, s) {
+		g.fatal = cmp.Or(g.fatal, errCostly)
+		return nil
+	}
 	d, out := g.docs[repo], map[string]rules.GateFacts{}
 	var evidence []versionscan.Evidence
 	for _, gate := range g.policy.Gates {
@@ -328,6 +337,28 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		out[gate.ID] = facts
 	}
 	return out
+}
+
+// errCostly says that looking for the gates of a policy would take too long.
+var errCostly = errors.New("its patterns would have to look through too much")
+
+// maxSteps is how much a policy that anybody may have proposed may have looked through, some seconds at the worst. See [versionscan.Steps].
+const maxSteps = 20_000_000_000
+
+// costly reports whether looking for the gates, on this branch too, takes more than that, going by what their globs match in a tree.
+func (g *gathering) costly(ctx context.Context, repo coupling.Repo, tree string, s forge.Survey) bool {
+	spend := func(glob, pattern string, times int) {
+		if g.steps >= 0 {
+			g.steps -= versionscan.Steps(pattern, g.ask(repo).Matching(ctx, tree, glob), g.steps/int64(times)) * int64(times)
+		}
+	}
+	for _, gate := range g.policy.Gates {
+		spend(gate.Find.Path, cmp.Or(gate.Find.Symbol, gate.Find.Pattern), 1+len(g.pulls))
+		if gate.Evidence != nil {
+			spend(gate.Evidence.Path, gate.Evidence.Pattern, 1+len(s.Tags.Value))
+		}
+	}
+	return g.steps < 0
 }
 
 // left is the newest release tag, when a gate is a placeholder and still one there.

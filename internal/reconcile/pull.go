@@ -412,7 +412,7 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 		problems = []policy.Problem{{Line: 1, Column: 1, Message: "the file cannot be read: " + file.Why}}
 	}
 	if len(problems) == 0 {
-		preview, err := r.preview(ctx, p.Repo, *proposed)
+		preview, err := r.preview(ctx, p.Repo, *proposed, f.Author)
 		out.Preview = preview
 		return nil, err
 	}
@@ -430,8 +430,9 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	return &v, nil
 }
 
-// preview says which verdicts a proposed policy would change.
-func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed rules.Policy) ([]string, error) {
+// preview says which verdicts a proposed policy would change. Anybody may propose one: nothing is told of pull requests that its author cannot
+// read, and there is a bound to what is looked through for it.
+func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed rules.Policy, author string) ([]string, error) {
 	var o overlayDoc
 	if _, err := r.load(ctx, docOverlay, string(repo), &o); err != nil {
 		return nil, err
@@ -452,11 +453,34 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 	if err != nil {
 		return nil, err
 	}
+	told := map[coupling.Repo]bool{repo: true}
 	for _, d := range today {
 		open(d.Judgement, func(rules.MemberState) []rules.Verdict { return nil })
+		for _, m := range d.Members {
+			told[m.Pull.Repo] = true // in the notes
+		}
+	}
+	for _, c := range declared {
+		for _, m := range c.Members {
+			if told[m.Pull.Repo] {
+				continue
+			}
+			told[m.Pull.Repo] = true
+			role, err := r.GitHub.Permission(ctx, m.Pull.Repo, author)
+			switch {
+			case err != nil && transient(err):
+				return nil, err
+			case errors.Is(err, forge.ErrGone): // the App is not there, and reads nothing of it either
+			case err != nil || !role.AtLeast(forge.RoleRead):
+				return []string{note.PreviewUnread(m.Pull.Repo, author)}, nil
+			}
+		}
 	}
 	if couplings := coupling.Assemble(repo, declared, effects); len(couplings) > 0 {
 		g, s, err := r.gather(ctx, wanted{home: repo, couplings: couplings, policy: &proposed})
+		if errors.Is(err, errCostly) {
+			return []string{note.PreviewCostly}, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -96,6 +97,28 @@ func places(text string) func(raw string, offset int) Located {
 		counted = offset
 		return Located{Raw: raw, Line: line, Column: offset - start + 1}
 	}
+}
+
+// Steps is how many steps matching a pattern against files takes at the most: its size for each byte; or more than limit.
+func Steps(pattern string, files map[string]Fact[File], limit int64) int64 {
+	size := int64(PatternSize(pattern))
+	var steps int64
+	for _, f := range files {
+		if steps += size * int64(len(f.Value.Text)); steps > limit {
+			return limit + 1
+		}
+	}
+	return steps
+}
+
+// PatternSize is how many instructions a pattern is compiled to, each of which may be taken for each byte of a text; 1 where it cannot be.
+func PatternSize(pattern string) int {
+	if tree, err := syntax.Parse(pattern, syntax.Perl); err == nil {
+		if program, err := syntax.Compile(tree.Simplify()); err == nil {
+			return len(program.Inst)
+		}
+	}
+	return 1
 }
 
 // patternValues reads the groups of each match: version, or major with minor and patch, or symbol.

@@ -126,7 +126,7 @@ func begin(ctx context.Context, url, name string, open func(*Store) error) (*Sto
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
-	config.MaxConns = max(config.MaxConns, connections)
+	config.MaxConns = max(config.MaxConns, Connections)
 	config.ConnConfig.ConnectTimeout = patience
 	config.ConnConfig.RuntimeParams["application_name"] = name
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
@@ -341,8 +341,8 @@ func (s *Store) hear(ctx context.Context) error {
 	}
 }
 
-// connections is how many an instance has at most, unless its URL asks for more.
-const connections = 20
+// Connections is how many an instance has at most, unless its URL asks for more.
+const Connections = 20
 
 // silence is how long nothing may be heard before the connection is made anew.
 const silence = time.Minute
