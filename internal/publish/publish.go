@@ -171,6 +171,8 @@ type CheckOptions struct {
 	Now    time.Time
 	Nonce  int64 // changes when the check has to be posted anew though nothing in it changed
 	Look   *Look // for a commit that has no check yet; may be nil
+	// Again is queued when somebody else wrote the check at the same time, so that it cannot be known which of the two stands.
+	Again []store.Work
 }
 
 // Look is a look at a commit in the call that writes its first check.
@@ -259,7 +261,24 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if err == nil {
 		err = putWith(ctx, p.Store, DocCheck, key, rev, posted, docs, work)
 	}
+	if errors.Is(err, store.ErrConflict) {
+		err = errors.Join(err, p.doubt(context.WithoutCancel(ctx), key, o.Again))
+	}
 	return true, err
+}
+
+// doubt notes that another check may stand on a commit than the one that is remembered, so that the next run looks.
+func (p *Publisher) doubt(ctx context.Context, key string, again []store.Work) error {
+	for {
+		posted, rev, err := get[Posted](ctx, p.Store, DocCheck, key)
+		if err != nil {
+			return err
+		}
+		posted.Intent = "doubt"
+		if err = putWith(ctx, p.Store, DocCheck, key, rev, posted, nil, again); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
 }
 
 func with(p Posted, f func(*Posted)) Posted { f(&p); return p }

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"path/filepath"
@@ -139,7 +140,7 @@ var effects = map[string]struct {
 }
 
 func check(w *world, status, conclusion, title string) error {
-	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: time.Now()})
+	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: time.Now(), Again: []store.Work{{Kind: "k", Key: "again"}}})
 	return err
 }
 
@@ -288,5 +289,40 @@ func TestDatabaseLostBetween(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// overtaken has something done before a check arrives at GitHub.
+type overtaken struct {
+	publish.GitHub
+	by func()
+}
+
+func (o overtaken) PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckRun) (int64, error) {
+	o.by()
+	return o.GitHub.PutCheck(ctx, repo, run)
+}
+
+// TestOvertaken holds that the newer check stands in the end when a worker that lost its lease writes an older one behind it.
+func TestOvertaken(t *testing.T) {
+	w := newWorld(t)
+	newer := func() error { return check(w, "completed", "failure", "Blocked: two") }
+	late := *w
+	late.Publisher = &publish.Publisher{Store: w.st, GitHub: overtaken{w.app, func() {
+		if err := newer(); err != nil {
+			t.Error(err)
+		}
+	}}}
+	if err := check(&late, "completed", "success", "Passed: one"); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("overtaken, and wrote with %v", err)
+	}
+	if says := checks(w); says != "Passed: one" {
+		t.Fatalf("it says %q: this test shows nothing", says)
+	}
+	if c, err := w.st.Claim(t.Context(), time.Now(), "me", time.Minute, 1); err != nil || len(c) != 1 || c[0].Key != "again" {
+		t.Errorf("queued %+v, %v", c, err)
+	}
+	if err := newer(); err != nil || checks(w) != "Blocked: two" {
+		t.Errorf("it says %q, %v", checks(w), err)
 	}
 }

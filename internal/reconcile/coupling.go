@@ -341,15 +341,17 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 		return nil
 	}
 	f := fact.Value
-	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+	_, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Document, []store.Work, bool, error) {
 		if d.Head == f.Head && d.State == f.State && d.Base == f.Base {
-			return nil, false
+			return nil, nil, false, nil
 		}
 		if d.Head == "" {
-			return []store.Work{pullWork(p)}, false // no event told of it yet
+			return nil, []store.Work{pullWork(p)}, false, nil // no event told of it yet
 		}
+		before := *d
 		d.Head, d.State, d.Base, d.Updated, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, "", ""
-		return []store.Work{pullWork(p)}, true
+		work, err := r.left(ctx, p, before, *d)
+		return nil, append(work, pullWork(p)), true, err
 	})
 	return err
 }

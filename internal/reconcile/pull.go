@@ -159,7 +159,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if len(queue) > 0 && (hint.verify || hint.recheck) {
 		queue = append(queue, r.verifying(showWork(p), hint.verify))
 	}
-	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, _ []store.Work, changed bool, err error) {
+	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, work []store.Work, changed bool, err error) {
 		n := found
 		if d.Looked == "" && seen.Looked != "" && n.Looked == seen.Looked { // somebody has it looked at anew
 			n.look = look{}
@@ -173,9 +173,12 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 				return nil, nil, false, err
 			}
 		}
+		if work, err = r.left(ctx, p, *d, n); err != nil {
+			return nil, nil, false, err
+		}
 		changed = len(beside) > 0 || publish.Hash(*d) != publish.Hash(n)
 		*d = n
-		return beside, queue, changed, nil
+		return beside, append(work, queue...), changed, nil
 	})
 	if err != nil || len(queue) > 0 {
 		return errors.Join(err, outage)

@@ -150,28 +150,28 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	if err := r.Store.Enqueue(ctx, behind...); err != nil {
 		return err
 	}
-	verdict := verdictOf(p, seen, js)
-	var sharing headDoc
-	if _, err := r.load(ctx, docHead, string(p.Repo)+"@"+seen.Head, &sharing); err != nil {
+	sharing, err := r.sharing(ctx, p, seen.Head)
+	if err != nil {
 		return err
 	}
-	for _, q := range sharing.Pulls {
-		if q == p {
-			continue
-		}
-		var other pullDoc
-		if _, err := r.load(ctx, docPull, q.String(), &other); err != nil {
-			return err
-		}
-		if other.State != "open" || other.Head != seen.Head {
-			continue
-		}
-		theirs, err := r.judgementsOf(ctx, q)
+	// A check stands on a commit. Its one writer is the lane of the first of the pull requests that share it; else what one knew a moment ago might be
+	// written over what another knows.
+	if len(sharing) > 0 && sharing[0].pull.Number < p.Number {
+		return r.Store.Enqueue(ctx, r.verifying(showWork(sharing[0].pull), hint.Verify))
+	}
+	verdict, nonce := verdictOf(p, seen, js), seen.Recheck
+	var unlooked []store.Work
+	for _, other := range sharing {
+		theirs, err := r.judgementsOf(ctx, other.pull)
 		if err != nil {
 			return err
 		}
-		verdict = rules.Combine(p, verdict, verdictOf(q, other, theirs))
+		verdict = rules.Combine(p, verdict, verdictOf(other.pull, other.seen, theirs))
 		js = append(slices.Clone(js), theirs...)
+		nonce += other.seen.Recheck
+		if other.seen.Looked == "" {
+			unlooked = append(unlooked, pullWork(other.pull))
+		}
 	}
 	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
 	if err != nil {
@@ -214,13 +214,15 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
 		DetailsURL: page, Private: repo.Private,
 	})
-	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: seen.Recheck}
+	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: nonce, Again: []store.Work{showWork(p)}}
 	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
 		switch {
-		case seen.Looked == "" && len(js) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
+		case seen.Looked == "" && len(js)+len(sharing) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
 			options.Look = r.looking(ctx, p, repo, seen)
 		case seen.Looked == "":
 			return r.Store.Enqueue(ctx, pullWork(p))
+		case len(unlooked) > 0:
+			return r.Store.Enqueue(ctx, unlooked...)
 		}
 		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
 		// at the last moment. Taking a pass back needs no read.
@@ -251,6 +253,42 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		return nil
 	}
 	return err
+}
+
+// sharing are the other open pull requests with the same head, by number.
+func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) ([]remembered, error) {
+	var d headDoc
+	if _, err := r.load(ctx, docHead, string(p.Repo)+"@"+head, &d); err != nil {
+		return nil, err
+	}
+	var out []remembered
+	for _, q := range d.Pulls {
+		s := remembered{pull: q}
+		if q == p {
+			continue
+		}
+		if _, err := r.load(ctx, docPull, q.String(), &s.seen); err != nil {
+			return nil, err
+		}
+		if s.seen.State == "open" && s.seen.Head == head {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b remembered) int { return comparePulls(a.pull, b.pull) })
+	return out, nil
+}
+
+// left is the work that shows those anew with whom a pull request shared a head, when it has another now or is closed.
+func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now pullDoc) ([]store.Work, error) {
+	if before.State != "open" || before.Head == "" || now.State == "open" && now.Head == before.Head {
+		return nil, nil
+	}
+	others, err := r.sharing(ctx, p, before.Head)
+	var out []store.Work
+	for _, o := range others {
+		out = append(out, showWork(o.pull))
+	}
+	return out, err
 }
 
 // freshness is for how long a read counts as one of the last moment.

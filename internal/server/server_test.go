@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -202,7 +203,7 @@ func TestReportShowsTimelines(t *testing.T) {
 func TestPage(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {title: 'The <b>set</b>', members: {a: {pr: 1}, b: {pr: 2}}, order: ['a before b: because <script>alert(1)</script>']}}\n"}, telemetry.Options{})
 	for n := 1; n <= 2; n++ {
-		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "A <img src=x onerror=alert(1)> title", Files: map[string]*string{"f": text("x")}}); err != nil {
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "A <img src=x onerror=alert(1)> title", Files: map[string]*string{fmt.Sprint("f", n): text("x")}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,66 @@ func TestButtonBesideAnEvent(t *testing.T) {
 	r.work()
 	if check, _ := r.gh.CurrentCheck(p); check.ExternalID == before.ExternalID {
 		t.Errorf("nothing was written: %+v", check)
+	}
+}
+
+// sharing opens two pull requests with one head, the first of them in a coupling with a third, and holds the coupling in the midst of showing the second
+// for the first time.
+func sharing(t *testing.T) *rig {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: drifting + "couplings: {set: {title: Set, members: {a: {pr: 1}, b: {pr: 3}}}}\n", Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}, Permissions: map[string]string{"ann": "write"}}, telemetry.Options{})
+	same := map[string]*string{"f": text("x")}
+	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 3, By: "ann", Title: "Other", Files: map[string]*string{"g": text("x")}}))
+	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "Same", Files: same}))
+	opened := r.now
+	r.settle()
+	now := r.now
+	r.now = opened
+	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 2, By: "ann", Title: "Same", Files: same}))
+	r.now = now
+	hold := func() {
+		r.before = nil
+		r.gh.Comment(ghsim.CommentSpec{Pull: coupling.Pull{Repo: repo, Number: 3}, By: "ann", Body: "/relbot hold until Monday"})
+		r.flush()
+		r.work()
+	}
+	r.before = func(docs []store.Document) {
+		if slices.ContainsFunc(docs, func(d store.Document) bool { return d.Kind == "page" && d.Key == "acme/app#2" }) {
+			hold()
+		}
+	}
+	r.settle()
+	if r.before != nil { // it is shown by another row, which writes no page
+		hold()
+	}
+	r.settle()
+	return r
+}
+
+// TestSharedHead holds that of two pull requests with one head, and so one check, none has its older verdict written over a newer one, and that the check is
+// shown anew when one of them is closed or goes on to another head.
+func TestSharedHead(t *testing.T) {
+	first, second := coupling.Pull{Repo: repo, Number: 1}, coupling.Pull{Repo: repo, Number: 2}
+	for name, leave := range map[string]func(r *rig) error{
+		"closed": func(r *rig) error { return r.gh.Close(first, "ann") },
+		"pushed": func(r *rig) error {
+			return r.gh.Push(ghsim.PushSpec{Repo: repo, Pull: 1, By: "ann", Files: map[string]*string{"f": text("y")}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sharing(t)
+			one, _ := r.gh.CurrentCheck(first)
+			two, _ := r.gh.CurrentCheck(second)
+			if one.Head != two.Head {
+				t.Fatal("two heads: this test shows nothing")
+			}
+			if !strings.HasPrefix(two.Title, "Blocked") {
+				t.Errorf("held, and shown: %s", two.Title)
+			}
+			r.must(leave(r))
+			r.settle()
+			if two, _ = r.gh.CurrentCheck(second); two.Title != "Passed: in no coupling" {
+				t.Errorf("alone, and shown: %s", two.Title)
+			}
+		})
 	}
 }
