@@ -285,6 +285,36 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 	return true, nil
 }
 
+// behind is the work that waits, as [Reconciler.before] says, for the policy of a repository: the comments of those that trust it, or trust one that does.
+func (r *Reconciler) behind(ctx context.Context, repo coupling.Repo) ([]store.Work, error) {
+	all, docs, err := r.views.repos.list(ctx, r, docRepo)
+	if err != nil {
+		return nil, err
+	}
+	trusts := map[coupling.Repo][]coupling.Repo{} // by what is trusted, who does
+	for i, name := range all {
+		if len(docs[i].rules().Trust) == 0 {
+			continue
+		}
+		homes, err := r.trusted(ctx, coupling.Repo(name))
+		if err != nil {
+			return nil, err
+		}
+		for _, home := range homes {
+			trusts[home] = append(trusts[home], coupling.Repo(name))
+		}
+	}
+	var out []store.Work
+	seen := map[coupling.Repo]bool{repo: true}
+	for queue := trusts[repo]; len(queue) > 0; queue = queue[1:] {
+		if next := queue[0]; !seen[next] {
+			seen[next] = true
+			out, queue = append(out, commentsWork(next)), append(queue, trusts[next]...)
+		}
+	}
+	return out, nil
+}
+
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some
 // repositories that was never judged.
 func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...coupling.Repo) error {

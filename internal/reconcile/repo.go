@@ -424,6 +424,13 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 			return err
 		}
 	}
+	if !seen.surveyed() {
+		behind, err := r.behind(ctx, name)
+		if err != nil {
+			return err
+		}
+		touched = append(touched, behind...)
+	}
 	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
 		work, fresh := touched, !d.surveyed()
 		before := d.rules()
