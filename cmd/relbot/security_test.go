@@ -271,13 +271,19 @@ func TestHostilePolicies(t *testing.T) {
 	}
 }
 
-// TestProposedPolicyIsBounded has somebody without any right propose a policy whose patterns would keep a processor busy for minutes.
+// TestProposedPolicyIsBounded has somebody without any right propose a policy whose patterns would keep a processor busy for minutes, and one that
+// names hundreds of repositories.
 func TestProposedPolicyIsBounded(t *testing.T) {
 	app := coupling.Repo("acme/app")
 	s := &scenario.Scenario{Title: "bounds", Repo: app, Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
 		Name: app, Policy: "version: 1\n", Files: map[string]string{"VERSION": "1.2.0\n", "a.go": strings.Repeat("const A = 1 // aaaaaaaa\n", 2000)},
 	}}}
-	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated})
+	var asked atomic.Int64
+	w, err := scenario.NewWorld(t.Context(), s, scenario.Options{Start: startSimulated, Inspect: func(r *http.Request, _ []byte, _ int, _ []byte) {
+		if strings.HasPrefix(r.URL.Path, "/repos/none") {
+			asked.Add(1)
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,12 +295,20 @@ func TestProposedPolicyIsBounded(t *testing.T) {
 		uses += fmt.Sprintf("g%d: a, ", i)
 	}
 	text += "couplings: {set: {members: {a: {pr: 1}}, gates: {" + strings.TrimSuffix(uses, ", ") + "}}}\n"
+	many := "version: 1\ncouplings:\n"
+	for i := range 300 {
+		many += fmt.Sprintf("  c%d: {members: {a: {pr: 1}, b: {pr: none%d/app#1}}}\n", i, i)
+	}
 	if r := w.Step(t.Context(), scenario.Step{Do: []scenario.Action{
 		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 1}, By: "guest", Title: new(string), Files: map[string]*string{".github/relbot.yml": &text}},
+		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 2}, By: "guest", Title: new(string), Files: map[string]*string{".github/relbot.yml": &many}},
 	}}); !r.OK {
 		t.Fatalf("%+v", r.Failures)
 	}
 	if c, _ := w.GitHub.CurrentCheck(coupling.Pull{Repo: app, Number: 1}); !strings.Contains(c.Text, "no preview: the patterns") {
 		t.Errorf("%s\n%s", c.Title, c.Text)
+	}
+	if c, _ := w.GitHub.CurrentCheck(coupling.Pull{Repo: app, Number: 2}); !strings.Contains(c.Text, "member-unreadable") || asked.Load() > 0 {
+		t.Errorf("%d calls: %s\n%s", asked.Load(), c.Title, c.Text)
 	}
 }

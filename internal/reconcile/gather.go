@@ -112,6 +112,8 @@ func comparePulls(a, b coupling.Pull) int {
 	return a.Number - b.Number
 }
 
+const notInstalled = "the App is not installed there"
+
 // justMerged is how young a merge is while the branch may have been read before it.
 const justMerged = time.Minute
 
@@ -166,8 +168,16 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 	}
 	var err error
 	g.asked = g.r.Now()
-	g.surveys, g.pulls, err = g.r.GitHub.Read(ctx, forge.Reading{Pulls: pulls, Surveys: requests, Watched: watched})
+	// Anybody may propose a policy: what it names in repositories where the App is not known to be costs no calls.
+	unasked := func(p coupling.Pull) bool { _, known := watched[p.Repo]; return w.policy != nil && !known }
+	ask := slices.DeleteFunc(slices.Clone(pulls), unasked)
+	g.surveys, g.pulls, err = g.r.GitHub.Read(ctx, forge.Reading{Pulls: ask, Surveys: requests, Watched: watched})
 	g.note(err)
+	for _, p := range pulls {
+		if unasked(p) {
+			g.pulls[p] = versionscan.NotKnown[forge.Pull](notInstalled)
+		}
+	}
 	for _, p := range pulls {
 		if w.unread[p.Repo] {
 			err := fmt.Errorf("what was said in %s is still being read", p.Repo)
@@ -214,7 +224,7 @@ func (g *gathering) repository(ctx context.Context, repo coupling.Repo, coupling
 	if !survey.Known() {
 		why := survey.Why
 		if why == "" {
-			why = "the App is not installed there"
+			why = notInstalled
 		}
 		out.Tags, out.Branches = versionscan.NotKnown[[]versionscan.Tag](why), versionscan.NotKnown[[]string](why)
 		return out

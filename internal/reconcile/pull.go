@@ -469,12 +469,15 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 				continue
 			}
 			told[m.Pull.Repo] = true
-			role, err := r.GitHub.Permission(ctx, m.Pull.Repo, author)
-			switch {
-			case err != nil && transient(err):
+			var d repoDoc
+			if rev, err := r.load(ctx, docRepo, string(m.Pull.Repo), &d); err != nil {
 				return nil, err
-			case errors.Is(err, forge.ErrGone): // the App is not there, and reads nothing of it either
-			case err != nil || !role.AtLeast(forge.RoleRead):
+			} else if rev == 0 || d.Gone || !d.Private {
+				continue // relbot reads nothing there, or everybody may
+			}
+			if role, err := r.GitHub.Permission(ctx, m.Pull.Repo, author); err != nil && transient(err) {
+				return nil, err
+			} else if err != nil || !role.AtLeast(forge.RoleRead) {
 				return []string{note.PreviewUnread(m.Pull.Repo, author)}, nil
 			}
 		}
