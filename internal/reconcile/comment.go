@@ -28,6 +28,7 @@ type commentHint struct {
 	Created time.Time `json:"created"`
 	Replay  bool      `json:"replay,omitempty"`  // acknowledged once, and the database was lost since
 	Refused bool      `json:"refused,omitempty"` // of a replay: some of its lines were refused
+	Late    bool      `json:"late,omitempty"`    // of a replay: once more, for a home that was not known at first
 }
 
 // overridable are the codes that an override may name: those that keep something from merging, but never what is unknown.
@@ -80,9 +81,9 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	}
 	s.policy = repo.rules()
 	var d commentDoc
-	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done {
+	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done && !s.hint.Late {
 		return err
-	} else if rev == 0 {
+	} else if rev == 0 || s.hint.Late {
 		done, err := s.before(ctx)
 		if err != nil {
 			return err
@@ -240,17 +241,21 @@ func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []jo
 	for i := range order {
 		order[i] = i
 	}
-	id := func(c store.Claimed) int64 {
-		var h commentHint
-		_ = json.Unmarshal(c.Data, &h) // what cannot be read is passed over below
-		return h.ID
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(id(claimed[a]), id(claimed[b])) })
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Compare(hintOfComment(claimed[a].Work).ID, hintOfComment(claimed[b].Work).ID)
+	})
 	out := make([]job.Outcome, len(claimed))
 	for _, i := range order {
 		out[i] = outcome(r.comment(ctx, claimed[i]))
 	}
 	return out
+}
+
+// hintOfComment is what a row tells of its comment; nothing where that cannot be read, which is passed over when it runs.
+func hintOfComment(w store.Work) commentHint {
+	var h commentHint
+	_ = json.Unmarshal(w.Data, &h)
+	return h
 }
 
 // refuse notes that a line was not carried out, and why.

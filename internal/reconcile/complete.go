@@ -244,8 +244,9 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 }
 
 // before reports whether what comes before the comments of a repository is known when a new database takes these up: what couplings at homes that
-// it trusts say of its pull requests, which its commands are about. Among repositories that trust each other in a circle the name decides.
-func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.Repo) (bool, error) {
+// it trusts say of its pull requests, which its commands are about. Among repositories that trust each other in a circle the name decides: later are
+// the homes of which that is known only afterwards.
+func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.Repo) (later []coupling.Repo, known bool, err error) {
 	reached := map[coupling.Repo][]coupling.Repo{} // by repository, what it trusts
 	for queue := []coupling.Repo{repo}; len(queue) > 0; queue = queue[1:] {
 		next := queue[0]
@@ -254,14 +255,14 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 		}
 		var d repoDoc
 		if _, err := r.load(ctx, docRepo, string(next), &d); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		if !d.surveyed() {
-			return false, &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: the policy of %s was not read yet", repo, next)}
+			return nil, false, &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: the policy of %s was not read yet", repo, next)}
 		}
 		homes, err := r.trusted(ctx, next)
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		reached[next], queue = homes, append(queue, homes...)
 	}
@@ -272,17 +273,61 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 	}
 	for _, home := range reached[repo] {
 		if home > repo && leads(home, map[coupling.Repo]bool{}) {
+			later = append(later, home)
 			continue
 		}
 		var d repoDoc
 		if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
-			return false, err
+			return nil, false, err
 		}
 	}
-	return true, nil
+	return later, true, nil
+}
+
+// again runs an acknowledged comment once more as soon as a home is known.
+func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.Pull, hint commentHint) error {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
+		return err
+	}
+	hint.Late = true
+	c := store.Claimed{Work: commentWork(p, hint)}
+	if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
+		return err
+	}
+	return r.comment(ctx, c)
+}
+
+// lately runs the comments that wait for a home, of which all is known but them.
+func (r *Reconciler) lately(ctx context.Context, home coupling.Repo) error {
+	docs, err := r.Store.List(ctx, docWaiting, string(home)+" "+KindComment+" ")
+	if err != nil {
+		return err
+	}
+	var late []store.Claimed
+	for _, doc := range docs {
+		var d waitingDoc
+		if err := decode(doc, &d); err != nil {
+			return err
+		}
+		for _, w := range d.Work {
+			if hintOfComment(w).Late {
+				late = append(late, store.Claimed{Work: w})
+			}
+		}
+	}
+	slices.SortFunc(late, func(a, b store.Claimed) int {
+		return hintOfComment(a.Work).Created.Compare(hintOfComment(b.Work).Created)
+	})
+	for _, c := range late {
+		if err := r.comment(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // behind is the work that waits, as [Reconciler.before] says, for the policy of a repository: the comments of those that trust it, or trust one that does.

@@ -103,8 +103,10 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		again.Data, _ = json.Marshal(repoHint{Backfill: true})
 		return r.Store.Enqueue(ctx, again)
 	}
+	var later []coupling.Repo
 	if rev == 0 {
-		if known, err := r.before(ctx, c, repo); err != nil || !known {
+		var known bool
+		if later, known, err = r.before(ctx, c, repo); err != nil || !known {
 			return err
 		}
 	}
@@ -167,6 +169,11 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
 			return err
 		}
+		for _, home := range later {
+			if err := r.again(ctx, home, c.Pull, hint); err != nil {
+				return err
+			}
+		}
 	}
 	if len(notes) > 0 {
 		if err := r.takeUpClosed(ctx, notes); err != nil {
@@ -176,6 +183,11 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	if next.IsZero() {
 		if err := takeUp(now); err != nil {
 			return err
+		}
+		if rev == 0 {
+			if err := r.lately(ctx, repo); err != nil {
+				return err
+			}
 		}
 	}
 	left := store.Document{Kind: docLines, Key: string(repo), Rev: linesRev}
