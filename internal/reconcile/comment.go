@@ -217,7 +217,7 @@ func (r *Reconciler) unread(ctx context.Context, c store.Claimed, repo coupling.
 	if c.Want == 0 { // no row of work: whoever runs it tries again
 		return errors.Join(r.Store.Enqueue(ctx, read), later)
 	}
-	if err := r.park(ctx, c, repo); err != nil {
+	if err := r.park(ctx, c, repo, false); err != nil {
 		return err
 	}
 	// It may have become known meanwhile.

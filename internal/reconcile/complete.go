@@ -23,7 +23,8 @@ import (
 
 // waitingDoc is work that waits for a repository.
 type waitingDoc struct {
-	Work []store.Work `json:"work"`
+	Work   []store.Work `json:"work"`
+	Survey bool         `json:"survey,omitempty"` // it waits for the policy alone
 }
 
 // replayed is the watermark of the commands of a repository. It is there once they have been taken up.
@@ -169,7 +170,7 @@ func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoD
 		return known, err
 	}
 	for _, c := range claimed {
-		if err := r.park(ctx, c, d.Name); err != nil {
+		if err := r.park(ctx, c, d.Name, false); err != nil {
 			return false, err
 		}
 	}
@@ -186,16 +187,30 @@ func waitingKey(c store.Claimed, repo coupling.Repo) string {
 	return string(repo) + " " + c.Kind + " " + c.Key
 }
 
-// park notes that work waits for a repository.
-func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Repo) error {
+// park notes that work waits for a repository, or for its policy alone.
+func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Repo, survey bool) error {
 	_, err := update(ctx, r, docWaiting, waitingKey(c, repo), func(d *waitingDoc) ([]store.Work, bool) {
-		if len(d.Work) > 0 {
+		if len(d.Work) > 0 && d.Survey == survey {
 			return nil, false
 		}
-		d.Work = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}
+		d.Work, d.Survey = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}, survey
 		return nil, true
 	})
 	return err
+}
+
+// awaitPolicy reports whether the policy of a repository was read, and has work queued again once it is.
+func (r *Reconciler) awaitPolicy(ctx context.Context, c store.Claimed, repo coupling.Repo) (bool, error) {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil || d.surveyed() {
+		return err == nil, err
+	}
+	if err := r.park(ctx, c, repo, true); err != nil {
+		return false, err
+	}
+	// It may have been read meanwhile.
+	_, err := r.load(ctx, docRepo, string(repo), &d)
+	return d.surveyed(), err
 }
 
 // lasting is what is kept of the hint of work that waits. What an event or a list told of a pull request is old by then, and later events are not
@@ -207,13 +222,14 @@ func lasting(c store.Claimed) []byte {
 	return c.Data
 }
 
-// resume queues what waited for a repository, if that is known.
+// resume queues what waited for a repository, if that is known, and what waited for its policy, if that was read.
 func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 	var d repoDoc
 	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
 		return err
 	}
-	if known, err := r.known(ctx, d); err != nil || !known {
+	known, err := r.known(ctx, d)
+	if err != nil || !known && !d.surveyed() {
 		return err
 	}
 	docs, err := r.Store.List(ctx, docWaiting, string(repo))
@@ -222,25 +238,40 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 	}
 	var gone []store.Document
 	var queue []store.Work
-	for i, doc := range docs {
-		// Earlier versions kept one list for the repository.
-		if doc.Key == string(repo) || strings.HasPrefix(doc.Key, string(repo)+" ") {
-			var d waitingDoc
-			if err := decode(doc, &d); err != nil {
-				return err
-			}
-			gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
+	take := func() error {
+		if len(gone) == 0 {
+			return nil
 		}
-		if len(gone) == queuedAtOnce || i == len(docs)-1 {
-			if err := r.Store.Put(ctx, gone, queue); errors.Is(err, store.ErrConflict) {
-				return r.resume(ctx, repo) // somebody else does so, or more waits by now
-			} else if err != nil {
-				return err
+		err := r.Store.Put(ctx, gone, queue)
+		gone, queue = nil, nil
+		return err
+	}
+	for _, doc := range docs {
+		// Earlier versions kept one list for the repository.
+		if doc.Key != string(repo) && !strings.HasPrefix(doc.Key, string(repo)+" ") {
+			continue
+		}
+		var d waitingDoc
+		if err := decode(doc, &d); err != nil {
+			return err
+		}
+		if !known && !d.Survey {
+			continue
+		}
+		gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
+		if len(gone) == queuedAtOnce {
+			if err = take(); err != nil {
+				break
 			}
-			gone, queue = nil, nil
 		}
 	}
-	return nil
+	if err == nil {
+		err = take()
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return r.resume(ctx, repo) // somebody else does so, or more waits by now
+	}
+	return err
 }
 
 // before reports whether what comes before the comments of a repository is known when a new database takes these up: what couplings at homes that
@@ -253,12 +284,8 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 		if _, seen := reached[next]; seen {
 			continue
 		}
-		var d repoDoc
-		if _, err := r.load(ctx, docRepo, string(next), &d); err != nil {
+		if read, err := r.awaitPolicy(ctx, c, next); err != nil || !read {
 			return nil, false, err
-		}
-		if !d.surveyed() {
-			return nil, false, &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: the policy of %s was not read yet", repo, next)}
 		}
 		homes, err := r.trusted(ctx, next)
 		if err != nil {

@@ -213,3 +213,17 @@ func TestSharedHead(t *testing.T) {
 		})
 	}
 }
+
+// TestCircleOfTrust holds that repositories that trust each other are ready as soon as they were read: the clock stands still.
+func TestCircleOfTrust(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
+	one, two := coupling.Repo("acme/one"), coupling.Repo("acme/two")
+	r.must(r.gh.CreateRepo(ghsim.RepoSpec{Name: one, Policy: "version: 1\ntrust: [acme/two]\n"}), r.gh.CreateRepo(ghsim.RepoSpec{Name: two, Policy: "version: 1\ntrust: [acme/one]\n"}))
+	r.must(r.gh.Install(one), r.gh.Install(two), r.gh.Open(ghsim.OpenSpec{Repo: one, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": text("x")}}))
+	r.flush()
+	r.work()
+	r.idle()
+	if check, _ := r.gh.CurrentCheck(coupling.Pull{Repo: one, Number: 1}); check.Title != "Passed: in no coupling" {
+		t.Errorf("shown: %s", check.Title)
+	}
+}
