@@ -271,9 +271,9 @@ func TestHostilePolicies(t *testing.T) {
 	}
 }
 
-// TestProposedPolicyIsBounded has somebody without any right propose a policy whose patterns would keep a processor busy for minutes, and one that
-// names hundreds of repositories.
-func TestProposedPolicyIsBounded(t *testing.T) {
+// TestStrangersCostLittle has somebody without any right propose a policy whose patterns would keep a processor busy for minutes, and name
+// repositories in a policy, in a description and in a command, for each of which GitHub would have to be asked.
+func TestStrangersCostLittle(t *testing.T) {
 	app := coupling.Repo("acme/app")
 	s := &scenario.Scenario{Title: "bounds", Repo: app, Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
 		Name: app, Policy: "version: 1\n", Files: map[string]string{"VERSION": "1.2.0\n", "a.go": strings.Repeat("const A = 1 // aaaaaaaa\n", 2000)},
@@ -295,13 +295,19 @@ func TestProposedPolicyIsBounded(t *testing.T) {
 		uses += fmt.Sprintf("g%d: a, ", i)
 	}
 	text += "couplings: {set: {members: {a: {pr: 1}}, gates: {" + strings.TrimSuffix(uses, ", ") + "}}}\n"
-	many := "version: 1\ncouplings:\n"
+	many, lines, link := "version: 1\ncouplings:\n", "", "/relbot link"
+	for i := range 80 {
+		lines += fmt.Sprintf("Ships-With: none%d/app#1\n", i)
+		link += fmt.Sprintf(" none%d/app#1", i)
+	}
 	for i := range 300 {
 		many += fmt.Sprintf("  c%d: {members: {a: {pr: 1}, b: {pr: none%d/app#1}}}\n", i, i)
 	}
 	if r := w.Step(t.Context(), scenario.Step{Do: []scenario.Action{
 		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 1}, By: "guest", Title: new(string), Files: map[string]*string{".github/relbot.yml": &text}},
 		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 2}, By: "guest", Title: new(string), Files: map[string]*string{".github/relbot.yml": &many}},
+		{Verb: "open", Pull: coupling.Pull{Repo: app, Number: 3}, By: "guest", Title: new(string), Body: &lines, Files: map[string]*string{"b": new(string)}},
+		{Verb: "comment", Pull: coupling.Pull{Repo: app, Number: 3}, By: "guest", Body: &link},
 	}}); !r.OK {
 		t.Fatalf("%+v", r.Failures)
 	}

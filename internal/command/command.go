@@ -123,6 +123,7 @@ const maxCommands = 50
 func Parse(body string, codes ...string) ([]Command, []Mistake) {
 	var commands []Command
 	var mistakes []Mistake
+	named := 0
 	for _, l := range visible(body) {
 		rest, ok := cutPrefixFold(l.text, "/relbot")
 		if !ok || rest != "" && rest[0] != ' ' && rest[0] != '\t' {
@@ -134,7 +135,11 @@ func Parse(body string, codes ...string) ([]Command, []Mistake) {
 		}
 		p := parser{line: l.number, raw: strings.TrimRight(l.text, " \t"), words: fields(l.text), codes: codes}
 		p.words = p.words[1:] // "/relbot"
-		if c, m := p.parse(); m != nil {
+		c, m := p.parse()
+		if named += len(c.Members) + len(c.Targets); m == nil && named > maxNamed {
+			m = p.fail(1, "", "a comment names at most %d pull requests", maxNamed)
+		}
+		if m != nil {
 			mistakes = append(mistakes, *m)
 		} else {
 			commands = append(commands, c)

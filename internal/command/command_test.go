@@ -157,3 +157,14 @@ func FuzzParse(f *testing.F) {
 		command.Body(text)
 	})
 }
+
+// TestNamedAreBounded holds that a text names no more pull requests than it may.
+func TestNamedAreBounded(t *testing.T) {
+	many := strings.TrimSuffix(strings.Repeat(" #1", 100), " #1")
+	if lines, misses := command.Body("Ships-With:" + many + "\nDepends-On: #2\nDepends-On: #3\nDepends-On: #4"); len(lines) != 2 || len(misses) != 1 || misses[0].Line != 3 {
+		t.Errorf("description: %d lines, %v", len(lines), misses)
+	}
+	if commands, mistakes := command.Parse("/relbot link" + many + "\n/relbot link #2\n/relbot link #3"); len(commands) != 2 || len(mistakes) != 1 || mistakes[0].Line != 3 {
+		t.Errorf("comment: %d commands, %v", len(commands), mistakes)
+	}
+}

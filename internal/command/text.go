@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -136,10 +137,14 @@ var (
 
 var bodyKeys = map[string]string{"ships-with": ShipsWith, "merge-after": MergeAfter, "depends-on": DependsOn}
 
+// maxNamed bounds how many pull requests a description or a comment names: anybody may write one, and each costs a look.
+const maxNamed = 100
+
 // Body reads the lines of a pull request's description.
 func Body(body string) ([]BodyLine, []NearMiss) {
 	var lines []BodyLine
 	var misses []NearMiss
+	named := 0
 	for _, l := range visible(body) {
 		text := strings.TrimRight(l.text, " \t")
 		if m := bodyKey.FindStringSubmatch(text); m != nil {
@@ -158,6 +163,9 @@ func Body(body string) ([]BodyLine, []NearMiss) {
 				misses = append(misses, NearMiss{l.number, text, "\"" + bad + "\" is no pull request", key + ": #" + bad})
 			case bad != "" || len(line.Targets) == 0:
 				misses = append(misses, NearMiss{l.number, text, "it names no pull request", key + ": #12"})
+			}
+			if named += len(line.Targets); named > maxNamed {
+				return lines, append(misses, NearMiss{l.number, text, fmt.Sprintf("a description names at most %d pull requests", maxNamed), ""})
 			}
 			if len(line.Targets) > 0 {
 				lines = append(lines, line)

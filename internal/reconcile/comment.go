@@ -51,6 +51,7 @@ type session struct {
 	replies []string
 	refused bool
 	again   []store.Work
+	roles   map[coupling.Repo]forge.Role // of the author, as asked for this comment
 }
 
 // comment executes the commands of one comment, each once, and acknowledges them. A line that fails does not stop the
@@ -302,9 +303,19 @@ func (s *session) permitted(ctx context.Context, cmd command.Command, need strin
 		return true, nil
 	}
 	for _, repo := range repos {
-		role, err := s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.hint.Author) // a hold must not wait for other people's checks
+		role, asked := s.roles[repo]
+		var err error
+		if !asked {
+			role, err = s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.hint.Author) // a hold must not wait for other people's checks
+		}
 		if err != nil && transient(err) {
 			return false, err
+		}
+		if err == nil {
+			if s.roles == nil {
+				s.roles = map[coupling.Repo]forge.Role{}
+			}
+			s.roles[repo] = role
 		}
 		if err != nil || !role.AtLeast(forge.Role(need)) {
 			s.refuse(cmd, fmt.Sprintf("it needs the role %s in %s, and you have %s there", need, repo, cmpOr(string(role), "none")))
@@ -376,6 +387,16 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
+	verb, need := coupling.Verb(cmd.Verb), s.policy.Permissions.Link
+	if verb == coupling.HoldAll || verb == coupling.Resume {
+		need = s.policy.Permissions.Hold
+	}
+	// Other repositories are asked for nobody who may do nothing in this one.
+	if named, _ := s.pulls(cmd); slices.ContainsFunc(named, func(p coupling.Pull) bool { return p.Repo != s.pull.Repo }) {
+		if ok, err := s.permitted(ctx, cmd, need, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
+			return err
+		}
+	}
 	cmd, err := s.present(ctx, cmd)
 	if err != nil {
 		return err
@@ -389,7 +410,6 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if err != nil {
 		return err
 	}
-	verb := coupling.Verb(cmd.Verb)
 	kept, err := s.kept(ctx, cmd, targets)
 	if err != nil {
 		return err
@@ -403,10 +423,6 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	}
 	if verb == coupling.Link && len(targets) > 1 {
 		targets = targets[:1]
-	}
-	need := s.policy.Permissions.Link
-	if verb == coupling.HoldAll || verb == coupling.Resume {
-		need = s.policy.Permissions.Hold
 	}
 	var foreign error // the members that were named are none of some coupling's
 	done := false

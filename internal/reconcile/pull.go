@@ -619,25 +619,53 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 	if len(lines) == 0 || hint.Bot || isLine(repo.rules().Releases, hint.Base) {
 		return nil // a backport's copied text makes no member
 	}
-	for _, l := range lines {
-		proposal, err := r.propose(ctx, p, l)
-		if err != nil {
+	roles := map[coupling.Repo]bool{}
+	writes := func(repo coupling.Repo) (bool, error) {
+		if _, asked := roles[repo]; !asked {
+			role, err := r.GitHub.Permission(ctx, repo, hint.Author)
+			if err != nil && transient(err) {
+				return false, err
+			}
+			roles[repo] = err == nil && role.AtLeast(forge.RoleWrite)
+		}
+		return roles[repo], nil
+	}
+	// Who may not write here only proposes, whatever is named: other repositories are not asked for it.
+	here, err := writes(p.Repo)
+	if err != nil {
+		return err
+	}
+	proposals := make([][]coupling.Pull, len(lines))
+	var ask []coupling.Pull
+	for i, l := range lines {
+		if proposals[i], err = r.propose(ctx, p, l); err != nil {
 			return err
 		}
-		proposal, err = r.existing(ctx, l, proposal, out)
-		if err != nil {
+		for _, q := range proposals[i] {
+			if (here || q.Repo == p.Repo) && !slices.Contains(ask, q) {
+				ask = append(ask, q)
+			}
+		}
+	}
+	var facts map[coupling.Pull]versionscan.Fact[forge.Pull]
+	if len(ask) > 0 {
+		if facts, err = r.pulls(ctx, ask...); err != nil && transient(err) {
 			return err
 		}
+	}
+	for i, l := range lines {
+		proposal := existing(l, proposals[i], facts, out)
 		if len(proposal) == 0 {
 			continue
 		}
-		may := true
-		for _, repo := range reposOf(append(proposal, p)) {
-			role, err := r.GitHub.Permission(ctx, repo, hint.Author)
-			if err != nil && transient(err) {
+		may := here
+		for _, repo := range reposOf(proposal) {
+			if !may {
+				break
+			}
+			if may, err = writes(repo); err != nil {
 				return err
 			}
-			may = may && err == nil && role.AtLeast(forge.RoleWrite)
 		}
 		if !may {
 			out.Proposals = append(out.Proposals, note.Proposal(l, p))
@@ -651,22 +679,16 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 }
 
 // existing leaves out of a proposal the numbers that nobody knows, with a word about them. One may yet be opened: it is looked for again.
-func (r *Reconciler) existing(ctx context.Context, l command.BodyLine, proposal []coupling.Pull, out *pullDoc) ([]coupling.Pull, error) {
-	if len(proposal) == 0 {
-		return nil, nil
-	}
-	facts, err := r.pulls(ctx, proposal...)
-	if err != nil && transient(err) {
-		return nil, err
-	}
+func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.Pull]versionscan.Fact[forge.Pull], out *pullDoc) []coupling.Pull {
 	return slices.DeleteFunc(proposal, func(p coupling.Pull) bool {
-		gone := facts[p].Absent()
+		fact, asked := facts[p]
+		gone := asked && fact.Absent()
 		if gone {
 			out.Basis = ""
 			out.NearMisses = append(out.NearMisses, note.NearMiss(command.NearMiss{Line: l.Line, Raw: l.Raw, Message: p.String() + " is no pull request"}))
 		}
 		return gone
-	}), nil
+	})
 }
 
 func isLine(rel *versionscan.Releases, branch string) bool {
