@@ -437,6 +437,9 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 		d.Repository, d.Tip, d.Fingerprint, d.Watched = s.Repository, s.Tip, print, s.Watched
 		if d.PolicyID != s.PolicyID && !s.Policy.Unknown() {
 			d.PolicyID = s.PolicyID
+			if !fresh { // a newer one may have been adopted while this was on its way: what is in force then is read again
+				work = append(work, repoWork(name))
+			}
 			if _, d.Problems = policyOf(name, s.Policy); d.Problems == 0 {
 				d.Policy = s.Policy.Value.Text
 			} else if fresh {

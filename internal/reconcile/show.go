@@ -36,10 +36,21 @@ func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) erro
 	if s.pull.IsZero() {
 		return nil
 	}
+	// A coupling may have read the pull request before it got its head, or was closed, and noted only then that it is its member: nothing but this
+	// calls for it again.
+	var behind []store.Work
+	for _, j := range s.judgements {
+		if head, was := j.Heads[s.pull.String()]; was && (head != s.seen.Head || s.seen.State != "open") {
+			behind = append(behind, couplingWork(j.Coupling))
+		}
+	}
+	if err := r.Store.Enqueue(ctx, behind...); err != nil {
+		return err
+	}
 	if s.seen.State == "open" && s.seen.Head != "" {
 		asked := s.hint
 		asked.Verify = asked.Verify || s.seen.Returned || r.settling(s.repo)
-		err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked)
+		err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked, len(behind) > 0)
 		if refused(err) {
 			return cmp.Or(r.unshown(ctx, s.pull), err)
 		} else if err != nil {
@@ -136,20 +147,9 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 	return s, err
 }
 
-// showCheck brings the check on the head into line.
-func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
+// showCheck brings the check on the head into line. behind: its couplings are to be judged anew.
+func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint, behind bool) error {
 	now := r.Now()
-	// A coupling may have read the head before this one and noted only then that the pull request is its member: nothing but this calls for it
-	// again.
-	var behind []store.Work
-	for _, j := range js {
-		if head, was := j.Heads[p.String()]; was && head != seen.Head {
-			behind = append(behind, couplingWork(j.Coupling))
-		}
-	}
-	if err := r.Store.Enqueue(ctx, behind...); err != nil {
-		return err
-	}
 	sharing, err := r.sharing(ctx, p, seen.Head)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		}
 		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
 		// at the last moment. Taking a pass back needs no read.
-		if len(behind) > 0 {
+		if behind {
 			return nil // this head will be judged
 		}
 		stale := false

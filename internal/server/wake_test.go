@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -225,5 +226,57 @@ func TestCircleOfTrust(t *testing.T) {
 	r.idle()
 	if check, _ := r.gh.CurrentCheck(coupling.Pull{Repo: one, Number: 1}); check.Title != "Passed: in no coupling" {
 		t.Errorf("shown: %s", check.Title)
+	}
+}
+
+// TestClosedMeanwhile holds that a coupling learns that a member was closed, though it took it up only while that was being noted.
+func TestClosedMeanwhile(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}}}}\n"}, telemetry.Options{})
+	p, other := coupling.Pull{Repo: repo, Number: 1}, coupling.Pull{Repo: repo, Number: 2}
+	for n := 1; n <= 2; n++ {
+		r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{fmt.Sprint("f", n): text("x")}}))
+	}
+	r.settle()
+	// As if it were noted only later that the pull request is a member.
+	member, err := r.st.Get(t.Context(), "member", p.String())
+	r.must(err, r.st.Put(t.Context(), []store.Document{{Kind: member.Kind, Key: member.Key, Rev: member.Rev}}, nil), r.gh.Close(p, "ann"))
+	r.meanwhile(p, func() {
+		member.Rev = 0
+		r.must(r.st.Put(t.Context(), []store.Document{member}, nil))
+	})
+	r.settle()
+	if check, _ := r.gh.CurrentCheck(other); r.before != nil || !strings.HasPrefix(check.Title, "Blocked") {
+		t.Errorf("of the other member: %s", check.Title)
+	}
+}
+
+// TestOlderSurvey holds that the newest policy comes into force though somebody who read the one before it writes last.
+func TestOlderSurvey(t *testing.T) {
+	older, newer := "version: 1\npermissions: {link: triage}\n", "version: 1\npermissions: {link: admin}\n"
+	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
+	push := func(policy string) {
+		r.must(r.gh.Push(ghsim.PushSpec{Repo: repo, Branch: "main", Files: map[string]*string{".github/relbot.yml": text(policy)}}))
+	}
+	force := func() store.Document {
+		d, err := r.st.Get(t.Context(), "repo", string(repo))
+		r.must(err)
+		return d
+	}
+	push(older)
+	r.flush()
+	r.before = func(docs []store.Document) {
+		if slices.ContainsFunc(docs, func(d store.Document) bool { return d.Kind == "repo" }) {
+			r.before = nil
+			push(newer)
+			r.gh.DropOutbox()
+			// Another worker reads it, and is faster.
+			d := force()
+			d.Body = []byte(strings.Replace(string(d.Body), `"policy":""`, `"policy":`+strconv.Quote(newer), 1))
+			r.must(r.st.Put(t.Context(), []store.Document{d}, nil))
+		}
+	}
+	r.settle()
+	if d := force(); r.before != nil || !strings.Contains(string(d.Body), "link: admin") {
+		t.Errorf("in force: %s", d.Body)
 	}
 }
