@@ -36,6 +36,9 @@ func readUpTo(repo coupling.Repo) string { return "comments read " + string(repo
 // proposed is the watermark of the lines in descriptions. It is there once those of the open pull requests have been taken up.
 func proposed(repo coupling.Repo) string { return "descriptions " + string(repo) }
 
+// unread is the watermark of when the comments of a repository could not be read with a new database. It is there until they could.
+func unread(repo coupling.Repo) string { return "comments unread " + string(repo) }
+
 // linesDoc are descriptions with lines, oldest first.
 type linesDoc struct {
 	Pulls []described `json:"pulls"`
@@ -385,6 +388,64 @@ func (r *Reconciler) behind(ctx context.Context, repo coupling.Repo) ([]store.Wo
 		}
 	}
 	return out, nil
+}
+
+// deaf notes that the comments of a repository cannot be read. When that lasts, what waits for them to be shown is shown as unknown: a pass of
+// before the loss must not stand.
+func (r *Reconciler) deaf(ctx context.Context, repo coupling.Repo) error {
+	w, err := update(ctx, r, docWatermark, unread(repo), func(w *watermark) ([]store.Work, bool) {
+		first := w.At.IsZero()
+		if first {
+			w.At = r.Now()
+		}
+		return nil, first
+	})
+	if err != nil || r.Now().Sub(w.At) < r.Patience {
+		return err
+	}
+	behind, err := r.behind(ctx, repo)
+	if err != nil {
+		return err
+	}
+	var shows []store.Work
+	for _, c := range append(behind, commentsWork(repo)) {
+		prefix := c.Key + " " + KindShow + " "
+		docs, err := r.Store.List(ctx, docWaiting, prefix)
+		if err != nil {
+			return err
+		}
+		for _, d := range docs {
+			if p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), ""); err == nil {
+				shows = append(shows, showWork(p))
+			}
+		}
+	}
+	return r.queue(ctx, shows)
+}
+
+// unheard reports which comments could not be read for long, of those that have to be known before anything is said of a repository's pull
+// requests; "" is none.
+func (r *Reconciler) unheard(ctx context.Context, repo coupling.Repo) (coupling.Repo, error) {
+	seen := map[coupling.Repo]bool{}
+	for queue := []coupling.Repo{repo}; len(queue) > 0; queue = queue[1:] {
+		next := queue[0]
+		if seen[next] {
+			continue
+		}
+		seen[next] = true
+		var w watermark
+		if rev, err := r.load(ctx, docWatermark, unread(next), &w); err != nil {
+			return "", err
+		} else if rev > 0 && r.Now().Sub(w.At) >= r.Patience {
+			return next, nil
+		}
+		homes, err := r.trusted(ctx, next)
+		if err != nil {
+			return "", err
+		}
+		queue = append(queue, homes...)
+	}
+	return "", nil
 }
 
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,8 +83,27 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 // empty database only those that relbot had acknowledged are taken up again: the others were never accepted. Between them the lines of
 // descriptions are. A long list is read in parts, and how far is remembered.
 func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
-	now, repo := r.Now(), coupling.Repo(c.Key)
-	key := replayed(repo)
+	repo := coupling.Repo(c.Key)
+	w, err := r.Store.Get(ctx, docWatermark, replayed(repo))
+	if err != nil {
+		return err
+	}
+	if w.Rev > 0 {
+		return r.listen(ctx, repo, nil)
+	}
+	later, known, err := r.before(ctx, c, repo)
+	if err != nil || !known {
+		return err
+	}
+	if err := r.listen(ctx, repo, later); err != nil {
+		return errors.Join(err, r.deaf(ctx, repo))
+	}
+	return nil
+}
+
+// listen is missedComments; later are the homes for which acknowledged comments run once more when these are known.
+func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []coupling.Repo) error {
+	now, key := r.Now(), replayed(repo)
 	var w, part, done watermark
 	var lines linesDoc
 	rev, err := r.load(ctx, docWatermark, key, &w)
@@ -102,13 +122,6 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 		again := repoWork(repo)
 		again.Data, _ = json.Marshal(repoHint{Backfill: true})
 		return r.Store.Enqueue(ctx, again)
-	}
-	var later []coupling.Repo
-	if rev == 0 {
-		var known bool
-		if later, known, err = r.before(ctx, c, repo); err != nil || !known {
-			return err
-		}
 	}
 	since := w.At.Add(-overlap)
 	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
@@ -200,6 +213,11 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	docs := []store.Document{left, {Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}, document(docWatermark, key, rev, watermark{now})}
 	if doneRev == 0 {
 		docs = append(docs, document(docWatermark, proposed(repo), 0, watermark{now}))
+	}
+	if d, err := r.Store.Get(ctx, docWatermark, unread(repo)); err != nil {
+		return err
+	} else if d.Rev > 0 {
+		docs = append(docs, store.Document{Kind: docWatermark, Key: d.Key, Rev: d.Rev})
 	}
 	if err := r.Store.Put(ctx, docs, queue); err != nil {
 		return err

@@ -85,7 +85,7 @@ func (r *Reconciler) unshown(ctx context.Context, p coupling.Pull) error {
 // tell publishes the note on a pull request.
 func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
 	s, err := r.shown(ctx, c.Work)
-	if err != nil || s.pull.IsZero() {
+	if err != nil || s.pull.IsZero() || s.deaf {
 		return err
 	}
 	if len(s.judgements) > 0 {
@@ -101,6 +101,16 @@ type remembered struct {
 	seen       pullDoc
 	repo       repoDoc
 	judgements []judgementDoc
+	deaf       bool // what is said of it cannot be read, and has to be: its note is left as it is
+}
+
+// unknown says of a pull request that what its couplings say is not known: an unknown never passes.
+func (s *remembered) unknown(why string) {
+	v := rules.Verdict{Pull: s.pull, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: s.pull, Detail: why}}}
+	if s.seen.Extra != nil {
+		v = rules.Combine(s.pull, v, *s.seen.Extra)
+	}
+	s.seen.Extra = &v
 }
 
 // shown loads what is to be shown of a pull request; the zero value when it is nothing.
@@ -128,19 +138,22 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 		return remembered{}, nil
 	}
 	homes := append([]coupling.Repo{s.pull.Repo}, s.repo.rules().Trust...)
-	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, s.repo, homes[1:]...); err != nil || !complete {
+	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, s.repo, homes[1:]...); err != nil {
 		return remembered{}, err
+	} else if !complete {
+		deaf, err := r.unheard(ctx, s.pull.Repo)
+		if err != nil || deaf == "" {
+			return remembered{}, err
+		}
+		s.deaf = true
+		s.unknown("what was said in " + string(deaf) + " cannot be read")
+		return s, nil
 	}
 	if err := r.unjudged(ctx, s.pull, homes...); err != nil {
 		if r.settling(s.repo) || !transient(err) {
 			return remembered{}, err
 		}
-		// What its coupling says is not known, and an unknown never passes.
-		v := rules.Verdict{Pull: s.pull, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: s.pull, Detail: err.Error()}}}
-		if s.seen.Extra != nil {
-			v = rules.Combine(s.pull, v, *s.seen.Extra)
-		}
-		s.seen.Extra = &v
+		s.unknown(err.Error())
 	}
 	var err error
 	s.judgements, err = r.judgementsOf(ctx, s.pull)
