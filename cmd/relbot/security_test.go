@@ -237,6 +237,7 @@ func TestHostilePolicies(t *testing.T) {
 		"deep":                         "version: 1\ngates: " + strings.Repeat("[", 20_000),
 		"deep mappings":                "version: 1\ngates: " + strings.Repeat("{a: ", 20_000),
 		"long":                         "version: 1\n# " + strings.Repeat("x", 8<<20),
+		"repeats that add up":          gate("x", "(?P<version>"+strings.Repeat("a{0,1000}", 20)+")"),
 		"a pattern of repeats":         gate("x", "(?P<version>((((a{100}){100}){100}){100}))"),
 		"a path above the repository":  gate("../../etc/passwd", "(?P<version>.+)"),
 		"an absolute path":             gate("/etc/passwd", "(?P<version>.+)"),

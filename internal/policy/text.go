@@ -14,6 +14,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/strict"
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // Conditions on the texts of a policy.
@@ -122,12 +123,19 @@ func pattern(into *string, groups ...string) form {
 			n.Problemf(fmt.Sprintf("%q", *into), "a pattern in RE2's syntax", "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 			return
 		}
+		if size := versionscan.PatternSize(*into); size > maxPatternSize {
+			n.Problemf(fmt.Sprintf("%q", *into), "fewer or smaller repetitions", "the pattern is too large: it has %d steps, more than %d, each of which may be taken for each byte of a file", size, maxPatternSize)
+			return
+		}
 		if len(groups) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return re.SubexpIndex(g) > 0 }) {
 			n.Problemf(fmt.Sprintf("%q", *into), "a group (?P<version>…), (?P<major>…) with minor and patch, or (?P<symbol>…)", "the pattern names no version")
 		}
 	}
 	return f
 }
+
+// maxPatternSize bounds a pattern, in instructions: two repetitions of up to 1,000 each have 4,000.
+const maxPatternSize = 20_000
 
 // maxAlternatives bounds the ways in which the braces of a glob can be read. Matching tries them all, and a pull request of anybody may propose
 // a policy.
