@@ -34,7 +34,7 @@ import (
 )
 
 // shutdownGrace is how long running requests, and the work in hand, may take when the server stops.
-const shutdownGrace = job.Grace
+const shutdownGrace = job.DefaultGrace
 
 // settingsFlags gives a command the server's settings as flags. What it returns loads them, and tells the settings file ("" is none).
 func settingsFlags(c *cobra.Command) func() (*settings.Settings, string, error) {

@@ -6,6 +6,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type Runner struct {
 	Owner    string        // of leases; unique to this process. Each claim adds a number, so that one that came to its end is not taken for the next
 	Lease    time.Duration // zero is [DefaultLease]
 	Workers  int           // of Run; zero is 1
+	Grace    time.Duration // zero is [DefaultGrace]
 	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
 	// Busy reports whether something more urgent than work needs the machine; then workers of Run wait a little before they claim. It may be nil.
 	Busy func() bool
@@ -60,8 +62,8 @@ const (
 	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries; an outage is waited for without end
 )
 
-// Grace is how long work in hand may go on when a Runner is stopped.
-const Grace = 20 * time.Second
+// DefaultGrace is how long work in hand may go on when a Runner is stopped.
+const DefaultGrace = 20 * time.Second
 
 func (r *Runner) lease() time.Duration {
 	if r.Lease > 0 {
@@ -98,7 +100,7 @@ func (r *Runner) step(ctx, working context.Context) (int, error) {
 	start := r.Now()
 	outcomes := r.handle(working, claimed, asked)
 	took := r.Now().Sub(start)
-	return len(claimed), r.finish(ctx, claimed, outcomes, took)
+	return len(claimed), r.finish(working, claimed, outcomes, took)
 }
 
 // handle calls the handler while a renewer keeps the lease. When the lease is lost, or could not be renewed in time because the database does
@@ -233,14 +235,14 @@ func backoff(c store.Claimed) time.Duration {
 	return d*3/4 + d/2*time.Duration(h.Sum32()%1000)/1000
 }
 
-// Run works until ctx ends, or until a newer program has taken the database over; then it finishes what it holds, within [Grace], and returns why.
+// Run works until ctx ends, or until a newer program has taken the database over; then it finishes what it holds, within its grace, and returns why.
 func (r *Runner) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// What is broken off is a write whose answer is lost, and begins anew somewhere else.
 	working, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
-	context.AfterFunc(ctx, func() { time.AfterFunc(Grace, breakOff) })
+	context.AfterFunc(ctx, func() { time.AfterFunc(cmp.Or(r.Grace, DefaultGrace), breakOff) })
 	var workers sync.WaitGroup
 	watch := make(chan struct{}, 1) // held by the worker that waits for what becomes due, for all that have nothing to do
 	for range max(r.Workers, 1) {

@@ -157,9 +157,10 @@ func TestStopped(t *testing.T) {
 	s := open(t)
 	ctx, stop := context.WithCancel(t.Context())
 	r := job.Runner{
-		Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me",
+		Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler), Owner: "me", Grace: time.Millisecond,
 		Handlers: map[string]job.Handler{"k": func(ctx context.Context, _ []store.Claimed) []job.Outcome {
 			stop()
+			<-ctx.Done()
 			return []job.Outcome{{Err: ctx.Err()}}
 		}},
 	}
