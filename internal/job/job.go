@@ -78,6 +78,9 @@ func (r *Runner) Drain(ctx context.Context) (int, error) {
 	for {
 		n, err := r.step(ctx, ctx)
 		ran += n
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil || n == 0 {
 			return ran, err
 		}
@@ -152,8 +155,8 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time
 	return out
 }
 
-// finish gives rows back, with one line in the log for each. took is the time of all of them together. What a program that stops did not come
-// to the end of has not failed: it is due at once, for whoever comes next.
+// finish gives rows back, with one line in the log for each. took is the time of all of them together. What was broken off, as by a program that
+// stops, has not failed: it is due at once, for whoever comes next.
 func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes []Outcome, took time.Duration) error {
 	stopped := ctx.Err() != nil
 	// Giving back must work while the program stops.

@@ -152,8 +152,8 @@ func TestCallsForItself(t *testing.T) {
 	}
 }
 
-// TestStopped holds that what a stopping program did not come to the end of is due at once for the next, and has not failed.
-func TestStopped(t *testing.T) {
+// TestBrokenOff holds that what was broken off when the program stopped is due at once for the next, and has not failed.
+func TestBrokenOff(t *testing.T) {
 	s := open(t)
 	ctx, stop := context.WithCancel(t.Context())
 	r := job.Runner{
@@ -164,8 +164,8 @@ func TestStopped(t *testing.T) {
 			return []job.Outcome{{Err: ctx.Err()}}
 		}},
 	}
-	if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
+	if n, err := r.Drain(ctx); n != 1 || !errors.Is(err, context.Canceled) {
+		t.Fatal(n, err)
 	}
 	if c, err := s.Claim(t.Context(), time.Now(), "next", time.Minute, 1); err != nil || len(c) != 1 || c[0].Attempt != 0 {
 		t.Errorf("claimed %+v %v", c, err)

@@ -133,7 +133,7 @@ type Store interface {
 	// Later releases a row that failed, to be tried again, or given up until somebody enqueues it. What was enqueued since the row was claimed may be what
 	// it failed for the want of: then it is due as soon as the failure allows, and not given up.
 	Later(ctx context.Context, c Claimed, f Failure) error
-	// Next is when the next row becomes due (a leased row: when its lease ends); zero when there is none.
+	// Next is when the next row becomes due (a leased row, and those of its lane: when its lease ends); zero when there is none.
 	Next(ctx context.Context) (time.Time, error)
 	// Jobs lists rows that are not done, oldest first.
 	Jobs(ctx context.Context) ([]Job, error)

@@ -691,7 +691,8 @@ func (s *Store) Next(ctx context.Context) (time.Time, error) {
 	}
 	defer cancel()
 	var ms int64
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0
+AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`).Scan(&ms)
 	return moment(ms), err
 }
 

@@ -632,7 +632,8 @@ func (s *Store) give(ctx context.Context, claimed []store.Claimed, by func(store
 // Next is when the next row becomes due.
 func (s *Store) Next(ctx context.Context) (time.Time, error) {
 	var ms sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT min(max(run_at, lease, 1)) FROM work WHERE want > done AND stuck = 0`).Scan(&ms)
+	err := s.read.QueryRowContext(ctx, `SELECT min(max(run_at, lease, 1)) FROM work WHERE want > done AND stuck = 0
+AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`).Scan(&ms)
 	return moment(ms.Int64), err
 }
 

@@ -162,6 +162,9 @@ func lanes(t *testing.T, s store.Store) {
 	if c := claim(t, s, now); len(c) != 0 {
 		t.Errorf("claimed %v of a lane that is held", c)
 	}
+	if next, err := s.Next(t.Context()); err != nil || !next.Equal(now.Add(time.Minute)) {
+		t.Errorf("next is %v %v: who waits for a lane that is held would ask without end", next, err)
+	}
 	for _, c := range append(first, second...) {
 		must(t, s.Done(t.Context(), c))
 	}
