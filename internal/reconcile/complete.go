@@ -409,14 +409,16 @@ func (r *Reconciler) deaf(ctx context.Context, repo coupling.Repo) error {
 	}
 	var shows []store.Work
 	for _, c := range append(behind, commentsWork(repo)) {
-		prefix := c.Key + " " + KindShow + " "
-		docs, err := r.Store.List(ctx, docWaiting, prefix)
-		if err != nil {
-			return err
-		}
-		for _, d := range docs {
-			if p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), ""); err == nil {
-				shows = append(shows, showWork(p))
+		for kind, again := range map[string]func(coupling.Pull) store.Work{KindShow: showWork, KindPull: pullWork} {
+			prefix := c.Key + " " + kind + " "
+			docs, err := r.Store.List(ctx, docWaiting, prefix)
+			if err != nil {
+				return err
+			}
+			for _, d := range docs {
+				if p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), ""); err == nil {
+					shows = append(shows, again(p))
+				}
 			}
 		}
 	}

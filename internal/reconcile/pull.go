@@ -125,8 +125,15 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if lines, _ := command.Body(hint.Body); len(lines) > 0 && hint.State == "open" {
 		// With a new database they take effect in the order in which all was said, and not before.
-		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil || !complete {
+		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil {
 			return err
+		} else if !complete {
+			deaf, err := r.unheard(ctx, p.Repo)
+			if err != nil || deaf == "" {
+				return err
+			}
+			seen := pullDoc{Head: hint.Head, Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Returned: returned(hint, seen)}
+			return r.showNow(ctx, showWork(p), remembered{pull: p, seen: seen})
 		}
 	}
 	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
