@@ -28,6 +28,7 @@ type commentHint struct {
 	Created time.Time `json:"created"`
 	Replay  bool      `json:"replay,omitempty"`  // acknowledged once, and the database was lost since
 	Refused bool      `json:"refused,omitempty"` // of a replay: some of its lines were refused
+	Edited  bool      `json:"edited,omitempty"`  // of a replay: the text may be another than the one that was acknowledged
 	Late    bool      `json:"late,omitempty"`    // of a replay: once more, for a home that was not known at first
 }
 
@@ -148,6 +149,9 @@ func (s *session) execute(ctx context.Context, key string, d *commentDoc) error 
 			return err
 		}
 		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return note.WasRefused(said, c) })
+	}
+	if s.hint.Edited { // rights are not asked about again: only what blocks is believed
+		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return c.Verb != "hold" })
 	}
 	for _, cmd := range commands {
 		if err := s.run(ctx, cmd); err != nil {

@@ -150,7 +150,7 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 			queue = append(queue, r.verifying(showWork(c.Pull), true))
 			notes[c.Pull] = c.Body
 		}
-		if c.Bot || c.Edited || !strings.Contains(c.Body, "/relbot") {
+		if c.Bot || c.Edited && rev > 0 || !strings.Contains(c.Body, "/relbot") {
 			continue
 		}
 		hint := commentHint{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
@@ -168,11 +168,10 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 		if len(acks) == 0 {
 			continue
 		}
-		// Rights are not asked about again, so that the text has to be the one that was acknowledged.
-		if edited, err := r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
-			return err
-		} else if edited {
-			continue
+		if hint.Edited = c.Edited; !hint.Edited {
+			if hint.Edited, err = r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
+				return err
+			}
 		}
 		hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
 		// Now, and in the order in which they were given: nothing is judged before they are known.
