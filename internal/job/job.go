@@ -59,6 +59,7 @@ const (
 	DefaultBatch = 100
 	firstRetry   = 5 * time.Second
 	lastRetry    = 5 * time.Minute
+	atOnce       = 4                  // failures after which a call is answered at once
 	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries; an outage is waited for without end
 )
 
@@ -222,9 +223,14 @@ func (r *Runner) count(err error, outcome string, rows ...store.Claimed) error {
 	return err
 }
 
-// pause is how soon a row is tried again that failed while it was called for anew. The call may have brought what was missing; one that comes out of
-// the row's own run, directly or by others, must not keep it running, so that it doubles as well.
-func pause(c store.Claimed) time.Duration { return firstRetry >> max(0, 9-c.Attempt) }
+// pause is how soon a row that failed is tried again when it is called for: the call may have brought what was missing. One that comes out of the row's
+// own run, directly or by other rows, must not keep it running, so that it doubles as well.
+func pause(c store.Claimed) time.Duration {
+	if c.Attempt < atOnce {
+		return 0
+	}
+	return firstRetry >> max(0, 9-(c.Attempt-atOnce))
+}
 
 // backoff doubles from attempt to attempt up to a bound, with up to a quarter less or more so that what failed
 // together does not come back together. It is the same for the same row and attempt.

@@ -185,6 +185,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		}
 		changed = len(beside) > 0 || publish.Hash(*d) != publish.Hash(n)
 		*d = n
+		if outage != nil && c.Attempt > 0 && !changed {
+			return nil, nil, false, nil // its couplings were called for at the first attempt, and have patience of their own
+		}
 		return beside, append(work, queue...), changed, nil
 	})
 	if err != nil || len(queue) > 0 {

@@ -65,7 +65,7 @@ type Claimed struct {
 // Failure is what became of a row that could not be worked on to its end.
 type Failure struct {
 	At    time.Time // when it is tried again
-	Again time.Time // when at the earliest if it was enqueued since it was claimed; zero is at once
+	Again time.Time // when at the earliest if it is enqueued, or was since it was claimed; zero is at once
 	Cause string
 	Stuck bool // it is given up
 }

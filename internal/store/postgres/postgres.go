@@ -482,7 +482,7 @@ func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
 VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9)
 ON CONFLICT (kind, key) DO UPDATE SET
-    run_at  = CASE WHEN w.want > w.done AND w.stuck = 0 THEN least(w.run_at, excluded.run_at) ELSE excluded.run_at END,
+    run_at  = CASE WHEN w.want > w.done AND w.stuck = 0 THEN least(w.run_at, greatest(excluded.run_at, w.again)) ELSE excluded.run_at END,
     want    = w.want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE w.data END,
@@ -660,7 +660,7 @@ func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.T
 func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
 	defer s.wake()
 	return s.each(ctx, claimed, `
-UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, again = 0, error = '',
     data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any { return []any{c.Want, c.Kind, c.Key, c.Owner} })
 }
@@ -673,7 +673,7 @@ func (s *Store) Later(ctx context.Context, c store.Claimed, f store.Failure) err
 		flag = 1
 	}
 	return s.each(ctx, []store.Claimed{c}, `
-UPDATE work SET owner = '', lease = 0, error = $1,
+UPDATE work SET owner = '', lease = 0, error = $1, again = $8,
     run_at  = CASE WHEN want = $2 THEN $3 ELSE greatest(run_at, $8) END,
     stuck   = CASE WHEN want = $2 THEN $4 ELSE 0 END,
     attempt = CASE WHEN want > $2 AND $4 = 1 THEN 0 ELSE attempt + 1 END,

@@ -409,7 +409,7 @@ func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string
 INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
 VALUES (?, ?, ?, 1, 0, ?, ?, ?, '', 0, 0, 0, '', 0, ?, ?, ?)
 ON CONFLICT (kind, key) DO UPDATE SET
-    run_at  = CASE WHEN want > done AND stuck = 0 THEN min(run_at, excluded.run_at) ELSE excluded.run_at END,
+    run_at  = CASE WHEN want > done AND stuck = 0 THEN min(run_at, max(excluded.run_at, again)) ELSE excluded.run_at END,
     want    = want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE data END,
@@ -583,7 +583,7 @@ func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
 	defer s.wake()
 	return s.give(ctx, claimed, func(c store.Claimed) (string, []any) {
 		return `
-UPDATE work SET done = max(done, ?), owner = '', lease = 0, attempt = 0, since = 0, error = '',
+UPDATE work SET done = max(done, ?), owner = '', lease = 0, attempt = 0, since = 0, again = 0, error = '',
     data = CASE WHEN want = ? THEN x'' ELSE data END
 WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, c.Kind, c.Key, c.Owner}
 	})
@@ -594,12 +594,12 @@ func (s *Store) Later(ctx context.Context, c store.Claimed, f store.Failure) err
 	defer s.wake()
 	return s.give(ctx, []store.Claimed{c}, func(c store.Claimed) (string, []any) {
 		return `
-UPDATE work SET owner = '', lease = 0, error = ?,
+UPDATE work SET owner = '', lease = 0, error = ?, again = ?,
     run_at  = CASE WHEN want = ? THEN ? ELSE max(run_at, ?) END,
     stuck   = CASE WHEN want = ? THEN ? ELSE 0 END,
     attempt = CASE WHEN want > ? AND ? THEN 0 ELSE attempt + 1 END,
     since   = CASE WHEN want > ? AND ? THEN 0 WHEN since = 0 THEN ? ELSE since END
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(f.Cause),
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(f.Cause), millis(f.Again),
 				c.Want, millis(f.At), millis(f.Again), c.Want, f.Stuck, c.Want, f.Stuck, c.Want, f.Stuck, millis(f.At), c.Kind, c.Key, c.Owner}
 	})
 }

@@ -241,8 +241,13 @@ func failures(t *testing.T, s store.Store) {
 	}
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", At: now}))
 	must(t, s.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Hour), Again: now.Add(time.Second)}))
-	if next, err := s.Next(t.Context()); err != nil || !next.Equal(now.Add(time.Second)) {
-		t.Errorf("next is %v %v, want the earliest that the failure allows", next, err)
+	for _, key := range []string{"", "1"} { // and when it is called for while it waits
+		if key != "" {
+			must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: key, At: now}))
+		}
+		if next, err := s.Next(t.Context()); err != nil || !next.Equal(now.Add(time.Second)) {
+			t.Errorf("next is %v %v, want the earliest that the failure allows", next, err)
+		}
 	}
 }
 
@@ -725,7 +730,7 @@ func Migrations(t *testing.T, maintain Maintain, open Open) {
 }
 
 // introduced says since which schema a column is there; those that are not named were in the first.
-var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2}
+var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5}
 
 // Tables are the tables at a schema.
 func Tables(version int) []store.Table {
@@ -762,6 +767,9 @@ func filled(version int) []store.Row {
 	for i, r := range rows {
 		if r.Table == "work" && version >= 2 {
 			rows[i].Values = append(r.Values, ms, "push", "")
+		}
+		if r.Table == "work" && version >= 5 {
+			rows[i].Values = append(rows[i].Values, ms)
 		}
 	}
 	return rows
