@@ -77,7 +77,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 		return r.unread(ctx, c, p.Repo, repoWork(p.Repo))
 	}
 	if !s.hint.Replay { // what was said before it comes first
-		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil || !complete {
+		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil || !known {
 			return err
 		}
 	}

@@ -167,7 +167,7 @@ func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, load
 	return true, nil
 }
 
-// await reports whether a repository is known, as complete does.
+// await reports whether a repository is known, and has work queued again once it is.
 func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoDoc) (bool, error) {
 	if known, err := r.known(ctx, d); err != nil || known {
 		return known, err

@@ -225,7 +225,8 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 	return rules.Combine(coupling.Pull{Repo: d.Name}, all...), docs, nil
 }
 
-// told reports an error, on which the group is tried again (at once when what is missing is there) and then fails, unless all is known that couplings say of its pull requests.
+// told reports an error, on which the group is tried again (at once when what is missing is there) and then fails, unless all is known that couplings
+// say of its pull requests.
 func (r *Reconciler) told(ctx context.Context, c store.Claimed, d repoDoc, pulls []coupling.Pull) error {
 	homes := append([]coupling.Repo{d.Name}, d.rules().Trust...)
 	for _, home := range homes {

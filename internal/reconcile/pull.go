@@ -125,9 +125,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if lines, _ := command.Body(hint.Body); len(lines) > 0 && hint.State == "open" {
 		// With a new database they take effect in the order in which all was said, and not before.
-		if complete, err := r.complete(ctx, []store.Claimed{c}, repo); err != nil {
+		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil {
 			return err
-		} else if !complete {
+		} else if !known {
 			deaf, err := r.unheard(ctx, p.Repo)
 			if err != nil || deaf == "" {
 				return err
