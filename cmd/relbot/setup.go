@@ -78,6 +78,7 @@ func runSetup(ctx context.Context, set *settings.Settings, config string, load l
 	}
 	if set.GitHubAPIURL != ghapp.APIURL("https://github.com") {
 		o.Web = ghapp.WebURL(set.GitHubAPIURL)
+		o.APIURL = func(string) string { return set.GitHubAPIURL } // taken literally
 	}
 	s := setup.New(o)
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}

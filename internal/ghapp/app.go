@@ -142,23 +142,6 @@ func (s *signer) Sign(claims jwt.Claims) (string, error) {
 	return token, err
 }
 
-// GraphQLURL is the GraphQL endpoint that belongs to a REST API.
-func GraphQLURL(api string) string {
-	if base, ok := strings.CutSuffix(strings.TrimSuffix(api, "/"), "/api/v3"); ok {
-		return base + "/api/graphql"
-	}
-	return strings.TrimSuffix(api, "/") + "/graphql"
-}
-
-// WebURL is where people see what a REST API tells of: https://github.com, or a GitHub Enterprise Server.
-func WebURL(api string) string {
-	api = strings.TrimSuffix(api, "/")
-	if api == "https://api.github.com" {
-		return "https://github.com"
-	}
-	return strings.TrimSuffix(api, "/api/v3")
-}
-
 // transport authenticates as the App on a repository's installation, or as the App itself for "", and keeps GitHub's limits.
 func (a *App) transport(ctx context.Context, repo coupling.Repo, p purpose) (http.RoundTripper, error) {
 	if a.s.Token != "" {

@@ -158,12 +158,3 @@ func Convert(ctx context.Context, apiURL, code string, transport http.RoundTripp
 	}
 	return c, nil
 }
-
-// APIURL is the REST API of a GitHub whose pages people see at an address: https://github.com, or a GitHub Enterprise Server.
-func APIURL(web string) string {
-	web = strings.TrimSuffix(web, "/")
-	if web == "https://github.com" {
-		return "https://api.github.com"
-	}
-	return web + "/api/v3"
-}

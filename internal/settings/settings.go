@@ -51,7 +51,7 @@ var Table = []Setting{
 	{Name: "listen", Default: ":8080", Doc: "address for webhooks, probes and pages"},
 	{Name: "public_url", Doc: "URL under which people reach this server; links in checks and notes begin with it"},
 	{Name: "database_url", Default: "sqlite:relbot.db", Doc: "`sqlite:PATH`, or `postgres://…` for several instances"},
-	{Name: "github_api_url", Default: "https://api.github.com", Doc: "REST API, taken literally; GraphQL is `…/graphql`, or `/api/graphql` for a URL that ends in `/api/v3` (GitHub Enterprise Server)"},
+	{Name: "github_api_url", Default: "https://api.github.com", Doc: "REST API, taken literally; GraphQL is `…/graphql`, or `/api/graphql` for a URL that ends in `/api/v3` (GitHub Enterprise Server); a tenant on ghe.com has `https://api.SUBDOMAIN.ghe.com`"},
 	{Name: "github_app_id", Doc: "the App's id"},
 	{Name: "github_private_key", Secret: true, Doc: "the App's private key: PEM, PEM with literal `\\n`, or base64 of PEM"},
 	{Name: "github_private_key_file", Doc: "a file with the private key"},
