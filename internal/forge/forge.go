@@ -87,7 +87,6 @@ type Reading struct {
 
 // Pull is a pull request.
 type Pull struct {
-	ID        int64
 	NodeID    string
 	Pull      coupling.Pull
 	Title     string

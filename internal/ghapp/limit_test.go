@@ -1,6 +1,7 @@
 package ghapp_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -35,6 +36,7 @@ var appKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Genera
 type world struct {
 	*ghapp.App
 	gh    *ghsim.GitHub
+	url   string // of the API
 	clock time.Time
 
 	mu      sync.Mutex
@@ -71,6 +73,7 @@ func newWorld(t *testing.T, wrap func(http.Handler) http.Handler) *world {
 	}
 	api := httptest.NewServer(handler)
 	t.Cleanup(api.Close)
+	w.url = api.URL
 	pemText := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	if w.App, err = ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, Key: pemText, Now: now}); err != nil {
 		t.Fatal(err)
@@ -107,6 +110,40 @@ func (w *world) check(ctx context.Context, n int) error {
 func (w *world) comment(ctx context.Context) error {
 	_, err := w.Comments(budget.With(ctx, budget.Notes), pull)
 	return err
+}
+
+// tag sets the i-th tag, each on a commit of its own.
+func (w *world) tag(i int) error {
+	text := fmt.Sprint(i)
+	return w.gh.Tag(repo, ghsim.TagSpec{Name: "v1." + text, Files: map[string]*string{"x": &text}, OffBranch: true})
+}
+
+// contains asks of more revisions than are compared one by one whether they have a commit.
+func (w *world) contains(ctx context.Context, commit string) error {
+	var revs []string
+	for i := range 10 {
+		revs = append(revs, fmt.Sprint("v1.", i))
+	}
+	_, err := w.Contains(ctx, repo, commit, revs)
+	return err
+}
+
+// graphql sends a query as ann.
+func (w *world) graphql(query string) error {
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequest(http.MethodPost, w.url+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer ghp_ann")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 func waits(t *testing.T, err error, why error) time.Duration {

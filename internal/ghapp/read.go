@@ -626,21 +626,20 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 // pullFields asks for a pull request, and for what stands at some paths of its head and of its test merge.
 func pullFields(v *variables, watched []string) string {
 	files := fileFields(v, watched)
-	return `databaseId id number title body url state merged isDraft author { login __typename } baseRef { name } baseRefName headRefName headRefOid isCrossRepository
+	return `id number title body url state merged isDraft author { login __typename } baseRef { name } baseRefName headRefName headRefOid isCrossRepository
 mergeCommit { oid } mergedAt mergedBy { login } createdAt closedAt updatedAt
 potentialMergeCommit { oid parents(first: 2) { nodes { oid } }` + files + ` } commits(last: 1) { nodes { commit { oid tree { oid }` + files + ` } } }`
 }
 
 type pullNode struct {
-	DatabaseID int64  `json:"databaseId"`
-	ID         string `json:"id"`
-	Number     int    `json:"number"`
-	Title      string `json:"title"`
-	Body       string `json:"body"`
-	URL        string `json:"url"`
-	State      string `json:"state"`
-	IsDraft    bool   `json:"isDraft"`
-	Author     *struct {
+	ID      string `json:"id"`
+	Number  int    `json:"number"`
+	Title   string `json:"title"`
+	Body    string `json:"body"`
+	URL     string `json:"url"`
+	State   string `json:"state"`
+	IsDraft bool   `json:"isDraft"`
+	Author  *struct {
 		Login    string `json:"login"`
 		Typename string `json:"__typename"`
 	} `json:"author"`
@@ -699,7 +698,7 @@ func (n *headNode) UnmarshalJSON(text []byte) error {
 
 func (a *App) pull(n pullNode, repo coupling.Repo, private bool, watched []string) forge.Pull {
 	p := forge.Pull{
-		ID: n.DatabaseID, NodeID: n.ID, Pull: coupling.Pull{Repo: repo, Number: n.Number}, Title: n.Title, Body: n.Body, URL: n.URL,
+		NodeID: n.ID, Pull: coupling.Pull{Repo: repo, Number: n.Number}, Title: n.Title, Body: n.Body, URL: n.URL,
 		State: strings.ToLower(n.State), Draft: n.IsDraft, Base: n.BaseRefName, BaseGone: n.BaseRef == nil, Head: n.HeadRefOID, HeadRef: n.HeadRefName,
 		Fork: n.IsCrossRepository, Private: private, CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}

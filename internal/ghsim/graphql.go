@@ -139,6 +139,9 @@ func (g *GitHub) graphql(c *call) answer {
 		if doc, errs = gqlparser.LoadQueryWithRules(schema(), r.Query, queryRules()); len(errs) > 0 {
 			return refuse(errs)
 		}
+		for _, what := range outdated(doc) {
+			g.problem("graphql: %s is deprecated: %s", what, r.Query)
+		}
 		g.queries[r.Query] = doc
 	}
 	op := doc.Operations.ForName(r.OperationName)
@@ -159,6 +162,36 @@ func (g *GitHub) graphql(c *call) answer {
 		out["errors"] = x.errors
 	}
 	return ok(out)
+}
+
+// outdated lists the fields, arguments and enum values of a query that GitHub's schema marks as deprecated: on the day of their removal the whole
+// query fails.
+func outdated(doc *ast.QueryDocument) (out []string) {
+	var observers validator.Events
+	observers.OnField(func(_ *validator.Walker, f *ast.Field) {
+		if f.ObjectDefinition == nil || f.Definition == nil {
+			return
+		}
+		name := f.ObjectDefinition.Name + "." + f.Name
+		if f.Definition.Directives.ForName("deprecated") != nil {
+			out = append(out, name)
+		}
+		for _, a := range f.Arguments {
+			if d := f.Definition.Arguments.ForName(a.Name); d != nil && d.Directives.ForName("deprecated") != nil {
+				out = append(out, name+"("+a.Name+")")
+			}
+		}
+	})
+	observers.OnValue(func(_ *validator.Walker, v *ast.Value) {
+		if v.Kind != ast.EnumValue || v.Definition == nil {
+			return
+		}
+		if d := v.Definition.EnumValues.ForName(v.Raw); d != nil && d.Directives.ForName("deprecated") != nil {
+			out = append(out, v.Definition.Name+"."+v.Raw)
+		}
+	})
+	validator.Walk(schema(), doc, &observers)
+	return out
 }
 
 // selection answers what a selection set asks of v.

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Trim cuts GitHub's published GraphQL schema down to the types and fields that ghsim answers. It reads the file
+// Trim cuts GitHub's published GraphQL schema down to the types and fields that ghsim answers, with what is deprecated of them. It reads the file
 // schema.graphql of the npm package @octokit/graphql-schema (15.26.1 was used):
 //
 //	npm pack @octokit/graphql-schema@15.26.1 && tar xzf octokit-graphql-schema-15.26.1.tgz
@@ -98,6 +98,11 @@ func main() {
 	formatter.NewFormatter(os.Stdout, formatter.WithIndent("  "), formatter.WithoutDescription()).FormatSchema(schema)
 }
 
+// deprecated keeps of a list of directives what says that something will be removed.
+func deprecated(all ast.DirectiveList) ast.DirectiveList {
+	return slices.DeleteFunc(all, func(d *ast.Directive) bool { return d.Name != "deprecated" })
+}
+
 func trim(schema *ast.Schema) {
 	types := map[string]*ast.Definition{}
 	for line := range strings.Lines(kept) {
@@ -138,7 +143,7 @@ func trim(schema *ast.Schema) {
 			need(f.Type.Name())
 			for _, a := range f.Arguments {
 				need(a.Type.Name())
-				a.Directives = nil
+				a.Directives = deprecated(a.Directives)
 			}
 		}
 	}
@@ -151,10 +156,10 @@ func trim(schema *ast.Schema) {
 		})
 		def.Types = slices.DeleteFunc(def.Types, func(name string) bool { return types[name] == nil })
 		for _, f := range def.Fields {
-			f.Directives = nil
+			f.Directives = deprecated(f.Directives)
 		}
 		for _, v := range def.EnumValues {
-			v.Directives = nil
+			v.Directives = deprecated(v.Directives)
 		}
 	}
 	for name := range schema.Types {
