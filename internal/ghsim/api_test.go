@@ -192,6 +192,42 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestAnnotations holds that an update adds to what a run has, and that the newest run of a name counts, whichever was written last.
+func TestAnnotations(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{})
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1}))
+	id := w.check(w.head(1), "failure")
+	update := func(n int) (has int, err error) {
+		o := github.UpdateCheckRunOptions{Name: "relbot/coordination", Output: &github.CheckRunOutput{Title: github.String("t"), Summary: github.String("s")}}
+		for range n {
+			o.Output.Annotations = append(o.Output.Annotations, &github.CheckRunAnnotation{
+				Path: github.String("f"), StartLine: github.Int(1), EndLine: github.Int(1), AnnotationLevel: github.String("failure"), Message: github.String("m"),
+			})
+		}
+		run, _, err := w.client.Checks.UpdateCheckRun(ctx, "acme", "app", id, o)
+		return run.GetOutput().GetAnnotationsCount(), err
+	}
+	for _, c := range []struct{ more, want int }{{50, 50}, {50, 100}, {0, 100}, {1, 101}} {
+		has, err := update(c.more)
+		w.ok(err)
+		equal(t, fmt.Sprintf("annotations after %d more", c.more), has, c.want)
+	}
+	_, err := update(51)
+	equal(t, "51 more", status(err), 422)
+
+	w.check(w.head(1), "success")
+	has, err := update(1) // of the older run
+	w.ok(err)
+	equal(t, "annotations of the older run", has, 102)
+	if run, _ := w.CurrentCheck(pr(1)); !run.Passes() || len(run.Annotations) > 0 {
+		t.Errorf("the newest run is %+v", run)
+	}
+	if state, why := w.Mergeable(pr(1)); state != ghsim.MergeAllowed {
+		t.Errorf("%s: %s", state, why)
+	}
+	w.noProblems()
+}
+
 func TestChecksInBothForms(t *testing.T) {
 	w := newWorld(t, ghsim.RepoSpec{RequiredCheck: "coordination"})
 	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, Files: files("f", "x")}))
@@ -247,7 +283,7 @@ func TestButtons(t *testing.T) {
 		t.Error("clicked a button that is not there")
 	}
 	w.ok(w.Click(pr(1), "recheck"))
-	w.ok(w.Rerequest(pr(1)))
+	w.ok(w.Rerequest(ghsim.RerequestSpec{Pull: pr(1)}))
 	equal(t, "events", w.flush(), "[check_run.requested_action check_run.rerequested]")
 	e, err := github.ParseWebHook("check_run", w.sent[0].Body)
 	w.ok(err)
@@ -258,6 +294,21 @@ func TestButtons(t *testing.T) {
 	runs, _, err := w.client.Checks.ListCheckRunsForRef(ctx, "acme", "app", w.head(1), &github.ListCheckRunsOptions{CheckName: github.String("relbot/coordination")})
 	w.ok(err)
 	equal(t, "runs", runs.GetTotal(), 1)
+
+	w.check(w.head(1), "success")
+	w.ok(w.Rerequest(ghsim.RerequestSpec{Pull: pr(1), Run: 1}))
+	w.ok(w.Rerequest(ghsim.RerequestSpec{Pull: pr(1), Suite: true}))
+	if err := w.Rerequest(ghsim.RerequestSpec{Pull: pr(1), Run: 3}); err == nil {
+		t.Error("asked for a run again that is not there")
+	}
+	equal(t, "events", w.flush(), "[check_run.rerequested check_suite.rerequested]")
+	e, err = github.ParseWebHook("check_run", w.sent[0].Body)
+	w.ok(err)
+	equal(t, "older run", e.(*github.CheckRunEvent).GetCheckRun().GetID(), runs.CheckRuns[0].GetID())
+	e, err = github.ParseWebHook("check_suite", w.sent[1].Body)
+	w.ok(err)
+	suite := e.(*github.CheckSuiteEvent).GetCheckSuite()
+	equal(t, "suite", fmt.Sprint(suite.GetID(), suite.GetStatus(), suite.PullRequests[0].GetNumber()), fmt.Sprint(runs.CheckRuns[0].GetCheckSuite().GetID(), "queued", 1))
 	w.noProblems()
 }
 

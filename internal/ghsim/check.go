@@ -236,13 +236,33 @@ func (g *GitHub) Click(key coupling.Pull, button string) error {
 	return nil
 }
 
-// Rerequest presses GitHub's own re-run of the check run that a pull request shows.
-func (g *GitHub) Rerequest(key coupling.Pull) error {
+// RerequestSpec says what is asked for again on a pull request's head.
+type RerequestSpec struct {
+	Pull  coupling.Pull
+	Run   int  // which run of the required check's name, counted from the first; the newest when 0
+	Suite bool // all checks: the suite that the run is in
+}
+
+// Rerequest presses GitHub's own re-run of a check run or of its suite. Neither changes the run: "The check run itself is not updated.
+// GitHub apps receiving the check_run webhook with the rerequested action should then decide if the check run should be reset or updated"
+// (POST /repos/{owner}/{repo}/check-runs/{check_run_id}/rerequest). The API takes the id of an older run, too.
+func (g *GitHub) Rerequest(spec RerequestSpec) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p, k, err := g.shownRun(key)
+	p, k, err := g.shownRun(spec.Pull)
 	if err != nil {
 		return err
+	}
+	if spec.Run != 0 {
+		runs := slices.DeleteFunc(slices.Clone(p.repo.checks[p.head]), func(o *check) bool { return o.Name != k.Name })
+		if spec.Run > len(runs) {
+			return p.errorf("its head has %d runs of %q", len(runs), k.Name)
+		}
+		k = runs[spec.Run-1]
+	}
+	if spec.Suite {
+		g.emit(p.repo, "check_suite", "rerequested", object{"check_suite": g.suiteJSON(p.repo, k)}, p.author)
+		return nil
 	}
 	g.emit(p.repo, "check_run", "rerequested", object{"check_run": g.checkJSON(p.repo, k)}, p.author)
 	return nil
@@ -260,7 +280,7 @@ func (g *GitHub) shownRun(key coupling.Pull) (*pull, *check, error) {
 	return p, k, nil
 }
 
-// The limits of check runs and statuses.
+// The limits of check runs and statuses. "The Checks API limits the number of annotations to a maximum of 50 per API request" (POST /repos/{owner}/{repo}/check-runs).
 const (
 	maxCheckText   = 65535
 	maxAnnotations = 50
@@ -338,7 +358,8 @@ func (in checkInput) validate() error {
 	return nil
 }
 
-// apply changes k. A given conclusion completes the run; annotations add to those it has.
+// apply changes k. A given conclusion completes the run. "Each time you update the check run, annotations are appended to the list of
+// annotations that already exist for the check run" (PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}): none can be taken away.
 func (in checkInput) apply(k *check, now time.Time) error {
 	wanted := k.Status
 	if in.Status != nil {

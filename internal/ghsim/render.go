@@ -330,12 +330,11 @@ func (g *GitHub) appJSON() object {
 	}
 }
 
-func (g *GitHub) checkJSON(r *repo, k *check) object {
-	api := fmt.Sprintf("%s/check-runs/%d", g.repoURL(r), k.ID)
-	pulls := []any{}
-	branch := ""
+// pullsJSON lists the open pull requests whose head a check stands on, and its branch. GitHub lists none for the head of a fork, and no
+// branch either.
+func (g *GitHub) pullsJSON(r *repo, k *check) (pulls []any, branch string) {
+	pulls = []any{}
 	for _, p := range r.openPulls() {
-		// GitHub lists none for the head of a fork, and no branch either.
 		if p.head == k.commit && p.headRepo == r {
 			branch = p.headRef
 			side := func(ref, sha string) object {
@@ -347,6 +346,28 @@ func (g *GitHub) checkJSON(r *repo, k *check) object {
 			})
 		}
 	}
+	return pulls, branch
+}
+
+// suiteJSON is the check suite of a run, as the webhook shows one that was asked for again: "its status is reset to queued and the
+// conclusion is cleared" (POST /repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest).
+func (g *GitHub) suiteJSON(r *repo, k *check) object {
+	api := fmt.Sprintf("%s/check-suites/%d", g.repoURL(r), k.suite)
+	pulls, branch := g.pullsJSON(r, k)
+	names := map[string]bool{}
+	for _, o := range r.checks[k.commit] {
+		names[o.Name] = true
+	}
+	return object{
+		"id": k.suite, "node_id": fmt.Sprintf("CS_kwDO%08X", k.suite), "head_branch": orNull(branch), "head_sha": k.Head, "status": "queued", "conclusion": nil,
+		"url": api, "before": nil, "after": k.Head, "pull_requests": pulls, "app": g.appJSON(), "created_at": stamp(k.Started), "updated_at": stamp(g.now()),
+		"latest_check_runs_count": len(names), "check_runs_url": api + "/check-runs", "head_commit": g.headCommitJSON(k.commit),
+	}
+}
+
+func (g *GitHub) checkJSON(r *repo, k *check) object {
+	api := fmt.Sprintf("%s/check-runs/%d", g.repoURL(r), k.ID)
+	pulls, branch := g.pullsJSON(r, k)
 	return object{
 		"id": k.ID, "name": k.Name, "node_id": k.node, "head_sha": k.Head, "external_id": k.ExternalID, "url": api,
 		"html_url": fmt.Sprintf("%s/runs/%d", g.page(r), k.ID), "details_url": orNull(k.DetailsURL), "status": k.Status,

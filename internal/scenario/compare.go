@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -174,23 +175,48 @@ func (w *World) compareCheck(path string, want Check, c ghsim.CheckRun, fail fun
 	}
 	all := []string{c.Title, c.Summary, c.Text}
 	for _, a := range c.Annotations {
-		all = append(all, a.Path, a.Message)
-		if a.Title != nil {
-			all = append(all, *a.Title)
-		}
+		all = append(all, a.Path, annotationText(a))
 	}
 	compareSays(path, want.Says, want.SaysNot, strings.Join(all, "\n"), fail)
-	for _, a := range want.Annotations {
-		if !slices.ContainsFunc(c.Annotations, func(g ghsim.Annotation) bool {
-			return g.Path == a.Path && (a.Line == 0 || g.StartLine == a.Line)
-		}) {
-			var lines []string
-			for _, g := range c.Annotations {
-				lines = append(lines, fmt.Sprintf("%s:%d", g.Path, g.StartLine))
-			}
-			fail(path+".annotations", fmt.Sprintf("%s:%d", a.Path, a.Line), lines)
-		}
+	if want.Annotations != nil {
+		compareAnnotations(path+".annotations", want.Annotations, c.Annotations, fail)
 	}
+}
+
+// compareAnnotations wants each expected annotation once, and no other.
+func compareAnnotations(path string, want []Annotation, got []ghsim.Annotation, fail func(string, any, any)) {
+	rest := slices.Clone(got)
+	strict := slices.Clone(want)
+	slices.SortStableFunc(strict, func(a, b Annotation) int { return cmp.Compare(len(b.Says), len(a.Says)) }) // the pickiest first
+	for _, a := range strict {
+		i := slices.IndexFunc(rest, func(g ghsim.Annotation) bool {
+			return g.Path == a.Path && (a.Line == 0 || g.StartLine == a.Line) &&
+				!slices.ContainsFunc(a.Says, func(s string) bool { return !strings.Contains(annotationText(g), s) })
+		})
+		if i < 0 {
+			fail(path, fmt.Sprintf("%s:%d %v", a.Path, a.Line, a.Says), annotationTexts(rest))
+			continue
+		}
+		rest = slices.Delete(rest, i, i+1)
+	}
+	if len(rest) > 0 {
+		fail(path, fmt.Sprintf("%d, and no more", len(want)), annotationTexts(rest))
+	}
+}
+
+func annotationText(a ghsim.Annotation) string {
+	if a.Title == nil {
+		return a.Message
+	}
+	return *a.Title + "\n" + a.Message
+}
+
+func annotationTexts(list []ghsim.Annotation) string {
+	var out []string
+	for _, a := range list {
+		out = append(out, fmt.Sprintf("%s:%d %s", a.Path, a.StartLine, annotationText(a)))
+	}
+	return cmp.Or(strings.Join(out, "\n"), "none")
 }
 
 func compareSays(path string, says, not []string, got string, fail func(string, any, any)) {

@@ -93,9 +93,10 @@ func (d *decoder) check(n node) Check {
 		"warnings": func(n node) { c.Warnings = n.Texts("a reason code") },
 		"says":     says(&c.Says), "says_not": says(&c.SaysNot),
 		"annotations": func(n node) {
-			for _, e := range n.List("a list of {path, line}") {
+			c.Annotations = []Annotation{}
+			for _, e := range n.List("a list of {path, line, says}") {
 				var a Annotation
-				e.Object(keys{"path": text(&a.Path), "line": func(n node) { number(n, &a.Line) }})
+				e.Object(keys{"path": text(&a.Path), "line": func(n node) { number(n, &a.Line) }, "says": says(&a.Says)})
 				c.Annotations = append(c.Annotations, a)
 			}
 		},

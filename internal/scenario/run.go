@@ -407,7 +407,7 @@ func (w *World) do(ctx context.Context, a Action) error {
 	case "click":
 		return g.Click(pull, a.Button)
 	case "rerequest":
-		return g.Rerequest(pull)
+		return g.Rerequest(ghsim.RerequestSpec{Pull: pull, Run: a.Run, Suite: a.Suite})
 	case "webhooks":
 		return g.SetWebhooks(a.Mode)
 	case "fault":

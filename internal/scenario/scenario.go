@@ -98,6 +98,8 @@ type Action struct {
 	Mode            string // webhooks
 	Match, Answer   string // fault
 	Times           int
+	Run             int // rerequest
+	Suite           bool
 	RetryAfter      int
 	Duration        time.Duration
 	LoseDatabase    bool
@@ -128,14 +130,15 @@ type Check struct {
 	HasReasons    bool
 	Warnings      []string
 	Says, SaysNot []string
-	Annotations   []Annotation
-	AnyHead       bool // head: false
+	Annotations   []Annotation // exactly these, in any order; nil when nothing is expected of them
+	AnyHead       bool         // head: false
 }
 
-// Annotation is an expected annotation.
+// Annotation is an expected annotation; Says are texts of its title or message.
 type Annotation struct {
 	Path string
-	Line int
+	Line int // 0 is any
+	Says []string
 }
 
 // Note is an expectation of notes or replies. Counts are -1 when they are not stated.
@@ -487,7 +490,7 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 		"permission":    {"user": text(&a.User), "role": func(n node) { n.One(&a.Role, roles...) }, "repo": inRepo},
 		"policy":        {"pr": pull, "by": by, "text": text(&a.Text), "repo": inRepo},
 		"click":         {"pr": pull, "button": text(&a.Button), "by": by},
-		"rerequest":     {"pr": pull, "by": by},
+		"rerequest":     {"pr": pull, "by": by, "run": number(&a.Run), "suite": n2bool(&a.Suite)},
 		"fault": {"match": text(&a.Match), "answer": text(&a.Answer), "retry_after": number(&a.RetryAfter), "times": func(n node) {
 			if v, ok := n.Text("a number or forever"); ok && v == "forever" {
 				a.Times = -1

@@ -143,7 +143,7 @@ func TestButtonBesideAnEvent(t *testing.T) {
 	r.must(r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T", Files: map[string]*string{"f": text("x")}}))
 	r.settle()
 	before, _ := r.gh.CurrentCheck(p)
-	r.must(r.gh.Rerequest(p))
+	r.must(r.gh.Rerequest(ghsim.RerequestSpec{Pull: p}))
 	r.flush()
 	r.now = r.now.Add(time.Second)
 	r.must(r.gh.Edit(ghsim.EditSpec{Pull: p, Title: text("Other")}))
