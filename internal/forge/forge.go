@@ -217,6 +217,9 @@ type CheckRun struct {
 	Actions     []Action     `json:"actions,omitempty"`
 }
 
+// Incomplete is the external id of a check run that has not got all of its annotations yet, since they go in several requests.
+const Incomplete = "relbot:incomplete"
+
 // Status is a commit status.
 type Status struct {
 	Context     string `json:"context"`

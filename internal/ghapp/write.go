@@ -39,7 +39,8 @@ func (a *App) CheckRuns(ctx context.Context, repo coupling.Repo, sha, name strin
 	return out, nil
 }
 
-// PutCheck creates a check run, or updates the one whose ID is given, and returns its id.
+// PutCheck creates a check run, or updates the one whose ID is given, and returns its id. GitHub takes annotations in batches and adds them
+// to those that the run has. The run gets its external id with the last batch, so that one without the rest is not taken for it.
 func (a *App) PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckRun) (int64, error) {
 	var notes []*github.CheckRunAnnotation
 	for _, n := range run.Annotations {
@@ -61,24 +62,26 @@ func (a *App) PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckR
 		return &s
 	}
 	var made github.CheckRun
-	first := notes[:min(len(notes), annotationBatch)]
-	if run.ID == 0 {
-		if err := a.rest(ctx, repo, http.MethodPost, "repos/"+string(repo)+"/check-runs", github.CreateCheckRunOptions{
-			Name: run.Name, HeadSHA: run.Head, DetailsURL: optional(run.DetailsURL), ExternalID: &run.ExternalID, Status: &run.Status,
-			Conclusion: optional(run.Conclusion), Output: output(first), Actions: actions,
-		}, &made); err != nil {
+	for begun := false; !begun || len(notes) > 0; begun = true {
+		batch := notes[:min(len(notes), annotationBatch)]
+		notes = notes[len(batch):]
+		part := run
+		if len(notes) > 0 {
+			part.ExternalID = forge.Incomplete
+		}
+		var err error
+		if part.ID == 0 {
+			err = a.rest(ctx, repo, http.MethodPost, "repos/"+string(repo)+"/check-runs", github.CreateCheckRunOptions{
+				Name: part.Name, HeadSHA: part.Head, DetailsURL: optional(part.DetailsURL), ExternalID: &part.ExternalID, Status: &part.Status,
+				Conclusion: optional(part.Conclusion), Output: output(batch), Actions: actions,
+			}, &made)
+		} else {
+			err = a.update(ctx, repo, part, output(batch), actions, &made)
+		}
+		if err != nil {
 			return 0, err
 		}
-	} else if err := a.update(ctx, repo, run, output(first), actions, &made); err != nil {
-		return 0, err
-	}
-	for rest := notes[len(first):]; len(rest) > 0; { // GitHub appends
-		n := min(len(rest), annotationBatch)
 		run.ID = made.GetID()
-		if err := a.update(ctx, repo, run, output(rest[:n]), actions, &made); err != nil {
-			return 0, err
-		}
-		rest = rest[n:]
 	}
 	return made.GetID(), nil
 }

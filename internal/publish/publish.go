@@ -5,6 +5,9 @@
 // run looks on GitHub for what the lost write may have done before it repeats it: a check by its external id, a
 // comment by its marker. So nothing is posted twice, and nothing is posted that was not written down first.
 //
+// GitHub only ever adds annotations to a check run. A run takes the wanted ones once, while it has none, and is written again as long as
+// they stay the same; when they differ, a new run of the same name replaces it. The external id of a run says which it has.
+//
 // One pull request is published by one worker at a time; the caller's work lane sees to that.
 package publish
 
@@ -103,6 +106,45 @@ type Posted struct {
 	Intent  string    `json:"intent,omitempty"` // hash of a write whose answer is not recorded yet
 	Unknown time.Time `json:"unknown,omitzero"` // since when the verdict has been unknown
 	At      time.Time `json:"at,omitzero"`
+	// Annotated is the hash of the annotations that the run has: unannotated for none, "" when they are not known.
+	Annotated string `json:"annotated,omitempty"`
+}
+
+// unannotated stands for the annotations of a run that has none.
+const unannotated = "none"
+
+// annotated identifies the annotations of a run.
+func annotated(run forge.CheckRun) string {
+	if len(run.Annotations) == 0 {
+		return unannotated
+	}
+	return Hash(run.Annotations)
+}
+
+// externalID names what a run shows, and which annotations it has.
+func externalID(hash, annotated string) string { return "relbot:" + hash + ":" + annotated }
+
+// annotatedIn reads from an external id which annotations a run has; "" when that is not known.
+func annotatedIn(externalID string) string {
+	parts := strings.Split(externalID, ":")
+	if len(parts) != 3 || parts[0] != "relbot" {
+		return ""
+	}
+	return parts[2]
+}
+
+// takes returns the run as it is to be written so that GitHub shows it: into the run that exists where that can become it, else as a new
+// one. A completed run cannot return to in_progress, and no annotation can be taken off a run.
+func (p Posted) takes(run forge.CheckRun) forge.CheckRun {
+	same := p.Annotated == annotated(run)
+	if p.ID == 0 || p.Name != run.Name || p.Status == "completed" && run.Status != "completed" || !same && p.Annotated != unannotated {
+		return run
+	}
+	run.ID = p.ID
+	if same {
+		run.Annotations = nil // they would be added once more
+	}
+	return run
 }
 
 // Hash identifies a content.
@@ -211,11 +253,11 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if posted.Level == "pass" && o.Level != "pass" {
 		ctx = budget.With(ctx, budget.Demotions)
 	}
-	run.ExternalID = "relbot:" + hash
+	run.ExternalID = externalID(hash, annotated(run))
 	var blob string // for Look
 	var told bool
 	write := func(run forge.CheckRun) (id int64, err error) {
-		if o.Look == nil || run.ID != 0 {
+		if o.Look == nil || run.ID != 0 || len(run.Annotations) > 0 {
 			return p.GitHub.PutCheck(ctx, repo, run)
 		}
 		id, blob, told, err = p.GitHub.NewCheck(ctx, repo, o.Look.NodeID, run, o.Look.Path)
@@ -232,22 +274,18 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 	} else if done, err := p.adopt(ctx, repo, run, &posted, o.Verify && rev == 0); err != nil {
 		return false, err
 	} else if !done {
-		// A completed run cannot be taken back to in_progress: then a new run of the same name takes its place.
-		if posted.ID != 0 && posted.Name == run.Name && (posted.Status != "completed" || run.Status == "completed") {
-			run.ID = posted.ID
-		}
 		if rev, err = put(ctx, p.Store, DocCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
 			return false, err
 		}
-		id, err := write(run)
-		if errors.Is(err, forge.ErrGone) && run.ID != 0 { // archived or deleted by GitHub
-			run.ID = 0
+		taken := posted.takes(run)
+		id, err := write(taken)
+		if errors.Is(err, forge.ErrGone) && taken.ID != 0 { // archived or deleted by GitHub
 			id, err = write(run)
 		}
 		if err != nil {
 			return false, err
 		}
-		posted.ID = id
+		posted.ID, posted.Annotated = id, annotated(run)
 	}
 	posted.Name, posted.Level, posted.Status, posted.Hash, posted.Intent, posted.At = run.Name, o.Level, run.Status, hash, "", o.Now
 	if o.Level != "unknown" {
@@ -299,7 +337,7 @@ func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.Che
 		}
 	}
 	if newest.ID != 0 {
-		posted.ID, posted.Name, posted.Status = newest.ID, newest.Name, newest.Status
+		posted.ID, posted.Name, posted.Status, posted.Annotated = newest.ID, newest.Name, newest.Status, annotatedIn(newest.ExternalID)
 	}
 	return newest.ExternalID == run.ExternalID, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,19 @@ type world struct {
 	app  *ghapp.App
 	st   store.Store
 	path string
+	left int // writes of checks that come through; negative is all
 	*publish.Publisher
+}
+
+// RoundTrip breaks the connection for writes of checks when none is left.
+func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/check-runs") {
+		if w.left == 0 {
+			return nil, errors.New("connection refused")
+		}
+		w.left--
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // appKey takes long to make.
@@ -49,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "relbot.db")}
+	w := &world{t: t, left: -1, path: filepath.Join(t.TempDir(), "relbot.db")}
 	w.gh = ghsim.New(ghsim.Options{Clock: time.Now, AppID: 7, Key: &key.PublicKey, Secret: "x", Inspect: ghspec.New(t)})
 	api := httptest.NewServer(w.gh.Handler())
 	t.Cleanup(api.Close)
@@ -62,7 +75,7 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	w.app, err = ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
+	w.app, err = ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, HTTP: w, Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +118,33 @@ var effects = map[string]struct {
 		before: func(w *world) error { return check(w, "completed", "success", "Passed: one") },
 		do:     func(w *world) error { return check(w, "in_progress", "", "Waiting: two") }, match: "POST /repos/*/check-runs", shows: checks, want: "Waiting: two",
 	},
+	"a check is made with annotations": {
+		do: func(w *world) error { return annotated(w, "Blocked: one", "a", "b") }, match: "POST /repos/*/check-runs", shows: annotations, want: "Blocked: one [a b], 1 run",
+	},
+	"a check is changed, and its annotations are not": {
+		before: func(w *world) error { return annotated(w, "Blocked: one", "a", "b") },
+		do:     func(w *world) error { return annotated(w, "Blocked: two", "a", "b") }, match: "PATCH /repos/*/check-runs/*", shows: annotations, want: "Blocked: two [a b], 1 run",
+	},
+	"a check gets its first annotations": {
+		before: func(w *world) error { return check(w, "in_progress", "", "Waiting: one") },
+		do:     func(w *world) error { return annotated(w, "Blocked: two", "a") }, match: "PATCH /repos/*/check-runs/*", shows: annotations, want: "Blocked: two [a], 1 run",
+	},
+	"a check gets other annotations": {
+		before: func(w *world) error { return annotated(w, "Blocked: one", "a", "b") },
+		do:     func(w *world) error { return annotated(w, "Blocked: two", "b", "c") }, match: "POST /repos/*/check-runs", shows: annotations, want: "Blocked: two [b c], 2 runs",
+	},
+	"a check loses its annotations": {
+		before: func(w *world) error { return annotated(w, "Blocked: one", "a") },
+		do:     func(w *world) error { return check(w, "completed", "success", "Passed: two") }, match: "POST /repos/*/check-runs", shows: annotations, want: "Passed: two [], 2 runs",
+	},
+	"a check has annotations for three requests": {
+		before: func(w *world) error { return annotated(w, "Blocked: one", "a") },
+		do:     func(w *world) error { return annotated(w, "Blocked: many", many...) }, match: "POST /repos/*/check-runs", shows: wholly, want: "Blocked: many " + fmt.Sprint(many),
+	},
+	"the second of three requests for annotations": {
+		before: func(w *world) error { return check(w, "in_progress", "", "Waiting: one") },
+		do:     func(w *world) error { return annotated(w, "Blocked: many", many...) }, match: "PATCH /repos/*/check-runs/*", shows: wholly, want: "Blocked: many " + fmt.Sprint(many),
+	},
 	"a note is posted": {
 		do: func(w *world) error { return post(w, "p", "one") }, match: "POST /repos/*/issues/1/comments", shows: comments, want: "one",
 	},
@@ -142,6 +182,44 @@ var effects = map[string]struct {
 func check(w *world, status, conclusion, title string) error {
 	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: time.Now(), Again: []store.Work{{Kind: "k", Key: "again"}}})
 	return err
+}
+
+// annotated publishes a check that fails, with an annotation for each message.
+func annotated(w *world, title string, messages ...string) error {
+	_, err := w.Check(w.t.Context(), repo, failing(w, title, messages...), publish.CheckOptions{As: "check", Now: time.Now()})
+	return err
+}
+
+func failing(w *world, title string, messages ...string) forge.CheckRun {
+	run := forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: "completed", Conclusion: "failure", Title: title, Summary: "s"}
+	for i, m := range messages {
+		run.Annotations = append(run.Annotations, forge.Annotation{Path: "f", Line: i + 1, Level: "failure", Title: "t", Message: m})
+	}
+	return run
+}
+
+// many are more annotations than two requests carry.
+var many = func() (out []string) {
+	for i := range 120 {
+		out = append(out, fmt.Sprint("m", i))
+	}
+	return out
+}()
+
+// wholly is the title of the check that stands, with its annotations.
+func wholly(w *world) string {
+	c, _ := w.gh.CurrentCheck(pull)
+	said := []string{}
+	for _, a := range c.Annotations {
+		said = append(said, a.Message)
+	}
+	return fmt.Sprint(c.Title, " ", said)
+}
+
+// annotations is the same, with how many runs there are.
+func annotations(w *world) string {
+	n := len(w.gh.Checks(repo, w.head()))
+	return fmt.Sprintf("%s, %d run%s", wholly(w), n, strings.Repeat("s", min(n-1, 1)))
 }
 
 func post(w *world, picture, text string) error {
@@ -324,5 +402,100 @@ func TestOvertaken(t *testing.T) {
 	}
 	if err := newer(); err != nil || checks(w) != "Blocked: two" {
 		t.Errorf("it says %q, %v", checks(w), err)
+	}
+}
+
+// TestBatchLostBetween breaks off a check between the requests that carry its annotations, with and without a crash, with the database and
+// without it: the run is not taken for complete, and the next one has each annotation once.
+func TestBatchLostBetween(t *testing.T) {
+	for _, how := range []string{"goes on", "crashes", "loses its database"} {
+		for broken := range 3 { // requests that come through
+			t.Run(fmt.Sprintf("%s after %d requests", how, broken), func(t *testing.T) {
+				w := newWorld(t)
+				if err := annotated(w, "Blocked: one", "a"); err != nil {
+					t.Fatal(err)
+				}
+				w.left = broken
+				if err := annotated(w, "Blocked: many", many...); err == nil {
+					t.Fatal("nothing was broken off")
+				}
+				c, _ := w.gh.CurrentCheck(pull)
+				if n := len(c.Annotations); n != max(1, 50*broken) || broken > 0 && c.ExternalID != forge.Incomplete {
+					t.Fatalf("the run %s has %d annotations: this test shows nothing", c.ExternalID, n)
+				}
+				switch how {
+				case "crashes":
+					w.open()
+				case "loses its database":
+					w.path = filepath.Join(t.TempDir(), "new.db")
+					w.open()
+				}
+				w.left = -1
+				for range 2 {
+					if _, err := w.Check(t.Context(), repo, failing(w, "Blocked: many", many...), publish.CheckOptions{As: "check", Now: time.Now(), Verify: true}); err != nil {
+						t.Fatal(err)
+					}
+					if got, want := wholly(w), "Blocked: many "+fmt.Sprint(many); got != want {
+						t.Errorf("shows %s\nwant  %s", got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestNewDatabaseKnowsAnnotations holds that a run that was found tells which annotations it has: it is written again while they are the same.
+func TestNewDatabaseKnowsAnnotations(t *testing.T) {
+	for _, c := range []struct {
+		before, now []string
+		want        string
+	}{
+		{[]string{"a", "b"}, []string{"a", "b"}, "Blocked: two [a b], 1 run"},
+		{[]string{"a", "b"}, []string{"a"}, "Blocked: two [a], 2 runs"},
+		{[]string{"a", "b"}, nil, "Blocked: two [], 2 runs"},
+		{nil, []string{"a"}, "Blocked: two [a], 1 run"},
+		{many, many, "Blocked: two " + fmt.Sprint(many) + ", 1 run"},
+	} {
+		w := newWorld(t)
+		if err := annotated(w, "Blocked: one", c.before...); err != nil {
+			t.Fatal(err)
+		}
+		w.path = filepath.Join(t.TempDir(), "new.db")
+		w.open()
+		if _, err := w.Check(t.Context(), repo, failing(w, "Blocked: two", c.now...), publish.CheckOptions{As: "check", Now: time.Now(), Verify: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := annotations(w); got != c.want {
+			t.Errorf("%v, then %v: shows %s, want %s", c.before, c.now, got, c.want)
+		}
+	}
+}
+
+// TestOvertakenAnnotations holds that the newest run has the annotations of the newer check when another instance writes an older one
+// behind it.
+func TestOvertakenAnnotations(t *testing.T) {
+	for name, before := range map[string][]string{"into the same run": nil, "into a run of its own": {"a"}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if err := annotated(w, "Blocked: one", before...); err != nil {
+				t.Fatal(err)
+			}
+			newer := func() error { return annotated(w, "Blocked: three", "c") }
+			late := *w
+			late.Publisher = &publish.Publisher{Store: w.st, GitHub: overtaken{w.app, func() {
+				if err := newer(); err != nil {
+					t.Error(err)
+				}
+			}}}
+			if err := annotated(&late, "Blocked: two", "b"); !errors.Is(err, store.ErrConflict) {
+				t.Errorf("overtaken, and wrote with %v", err)
+			}
+			if says := wholly(w); says == "Blocked: three [c]" {
+				t.Fatalf("it says %q: this test shows nothing", says)
+			}
+			if err := newer(); err != nil || wholly(w) != "Blocked: three [c]" {
+				t.Errorf("it says %q, %v", wholly(w), err)
+			}
+		})
 	}
 }
