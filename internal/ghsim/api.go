@@ -148,7 +148,7 @@ func (g *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	c.kind = c.classify()
 
 	a, raw, fault := g.handle(c)
-	if g.opt.Inspect != nil {
+	if g.opt.Inspect != nil && fault != "blank" && fault != "html" { // what those say is not the API's
 		g.opt.Inspect(r, body, a.status, raw)
 	}
 	if fault == "timeout" || fault == "lost_answer" {
@@ -215,9 +215,12 @@ func (c *call) classify() callKind {
 func (g *GitHub) handle(c *call) (a answer, raw []byte, fault string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if c.kind == read {
+		g.reads++
+	}
 	if f := g.strike(c); f != nil {
 		var struck bool
-		if a, struck = f.answer(); struck || f.Answer == "timeout" {
+		if a, struck = f.answer(c); struck || f.Answer == "timeout" {
 			if !struck {
 				a.status = http.StatusGatewayTimeout
 			}
@@ -226,14 +229,12 @@ func (g *GitHub) handle(c *call) (a answer, raw []byte, fault string) {
 		fault = f.Answer
 	}
 	a = g.dispatch(c)
+	if fault == "partial" {
+		leaveOut(&a)
+	}
 	raw = marshal(a.body)
-	if a.status < 300 && !(c.graphql && bytes.HasPrefix(raw, []byte(`{"data":null`))) {
-		switch {
-		case c.kind == write && !c.idle:
-			g.writes++
-		case c.kind == read && fault == "":
-			g.reads++
-		}
+	if c.kind == write && !c.idle && a.status < 300 && !(c.graphql && bytes.HasPrefix(raw, []byte(`{"data":null`))) {
+		g.writes++
 	}
 	return a, raw, fault
 }

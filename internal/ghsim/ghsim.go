@@ -157,7 +157,7 @@ func (g *GitHub) problem(format string, args ...any) {
 	g.problems = append(g.problems, fmt.Sprintf(format, args...))
 }
 
-// Counts says how many API calls succeeded since the start: reads, and writes that changed something. Minting tokens,
+// Counts returns how many API calls were made since the start: reads, those that failed too, and writes that changed something. Minting tokens,
 // GET /app, GET /rate_limit and asking for a redelivery are neither.
 func (g *GitHub) Counts() (reads, writes int) {
 	g.mu.Lock()

@@ -78,7 +78,7 @@ func (c *call) limit() *answer {
 	case s.used >= hourLimit:
 		a = fail(http.StatusForbidden, "API rate limit exceeded for installation.")
 	case points > most:
-		a = fail(http.StatusForbidden, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
+		a = fail(http.StatusForbidden, tooFast)
 		a.header = http.Header{"Retry-After": {"60"}}
 	default:
 		s.used++

@@ -411,7 +411,7 @@ func (w *World) do(ctx context.Context, a Action) error {
 	case "webhooks":
 		return g.SetWebhooks(a.Mode)
 	case "fault":
-		return g.AddFault(ghsim.Fault{Match: a.Match, Answer: a.Answer, Times: a.Times, RetryAfter: a.RetryAfter})
+		return g.AddFault(ghsim.Fault{Match: a.Match, Answer: a.Answer, Times: a.Times, Lasts: a.Lasts, RetryAfter: a.RetryAfter, Account: a.Account, Over: a.Over})
 	case "clear_faults":
 		g.ClearFaults()
 	case "advance":

@@ -97,7 +97,9 @@ type Action struct {
 	Button          string
 	Mode            string // webhooks
 	Match, Answer   string // fault
-	Times           int
+	Times, Over     int
+	Lasts           time.Duration
+	Account         string
 	Run             int // rerequest
 	Suite           bool
 	RetryAfter      int
@@ -491,7 +493,7 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 		"policy":        {"pr": pull, "by": by, "text": text(&a.Text), "repo": inRepo},
 		"click":         {"pr": pull, "button": text(&a.Button), "by": by},
 		"rerequest":     {"pr": pull, "by": by, "run": number(&a.Run), "suite": n2bool(&a.Suite)},
-		"fault": {"match": text(&a.Match), "answer": text(&a.Answer), "retry_after": number(&a.RetryAfter), "times": func(n node) {
+		"fault": {"match": text(&a.Match), "answer": text(&a.Answer), "retry_after": number(&a.RetryAfter), "over": number(&a.Over), "account": text(&a.Account), "lasts": func(n node) { a.Lasts = duration(n) }, "times": func(n node) {
 			if v, ok := n.Text("a number or forever"); ok && v == "forever" {
 				a.Times = -1
 			} else if ok {
