@@ -69,7 +69,8 @@ type App struct {
 
 	tags map[coupling.Repo]*tagList
 
-	budget budget.Budget
+	budget   budget.Budget
+	portions portions
 
 	cache *cache.Cache
 }
@@ -272,6 +273,9 @@ func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string,
 		return nil, err
 	}
 	res, err := client.Do(ctx, req, out)
+	if wide := err != nil && isDivisible(ctx); wide && (res == nil && tooLong(0, err) || res != nil && tooLong(res.StatusCode, nil)) {
+		return res, fmt.Errorf("%s %s: %w", method, path, &forge.RetryError{Err: fmt.Errorf("%w: %w", errTooMuch, err)})
+	}
 	var accepted *github.AcceptedError // 202: the library takes it for an error
 	if errors.As(err, &accepted) {
 		return res, nil
@@ -387,22 +391,32 @@ func (a *App) bot(ctx context.Context) (string, error) {
 
 // all reads every page of a list; more is called for each and says whether to go on.
 func all[T any](ctx context.Context, a *App, repo coupling.Repo, path string, more func([]T) bool) error {
+	return list(ctx, a, repo, path, func(page []T) []T { return page }, more)
+}
+
+// list is all for a list that is a part of the page.
+func list[P, T any](ctx context.Context, a *App, repo coupling.Repo, path string, of func(P) []T, more func([]T) bool) error {
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
 	}
-	for page := 1; page <= maxPages; page++ {
-		var items []T
-		res, err := a.page(ctx, repo, http.MethodGet, fmt.Sprintf("%s%sper_page=100&page=%d", path, sep, page), nil, &items)
+	done := 0
+	err := a.pages(ctx, ofLists, repo, func(ctx context.Context, size int) (bool, error) {
+		var page P
+		res, err := a.page(ctx, repo, http.MethodGet, fmt.Sprintf("%s%sper_page=%d&page=%d", path, sep, size, done/size+1), nil, &page)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if !more(items) || res.NextPage == 0 {
-			return nil
-		}
+		items := of(page)
+		fresh := items[min(done%size, len(items)):] // where pages became smaller, one may begin before the end of the last
+		done += len(fresh)
+		return more(fresh) && res.NextPage != 0, nil
+	})
+	if errors.Is(err, errTooLong) {
+		return fmt.Errorf("%s: more than %d pages", path, maxPages)
 	}
-	return fmt.Errorf("%s: more than %d pages", path, maxPages)
+	return err
 }
 
-// maxPages bounds every list.
+// maxPages bounds every list, in pages of the usual size.
 const maxPages = 300

@@ -99,12 +99,6 @@ func (a *App) Diff(ctx context.Context, repo coupling.Repo, commit string) (vers
 
 var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// How many files one query asks for: by id, and with their texts.
-const (
-	fileBatch = 150
-	textBatch = 50
-)
-
 // place is what stands at a path of a commit: the id of a blob or of a directory, or nothing.
 type place struct {
 	Blob string
@@ -134,7 +128,9 @@ func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map
 		}
 	}
 	texts := map[string]fileFact{} // by blob
-	err := chunked(todo, fileBatch, func(part []forge.At) error { return a.places(ctx, repo, part, places, texts, out) })
+	err := batches(ctx, a, ofFiles, todo, func(forge.At) coupling.Repo { return repo }, func(ctx context.Context, part []forge.At) error {
+		return a.places(ctx, repo, part, places, texts, out)
+	})
 	if err == nil {
 		var need []string
 		for _, p := range places {
@@ -149,7 +145,9 @@ func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map
 			}
 		}
 		slices.Sort(need)
-		err = chunked(need, textBatch, func(part []string) error { return a.texts(ctx, repo, part, texts) })
+		err = batches(ctx, a, ofTexts, need, func(string) coupling.Repo { return repo }, func(ctx context.Context, part []string) error {
+			return a.texts(ctx, repo, part, texts)
+		})
 	}
 	for _, f := range at {
 		if _, done := out[f]; done {
@@ -376,28 +374,22 @@ func (a *App) entries(ctx context.Context, repo coupling.Repo, id string) (versi
 	return versionscan.Know(out), nil
 }
 
-// maxCompare bounds the pages of a comparison.
-const maxCompare = 20
+// maxCompare bounds the commits of a comparison.
+const maxCompare = 2000
 
 // Compare compares base...head. Answers about full commit ids are kept.
 func (a *App) Compare(ctx context.Context, repo coupling.Repo, base, head string) (versionscan.Fact[forge.Comparison], error) {
-	key := "compare " + string(repo) + " " + base + "..." + head
+	key := compareKey(repo, base, head)
 	if c, ok := cache.Get[forge.Comparison](a.cache, key); ok {
 		return versionscan.Know(c), nil
 	}
 	var out forge.Comparison
-	for page := 1; page <= maxCompare; page++ {
-		var r github.CommitsComparison
-		path := fmt.Sprintf("repos/%s/compare/%s...%s?per_page=100&page=%d", repo, url.PathEscape(base), url.PathEscape(head), page)
-		res, err := a.page(ctx, repo, http.MethodGet, path, nil, &r)
-		if errors.Is(err, forge.ErrGone) {
-			return versionscan.NotKnown[forge.Comparison](fmt.Sprintf("GitHub cannot compare %.10s and %.10s", base, head)), nil
-		}
-		if err != nil {
-			return versionscan.NotKnown[forge.Comparison](err.Error()), err
-		}
+	path := fmt.Sprintf("repos/%s/compare/%s...%s", repo, url.PathEscape(base), url.PathEscape(head))
+	err := list(ctx, a, repo, path, func(r github.CommitsComparison) []*github.RepositoryCommit {
 		out.Ahead, out.Behind, out.MergeBase = r.GetAheadBy(), r.GetBehindBy(), r.GetMergeBaseCommit().GetSHA()
-		for _, c := range r.Commits {
+		return r.Commits
+	}, func(found []*github.RepositoryCommit) bool {
+		for _, c := range found {
 			commit := forge.Commit{SHA: c.GetSHA(), Message: c.GetCommit().GetMessage(), Date: c.GetCommit().GetCommitter().GetDate().Time,
 				Author: c.GetCommit().GetAuthor().GetEmail(), Authored: c.GetCommit().GetAuthor().GetDate().Time}
 			for _, p := range c.Parents {
@@ -405,9 +397,13 @@ func (a *App) Compare(ctx context.Context, repo coupling.Repo, base, head string
 			}
 			out.Commits = append(out.Commits, commit)
 		}
-		if res.NextPage == 0 || len(r.Commits) == 0 {
-			break
-		}
+		return len(found) > 0 && len(out.Commits) < maxCompare
+	})
+	if errors.Is(err, forge.ErrGone) {
+		return versionscan.NotKnown[forge.Comparison](fmt.Sprintf("GitHub cannot compare %.10s and %.10s", base, head)), nil
+	}
+	if err != nil {
+		return versionscan.NotKnown[forge.Comparison](err.Error()), err
 	}
 	if sha.MatchString(base) && sha.MatchString(head) {
 		cache.Add(a.cache, key, out)
@@ -445,94 +441,113 @@ func (a *App) Contains(ctx context.Context, repo coupling.Repo, commit string, r
 	}
 	var failed error
 	for _, rev := range missing() {
-		c, err := a.Compare(ctx, repo, commit, rev)
-		switch {
-		case c.Known():
-			in := c.Value.Behind == 0
-			out[rev] = versionscan.Know(in)
-			if sha.MatchString(rev) {
-				cache.Add(a.cache, key(rev), in)
-			}
-		default:
-			out[rev] = versionscan.NotKnown[bool](c.Why)
-			failed = worse(failed, err)
+		in, err := a.has(ctx, repo, rev, commit)
+		if out[rev] = in; in.Known() && sha.MatchString(rev) {
+			cache.Add(a.cache, key(rev), in.Value)
 		}
+		failed = worse(failed, err)
 	}
 	return out, failed
+}
+
+// has reports whether a revision has a commit. It asks for the two counts of a comparison, and for no more of it than the least page.
+func (a *App) has(ctx context.Context, repo coupling.Repo, rev, commit string) (versionscan.Fact[bool], error) {
+	if c, ok := cache.Get[forge.Comparison](a.cache, compareKey(repo, commit, rev)); ok {
+		return versionscan.Know(c.Behind == 0), nil
+	}
+	var r github.CommitsComparison
+	err := a.rest(ctx, repo, http.MethodGet, fmt.Sprintf("repos/%s/compare/%s...%s?per_page=1", repo, url.PathEscape(commit), url.PathEscape(rev)), nil, &r)
+	switch {
+	case errors.Is(err, forge.ErrGone):
+		return versionscan.NotKnown[bool](fmt.Sprintf("GitHub cannot compare %.10s and %.10s", commit, rev)), nil
+	case err != nil:
+		return versionscan.NotKnown[bool](err.Error()), err
+	}
+	return versionscan.Know(r.GetBehindBy() == 0), nil
+}
+
+func compareKey(repo coupling.Repo, base, head string) string {
+	return "compare " + string(repo) + " " + base + "..." + head
 }
 
 // tagsWith learns of every tag whether it has a commit.
 func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, key func(string) string) error {
 	cursor := ""
-	for range maxPages {
+	err := a.pages(ctx, ofTags, repo, func(ctx context.Context, size int) (bool, error) {
 		var v variables
-		after := ""
-		if cursor != "" {
-			after = ", after: " + v.text(cursor)
-		}
-		text := fmt.Sprintf(`%s { refs(refPrefix: "refs/tags/", first: 50%s) { nodes { name target { oid ... on Tag { target { oid } } } compare(headRef: %s) { status } } pageInfo { hasNextPage endCursor } } }`,
-			v.repositoryOf("r", repo), after, v.text(commit))
+		text := fmt.Sprintf(`%s { refs(refPrefix: "refs/tags/", first: %d%s) { nodes { name target { oid ... on Tag { target { oid } } } compare(headRef: %s) { status } } pageInfo { hasNextPage endCursor } } }`,
+			v.repositoryOf("r", repo), size, after(&v, cursor), v.text(commit))
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
 		if err != nil {
-			return err
+			return false, err
 		}
 		var r *struct {
 			Refs refPage `json:"refs"`
 		}
 		if err := json.Unmarshal(ans.Data["r"], &r); err != nil || r == nil {
-			return &forge.RetryError{Err: fmt.Errorf("tags: %w", errors.Join(err, forge.ErrGone))}
+			return false, &forge.RetryError{Err: fmt.Errorf("tags: %w", errors.Join(err, forge.ErrGone))}
 		}
 		for i, n := range r.Refs.Nodes {
 			if n.Compare != nil && ans.at("r", "refs", "nodes", fmt.Sprint(i)) == nil {
 				cache.Add(a.cache, key(n.commit().OID), n.Compare.Status == "BEHIND" || n.Compare.Status == "IDENTICAL")
 			}
 		}
-		if !r.Refs.PageInfo.HasNextPage {
-			return nil
-		}
 		cursor = r.Refs.PageInfo.EndCursor
+		return r.Refs.PageInfo.HasNextPage, nil
+	})
+	if errors.Is(err, errTooLong) { // the others are compared one by one
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Versions are what stood in a file at the newest commits of a revision that changed it, newest first: the present text, former ones, and absent
 // where it was deleted.
 func (a *App) Versions(ctx context.Context, repo coupling.Repo, rev, path string, limit int) ([]versionscan.Fact[versionscan.File], error) {
-	var v variables
-	at := v.text(path)
-	text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: %d, path: %s) { nodes { file(path: %s) { object { ... on Blob { %s } } } } } } } }`,
-		v.repositoryOf("r", repo), v.text(rev), min(limit, 100), at, at, blobFields)
-	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
+	var out []versionscan.Fact[versionscan.File]
+	cursor := ""
+	err := a.pages(ctx, ofVersions, repo, func(ctx context.Context, size int) (bool, error) {
+		var v variables
+		at := v.text(path)
+		text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: %d, path: %s%s) { nodes { file(path: %s) { object { ... on Blob { %s } } } } pageInfo { hasNextPage endCursor } } } } }`,
+			v.repositoryOf("r", repo), v.text(rev), min(size, limit-len(out)), at, after(&v, cursor), at, blobFields)
+		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
+		if err != nil {
+			return false, err
+		}
+		if err := ans.whole("r", "object"); err != nil {
+			return false, err
+		}
+		var r *struct {
+			Object *struct {
+				History struct {
+					Nodes []struct {
+						File *struct {
+							Object *blob `json:"object"`
+						} `json:"file"`
+					} `json:"nodes"`
+					PageInfo pageInfo `json:"pageInfo"`
+				} `json:"history"`
+			} `json:"object"`
+		}
+		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
+			return false, &forge.RetryError{Err: err}
+		}
+		if r == nil || r.Object == nil {
+			return false, fmt.Errorf("%s: %s: %w", repo, rev, forge.ErrGone)
+		}
+		for _, n := range r.Object.History.Nodes {
+			if n.File == nil || n.File.Object == nil {
+				out = append(out, versionscan.None[versionscan.File]("it was deleted"))
+				continue
+			}
+			out = append(out, a.fileOf(ctx, repo, *n.File.Object))
+		}
+		cursor = r.Object.History.PageInfo.EndCursor
+		return r.Object.History.PageInfo.HasNextPage && len(out) < limit, nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	if err := ans.whole("r", "object"); err != nil {
-		return nil, err
-	}
-	var r *struct {
-		Object *struct {
-			History struct {
-				Nodes []struct {
-					File *struct {
-						Object *blob `json:"object"`
-					} `json:"file"`
-				} `json:"nodes"`
-			} `json:"history"`
-		} `json:"object"`
-	}
-	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-		return nil, &forge.RetryError{Err: err}
-	}
-	if r == nil || r.Object == nil {
-		return nil, fmt.Errorf("%s: %s: %w", repo, rev, forge.ErrGone)
-	}
-	var out []versionscan.Fact[versionscan.File]
-	for _, n := range r.Object.History.Nodes {
-		if n.File == nil || n.File.Object == nil {
-			out = append(out, versionscan.None[versionscan.File]("it was deleted"))
-			continue
-		}
-		out = append(out, a.fileOf(ctx, repo, *n.File.Object))
 	}
 	return out, nil
 }
@@ -544,25 +559,21 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 		return versionscan.Know(c), nil
 	}
 	out := []forge.Commit{}
-	cursor := ""
-	for len(out) < limit {
+	cursor, known := "", true
+	err := a.pages(ctx, ofCommits, repo, func(ctx context.Context, size int) (bool, error) {
 		var v variables
-		after := ""
-		if cursor != "" {
-			after = ", after: " + v.text(cursor)
-		}
 		text := fmt.Sprintf(`%s { object(expression: %s) { ... on Commit { history(first: %d, since: %s%s) { nodes { oid message committedDate authoredDate author { email } parents(first: 2) { nodes { oid } } associatedPullRequests(first: 5) { nodes { number baseRepository { nameWithOwner } } } } pageInfo { hasNextPage endCursor } } } } }`,
-			v.repositoryOf("r", repo), v.text(rev), min(limit-len(out), 100), v.add("GitTimestamp!", since.UTC().Format(time.RFC3339)), after)
+			v.repositoryOf("r", repo), v.text(rev), min(limit-len(out), size), v.add("GitTimestamp!", since.UTC().Format(time.RFC3339)), after(&v, cursor))
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
 		if err != nil {
-			return versionscan.NotKnown[[]forge.Commit](err.Error()), err
+			return false, err
 		}
 		// Pull requests of repositories that are not for the App have merged commits of this one.
 		ans.Errors = slices.DeleteFunc(ans.Errors, func(e queryError) bool {
 			return e.Type == "FORBIDDEN" && slices.Contains(e.Path, any("associatedPullRequests"))
 		})
 		if err := ans.whole("r", "object"); err != nil {
-			return versionscan.NotKnown[[]forge.Commit](err.Error()), err
+			return false, err
 		}
 		var r *struct {
 			Object *struct {
@@ -589,18 +600,16 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 							} `json:"nodes"`
 						} `json:"associatedPullRequests"`
 					} `json:"nodes"`
-					PageInfo struct {
-						HasNextPage bool   `json:"hasNextPage"`
-						EndCursor   string `json:"endCursor"`
-					} `json:"pageInfo"`
+					PageInfo pageInfo `json:"pageInfo"`
 				} `json:"history"`
 			} `json:"object"`
 		}
 		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-			return versionscan.NotKnown[[]forge.Commit](err.Error()), &forge.RetryError{Err: err}
+			return false, &forge.RetryError{Err: err}
 		}
 		if r == nil || r.Object == nil {
-			return versionscan.NotKnown[[]forge.Commit]("the commit " + rev + " cannot be read"), nil
+			known = false
+			return false, nil
 		}
 		for _, n := range r.Object.History.Nodes {
 			c := forge.Commit{SHA: n.OID, Message: n.Message, Date: n.CommittedDate, Authored: n.AuthoredDate}
@@ -617,10 +626,14 @@ func (a *App) Log(ctx context.Context, repo coupling.Repo, rev string, since tim
 			}
 			out = append(out, c)
 		}
-		if !r.Object.History.PageInfo.HasNextPage {
-			break
-		}
 		cursor = r.Object.History.PageInfo.EndCursor
+		return r.Object.History.PageInfo.HasNextPage && len(out) < limit, nil
+	})
+	switch {
+	case err != nil:
+		return versionscan.NotKnown[[]forge.Commit](err.Error()), err
+	case !known:
+		return versionscan.NotKnown[[]forge.Commit]("the commit " + rev + " cannot be read"), nil
 	}
 	if sha.MatchString(rev) {
 		cache.Add(a.cache, key, out)

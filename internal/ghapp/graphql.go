@@ -108,8 +108,8 @@ func (a answer) whole(path ...string) error {
 	}
 }
 
-// errTooMuch says that a query asked for more than GitHub computes in one go; half of it may pass.
-var errTooMuch = errors.New("the query asks for too much")
+// outOfTime begins what GitHub says of a query, or of a part of it, that took too long most often.
+const outOfTime = "Something went wrong while executing your query"
 
 // query sends a GraphQL query as the installation of a repository. Errors about single aliases come back in the answer; the
 // error is about the query as a whole.
@@ -139,6 +139,9 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 	client := &http.Client{Transport: t, Timeout: requestTimeout}
 	res, err := client.Do(req)
 	if err != nil {
+		if !write && tooLong(0, err) {
+			err = fmt.Errorf("%w: %w", errTooMuch, err)
+		}
 		return out, fmt.Errorf("graphql: %w", a.translate(write, nil, err))
 	}
 	defer res.Body.Close()
@@ -146,7 +149,7 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 	if err != nil {
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
-	if res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout {
+	if !write && tooLong(res.StatusCode, nil) {
 		return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, res.Status)})
 	}
 	if res.StatusCode != http.StatusOK {
@@ -162,11 +165,14 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		case "RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED":
 			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 		}
+		if isDivisible(ctx) && strings.HasPrefix(e.Message, outOfTime) {
+			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
+		}
 		if len(e.Path) == 0 || len(out.Data) == 0 {
 			switch {
 			case strings.Contains(strings.ToLower(e.Message), "rate limit"):
 				return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
-			case strings.HasPrefix(e.Message, "Something went wrong while executing your query"): // a timeout, most often
+			case strings.HasPrefix(e.Message, outOfTime):
 				return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 			case len(out.Data) == 0:
 				return out, fmt.Errorf("graphql: %w: %s", forge.ErrRejected, e.Message)
@@ -188,23 +194,6 @@ func (a *App) usedUp(ctx context.Context, repo coupling.Repo, h http.Header, e q
 		a.budget.Learn(id, budget.GraphQL, http.StatusTooManyRequests, h, now)
 	}
 	return &forge.RetryError{After: budget.RetryAfter(http.StatusTooManyRequests, h, now), Err: errors.New(e.Message)}
-}
-
-// chunked runs do over batches of items, halving a batch that was too much.
-func chunked[T any](items []T, size int, do func([]T) error) error {
-	for len(items) > 0 {
-		n := min(size, len(items))
-		err := do(items[:n])
-		if errors.Is(err, errTooMuch) && n > 1 {
-			size = max(1, n/2)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		items = items[n:]
-	}
-	return nil
 }
 
 // variables collects a query's variables and their declarations.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,30 +57,25 @@ func (a *App) installed(ctx context.Context, id int64) ([]forge.Repository, erro
 	a.installs[probe] = id
 	a.mu.Unlock()
 	defer a.forget(probe)
+	type repository struct {
+		ID            int64  `json:"id"`
+		NodeID        string `json:"node_id"`
+		FullName      string `json:"full_name"`
+		Private       bool   `json:"private"`
+		Archived      bool   `json:"archived"`
+		DefaultBranch string `json:"default_branch"`
+	}
+	type page struct {
+		Repositories []repository `json:"repositories"`
+	}
 	var out []forge.Repository
-	for page := 1; page <= maxPages; page++ {
-		var list struct {
-			Repositories []struct {
-				ID            int64  `json:"id"`
-				NodeID        string `json:"node_id"`
-				FullName      string `json:"full_name"`
-				Private       bool   `json:"private"`
-				Archived      bool   `json:"archived"`
-				DefaultBranch string `json:"default_branch"`
-			} `json:"repositories"`
-		}
-		res, err := a.page(ctx, probe, http.MethodGet, fmt.Sprintf("installation/repositories?per_page=100&page=%d", page), nil, &list)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range list.Repositories {
+	err := list(ctx, a, probe, "installation/repositories", func(p page) []repository { return p.Repositories }, func(found []repository) bool {
+		for _, r := range found {
 			out = append(out, forge.Repository{ID: r.ID, NodeID: r.NodeID, Name: coupling.Repo(r.FullName), Installation: id, Private: r.Private, Archived: r.Archived, Default: r.DefaultBranch})
 		}
-		if res.NextPage == 0 {
-			break
-		}
-	}
-	return out, nil
+		return true
+	})
+	return out, err
 }
 
 // byInstallation groups things by the installation that may read them; the error of each group that has none is
@@ -192,10 +186,13 @@ func (n refNode) commit() commitNode {
 type refPage struct {
 	Nodes    []refNode `json:"nodes"`
 	Total    int       `json:"totalCount"`
-	PageInfo struct {
-		HasNextPage bool   `json:"hasNextPage"`
-		EndCursor   string `json:"endCursor"`
-	} `json:"pageInfo"`
+	PageInfo pageInfo  `json:"pageInfo"`
+}
+
+// pageInfo says whether a page has a next one, and where that begins.
+type pageInfo struct {
+	HasNextPage bool   `json:"hasNextPage"`
+	EndCursor   string `json:"endCursor"`
 }
 
 // refFields asks for refs with what stands at some paths of their commits.
@@ -205,7 +202,12 @@ func refFields(v *variables, paths []string) string {
 }
 
 // newestTags is where tags are listed from: those that were made last come first.
-const newestTags = `refPrefix: "refs/tags/", orderBy: {field: TAG_COMMIT_DATE, direction: DESC}, first: 100`
+const newestTags = `refPrefix: "refs/tags/", orderBy: {field: TAG_COMMIT_DATE, direction: DESC}`
+
+// headsBelow is where the branches are listed from whose names begin so.
+func headsBelow(v *variables, prefix string) string {
+	return `refPrefix: "refs/heads/", query: ` + v.text(prefix)
+}
 
 // Survey reads repositories as a whole.
 func (a *App) Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error) {
@@ -213,11 +215,8 @@ func (a *App) Survey(ctx context.Context, requests []forge.SurveyRequest) (map[c
 	return surveys, err
 }
 
-// How many pull requests and repositories one query asks for.
-const (
-	pullBatch   = 50
-	surveyBatch = 10
-)
+// surveyBatch is how many repositories one query asks for as a whole.
+const surveyBatch = 10
 
 // Read reads pull requests and repositories, those of one installation in as few queries as possible. A pull request that GitHub does
 // not know is absent; what cannot be read is unknown.
@@ -273,22 +272,20 @@ type facts struct {
 // readParts reads what one installation may read, in queries that shrink when one was too much. The repositories go with the last of the
 // pull requests.
 func (a *App) readParts(ctx context.Context, q forge.Reading, out facts) error {
-	size := pullBatch
 	for len(q.Pulls)+len(q.Surveys) > 0 {
-		part := forge.Reading{Watched: q.Watched, Pulls: q.Pulls[:min(size, len(q.Pulls))]}
-		if room := size - len(part.Pulls); len(part.Pulls) == len(q.Pulls) && room > 0 {
-			part.Surveys = q.Surveys[:min(room, surveyBatch, len(q.Surveys))]
-		}
-		err := a.readPart(ctx, part, out)
-		n := len(part.Pulls) + len(part.Surveys)
-		if errors.Is(err, errTooMuch) && n > 1 {
-			size = n / 2
-			continue
-		}
-		if errors.Is(err, errTooMuch) && len(part.Surveys) == 1 && len(part.Surveys[0].Paths) > 0 {
-			alone := part.Surveys[0]
-			alone.Paths = nil // the files are asked for later, in batches that shrink
-			err = a.readPart(ctx, forge.Reading{Surveys: []forge.SurveyRequest{alone}}, out)
+		part := first(q, ofNamed.most)
+		most, whole := len(part.Pulls)+len(part.Surveys), part
+		page := 0
+		_, err := a.portion(ctx, ofNamed, reposOf(part), most, func(ctx context.Context, size int) error {
+			part = first(whole, size)
+			if len(part.Surveys) == 1 {
+				ctx = divisible(ctx) // see readAlone
+			}
+			page = a.portions.size(ofRefs, reposOf(part), a.s.Now())
+			return a.readPart(ctx, part, page, out)
+		})
+		if errors.Is(err, errTooMuch) && len(part.Surveys) == 1 && len(part.Pulls) == 0 {
+			err = a.readAlone(ctx, part.Surveys[0], page/2, out)
 		}
 		if err != nil {
 			return err
@@ -296,6 +293,50 @@ func (a *App) readParts(ctx context.Context, q forge.Reading, out facts) error {
 		q.Pulls, q.Surveys = q.Pulls[len(part.Pulls):], q.Surveys[len(part.Surveys):]
 	}
 	return nil
+}
+
+// readAlone reads a repository that was too much in one go: in smaller pages of its tags and branches, then also without the files at its tags.
+// These are asked for later. A page that is larger than all there is need not be halved step by step.
+func (a *App) readAlone(ctx context.Context, q forge.SurveyRequest, page int, out facts) error {
+	a.mu.Lock()
+	known := a.tags[q.Repo]
+	a.mu.Unlock()
+	all := known != nil && len(known.tags) <= page
+	if all {
+		page = len(known.tags)
+	}
+	read := func(ctx context.Context, size int) error {
+		return a.readPart(ctx, forge.Reading{Surveys: []forge.SurveyRequest{q}}, size, out)
+	}
+	size, err := a.portion(ctx, ofRefs, []coupling.Repo{q.Repo}, max(page, 1), read)
+	if errors.Is(err, errTooMuch) && len(q.Paths) > 0 {
+		q.Paths = nil
+		size, err = a.portion(ctx, ofRefs, []coupling.Repo{q.Repo}, max(page, 1), read)
+	}
+	if err == nil && !all { // else the size may not have been the reason
+		a.portions.worked(ofRefs, []coupling.Repo{q.Repo}, size, true, a.s.Now())
+	}
+	return err
+}
+
+// first is the first part of a reading, of a size: pull requests before repositories.
+func first(q forge.Reading, size int) forge.Reading {
+	part := forge.Reading{Watched: q.Watched, Pulls: q.Pulls[:min(size, len(q.Pulls))]}
+	if len(part.Pulls) == len(q.Pulls) {
+		part.Surveys = q.Surveys[:min(size-len(part.Pulls), surveyBatch, len(q.Surveys))]
+	}
+	return part
+}
+
+// reposOf lists the repositories of a reading.
+func reposOf(q forge.Reading) []coupling.Repo {
+	out := distinct(q.Pulls, func(p coupling.Pull) coupling.Repo { return p.Repo })
+	for _, s := range q.Surveys {
+		if !slices.Contains(out, s.Repo) {
+			out = append(out, s.Repo)
+		}
+	}
+	return out
 }
 
 // maxWatched bounds how many watched paths one query tells of; what is beyond is asked for when it is needed.
@@ -329,22 +370,15 @@ func (a *App) filesOf(c commitNode, paths []string) map[string]string {
 	return out
 }
 
-// readPart sends one query.
-func (a *App) readPart(ctx context.Context, q forge.Reading, out facts) error {
-	var repos []coupling.Repo
+// readPart sends one query; page is how many refs of a repository it asks for.
+func (a *App) readPart(ctx context.Context, q forge.Reading, page int, out facts) error {
+	repos := reposOf(q)
 	pulls := map[coupling.Repo][]coupling.Pull{}
 	surveys := map[coupling.Repo]forge.SurveyRequest{}
-	add := func(repo coupling.Repo) {
-		if !slices.Contains(repos, repo) {
-			repos = append(repos, repo)
-		}
-	}
 	for _, p := range q.Pulls {
-		add(p.Repo)
 		pulls[p.Repo] = append(pulls[p.Repo], p)
 	}
 	for _, s := range q.Surveys {
-		add(s.Repo)
 		surveys[s.Repo] = s
 	}
 	var v variables
@@ -358,7 +392,7 @@ func (a *App) readPart(ctx context.Context, q forge.Reading, out facts) error {
 			fmt.Fprintf(&b, "p%d: pullRequest(number: %d) { ...pull%d }\n", p.Number, p.Number, i)
 		}
 		if s, asked := surveys[repo]; asked {
-			surveyFields(&b, &v, s)
+			surveyFields(&b, &v, s, page)
 		}
 		b.WriteString("}\n")
 	}
@@ -383,15 +417,15 @@ func (a *App) readPart(ctx context.Context, q forge.Reading, out facts) error {
 	return nil
 }
 
-// surveyFields asks for a repository as a whole.
-func surveyFields(b *strings.Builder, v *variables, q forge.SurveyRequest) {
+// surveyFields asks for a repository as a whole; page is how many refs it asks for.
+func surveyFields(b *strings.Builder, v *variables, q forge.SurveyRequest, page int) {
 	fmt.Fprintf(b, "id databaseId isArchived defaultBranchRef { name target { oid ... on Commit {%s oid } } }\n", fileFields(v, bounded(q.Watched)))
 	fmt.Fprintf(b, "policy: object(expression: %s) { ... on Blob { %s } }\n", v.text("HEAD:.github/relbot.yml"), blobFields)
 	if !q.NoTags {
-		fmt.Fprintf(b, "tags: refs(%s) { %s }\n", newestTags, refFields(v, q.Paths))
+		fmt.Fprintf(b, "tags: refs(%s, first: %d) { %s }\n", newestTags, page, refFields(v, q.Paths))
 	}
 	for k, p := range q.Prefixes {
-		fmt.Fprintf(b, "h%d: refs(refPrefix: \"refs/heads/\", query: %s, first: 100) { %s }\n", k, v.text(p), refFields(v, nil))
+		fmt.Fprintf(b, "h%d: refs(%s, first: %d) { %s }\n", k, headsBelow(v, p), page, refFields(v, nil))
 	}
 	for k, name := range q.Branches {
 		fmt.Fprintf(b, "b%d: ref(qualifiedName: %s) { name target { oid } }\n", k, v.text("refs/heads/"+name))
@@ -476,9 +510,7 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 		if err := json.Unmarshal(fields[fmt.Sprintf("h%d", k)], &page); err != nil {
 			return unknown, &forge.RetryError{Err: fmt.Errorf("branches: %w", err)}
 		}
-		by := func(v *variables) string {
-			return fmt.Sprintf(`refPrefix: "refs/heads/", query: %s, first: 100`, v.text(q.Prefixes[k]))
-		}
+		by := func(v *variables) string { return headsBelow(v, q.Prefixes[k]) }
 		for {
 			for _, n := range page.Nodes {
 				if strings.HasPrefix(n.Name, q.Prefixes[k]) {
@@ -542,7 +574,7 @@ func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage)
 	}
 	list := &tagList{tags: maps.Clone(known.tags), listed: known.listed}
 	list.take(a, q, page)
-	if len(list.tags) != page.Total || time.Since(list.listed) > tagsListed || a.unplaced(q, list) > 2*fileBatch {
+	if len(list.tags) != page.Total || time.Since(list.listed) > tagsListed || a.unplaced(q, list) > 2*ofFiles.most {
 		list = &tagList{listed: time.Now()}
 		for {
 			list.take(a, q, page)
@@ -603,24 +635,28 @@ func (a *App) unplaced(q forge.SurveyRequest, list *tagList) int {
 }
 
 // refs reads a page of refs; by names them, as the arguments of GraphQL's field.
-func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) string, cursor string, paths []string) (refPage, error) {
-	var v variables
-	fields := refFields(&v, paths)
-	text := fmt.Sprintf("%s { refs(%s, after: %s) { %s } }", v.repositoryOf("r", repo), by(&v), v.text(cursor), fields)
-	ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
-	if err != nil {
-		return refPage{}, err
-	}
-	if err := ans.whole("r"); err != nil {
-		return refPage{}, fmt.Errorf("%s: refs: %w", repo, err)
-	}
-	var r struct {
-		Refs refPage `json:"refs"`
-	}
-	if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-		return refPage{}, &forge.RetryError{Err: fmt.Errorf("refs: %w", err)}
-	}
-	return r.Refs, nil
+func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) string, cursor string, paths []string) (page refPage, err error) {
+	_, err = a.portion(ctx, ofRefs, []coupling.Repo{repo}, ofRefs.most, func(ctx context.Context, size int) error {
+		var v variables
+		fields := refFields(&v, paths)
+		text := fmt.Sprintf("%s { refs(%s, first: %d, after: %s) { %s } }", v.repositoryOf("r", repo), by(&v), size, v.text(cursor), fields)
+		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }", v.values)
+		if err != nil {
+			return err
+		}
+		if err := ans.whole("r"); err != nil {
+			return fmt.Errorf("%s: refs: %w", repo, err)
+		}
+		var r struct {
+			Refs refPage `json:"refs"`
+		}
+		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
+			return &forge.RetryError{Err: fmt.Errorf("refs: %w", err)}
+		}
+		page = r.Refs
+		return nil
+	})
+	return page, err
 }
 
 // pullFields asks for a pull request, and for what stands at some paths of its head and of its test merge.
@@ -766,49 +802,51 @@ func (a *App) pulled(alias string, raw json.RawMessage, ans answer, repo couplin
 	return nil
 }
 
+// after is the argument by which a page follows another; "" for the first.
+func after(v *variables, cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	return ", after: " + v.text(cursor)
+}
+
 // OpenPulls lists a repository's open pull requests, with what stands at the watched paths.
 func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error) {
 	var out []forge.Pull
 	watched = bounded(watched)
 	cursor := ""
-	for range maxPages {
+	err := a.pages(ctx, ofOpen, repo, func(ctx context.Context, size int) (bool, error) {
 		var v variables
-		after := ""
-		if cursor != "" {
-			after = ", after: " + v.text(cursor)
-		}
-		text := fmt.Sprintf("%s { isPrivate pullRequests(states: [OPEN], first: 50%s) { nodes { ...pull } pageInfo { hasNextPage endCursor } } }", v.repositoryOf("r", repo), after)
+		text := fmt.Sprintf("%s { isPrivate pullRequests(states: [OPEN], first: %d%s) { nodes { ...pull } pageInfo { hasNextPage endCursor } } }", v.repositoryOf("r", repo), size, after(&v, cursor))
 		fragment := "\nfragment pull on PullRequest { " + pullFields(&v, watched) + " }"
 		ans, err := a.query(ctx, repo, v.declare()+" { "+text+" }"+fragment, v.values)
 		if err != nil {
-			return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
+			return false, err
 		}
 		if err := ans.whole("r"); err != nil {
-			return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
+			return false, err
 		}
 		var r *struct {
 			IsPrivate    bool `json:"isPrivate"`
 			PullRequests struct {
 				Nodes    []pullNode `json:"nodes"`
-				PageInfo struct {
-					HasNextPage bool   `json:"hasNextPage"`
-					EndCursor   string `json:"endCursor"`
-				} `json:"pageInfo"`
+				PageInfo pageInfo   `json:"pageInfo"`
 			} `json:"pullRequests"`
 		}
 		if err := json.Unmarshal(ans.Data["r"], &r); err != nil {
-			return nil, &forge.RetryError{Err: err}
+			return false, &forge.RetryError{Err: err}
 		}
 		if r == nil {
-			return nil, fmt.Errorf("%s: open pull requests: %w", repo, forge.ErrGone)
+			return false, forge.ErrGone
 		}
 		for _, n := range r.PullRequests.Nodes {
 			out = append(out, a.pull(n, repo, r.IsPrivate, watched))
 		}
-		if !r.PullRequests.PageInfo.HasNextPage {
-			break
-		}
 		cursor = r.PullRequests.PageInfo.EndCursor
+		return r.PullRequests.PageInfo.HasNextPage, nil
+	})
+	if err != nil && !errors.Is(err, errTooLong) {
+		return nil, fmt.Errorf("%s: open pull requests: %w", repo, err)
 	}
 	return out, nil
 }

@@ -80,15 +80,12 @@ func (s *SignIn) as(token string) *App {
 	return &App{s: o, graphql: GraphQLURL(o.APIURL), cache: o.Cache}
 }
 
-// readableBatch is how many repositories one query asks for.
-const readableBatch = 100
-
 // Readable says which repositories the holder of a token may read now. A repository is known by its id: another that took over its name is
 // not it. An error, [forge.ErrToken] among them, says that nothing is known.
 func (s *SignIn) Readable(ctx context.Context, token string, repos []forge.Repository) (map[coupling.Repo]bool, error) {
 	out := map[coupling.Repo]bool{}
 	app := s.as(token)
-	return out, chunked(repos, readableBatch, func(part []forge.Repository) error {
+	return out, batches(ctx, app, ofReadable, repos, func(r forge.Repository) coupling.Repo { return r.Name }, func(ctx context.Context, part []forge.Repository) error {
 		var v variables
 		var b strings.Builder
 		for i, r := range part {

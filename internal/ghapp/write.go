@@ -22,21 +22,20 @@ const annotationBatch = 50
 // CheckRuns lists this App's check runs of a name on a commit.
 func (a *App) CheckRuns(ctx context.Context, repo coupling.Repo, sha, name string) ([]forge.CheckRun, error) {
 	var out []forge.CheckRun
-	path := fmt.Sprintf("repos/%s/commits/%s/check-runs?check_name=%s&app_id=%d&filter=all&per_page=100", repo, sha, url.QueryEscape(name), a.s.AppID)
-	var r github.ListCheckRunsResults
-	if err := a.rest(ctx, repo, http.MethodGet, path, nil, &r); err != nil {
-		return nil, err
-	}
-	for _, c := range r.CheckRuns {
-		if a.s.AppID != 0 && c.GetApp().GetID() != a.s.AppID {
-			continue
+	path := fmt.Sprintf("repos/%s/commits/%s/check-runs?check_name=%s&app_id=%d&filter=all", repo, sha, url.QueryEscape(name), a.s.AppID)
+	err := list(ctx, a, repo, path, func(r github.ListCheckRunsResults) []*github.CheckRun { return r.CheckRuns }, func(found []*github.CheckRun) bool {
+		for _, c := range found {
+			if a.s.AppID != 0 && c.GetApp().GetID() != a.s.AppID {
+				continue
+			}
+			out = append(out, forge.CheckRun{
+				ID: c.GetID(), Name: c.GetName(), Head: c.GetHeadSHA(), ExternalID: c.GetExternalID(), Status: c.GetStatus(), Conclusion: c.GetConclusion(),
+				Title: c.GetOutput().GetTitle(), Summary: c.GetOutput().GetSummary(), Text: c.GetOutput().GetText(),
+			})
 		}
-		out = append(out, forge.CheckRun{
-			ID: c.GetID(), Name: c.GetName(), Head: c.GetHeadSHA(), ExternalID: c.GetExternalID(), Status: c.GetStatus(), Conclusion: c.GetConclusion(),
-			Title: c.GetOutput().GetTitle(), Summary: c.GetOutput().GetSummary(), Text: c.GetOutput().GetText(),
-		})
-	}
-	return out, nil
+		return true
+	})
+	return out, err
 }
 
 // PutCheck creates a check run, or updates the one whose ID is given, and returns its id. GitHub takes annotations in batches and adds them
@@ -231,14 +230,15 @@ func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.
 	}
 	a.mu.Unlock()
 	seen := map[int64]bool{}
-	for page := 1; ; {
-		path := fmt.Sprintf("repos/%s/issues/comments?sort=updated&direction=asc&per_page=%d&page=%d", repo, commentPage, page)
+	read := 0 // since that time
+	err = a.pages(ctx, ofLists, repo, func(ctx context.Context, size int) (bool, error) {
+		path := fmt.Sprintf("repos/%s/issues/comments?sort=updated&direction=asc&per_page=%d&page=%d", repo, size, read/size+1)
 		if since.Unix() > 0 {
 			path += "&since=" + url.QueryEscape(since.UTC().Format(time.RFC3339))
 		}
 		var items []commentFields
 		if _, err := a.page(ctx, repo, http.MethodGet, path, nil, &items); err != nil {
-			return nil, next, err
+			return false, err
 		}
 		for _, c := range items {
 			p := coupling.Pull{Repo: repo}
@@ -248,27 +248,29 @@ func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.
 				found = append(found, c.comment(p, bot))
 			}
 		}
-		if len(items) < commentPage {
-			return found, next, nil
+		if len(items) < size {
+			return false, nil
 		}
 		last := items[len(items)-1].UpdatedAt
 		if !last.After(since) { // a whole page within a second
-			page++
-			continue
+			read = (read/size + 1) * size
+			return true, nil
 		}
-		since, page = last, 1
+		since, read = last, 0
 		if len(found) >= commentPart {
-			return found, last, nil
+			next = last
 		}
+		return next.IsZero(), nil
+	})
+	if err != nil {
+		return nil, time.Time{}, err
 	}
+	return found, next, nil
 }
 
-// What is listed of comments in one call, and at the most in one go: the rest is another piece of work, so that what a limit breaks off need
+// commentPart is how many comments are listed in one go, at the most: the rest is another piece of work, so that what a limit breaks off need
 // not begin from the first again.
-const (
-	commentPage = 100
-	commentPart = 20 * commentPage
-)
+const commentPart = 2000
 
 // PostComment writes a comment.
 func (a *App) PostComment(ctx context.Context, pull coupling.Pull, body string) (forge.Comment, error) {
@@ -424,25 +426,28 @@ func (a *App) EditIssue(ctx context.Context, repo coupling.Repo, i forge.Issue) 
 func (a *App) Deliveries(ctx context.Context, since time.Time) ([]forge.DeliveryAttempt, error) {
 	var out []forge.DeliveryAttempt
 	cursor := ""
-	for range maxPages {
-		path := "app/hook/deliveries?per_page=100"
+	err := a.pages(ctx, ofLists, "", func(ctx context.Context, size int) (bool, error) {
+		path := fmt.Sprintf("app/hook/deliveries?per_page=%d", size)
 		if cursor != "" {
 			path += "&cursor=" + url.QueryEscape(cursor)
 		}
 		var page []*github.HookDelivery
 		res, err := a.page(ctx, "", http.MethodGet, path, nil, &page)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		for _, d := range page {
 			if d.GetDeliveredAt().Before(since) {
-				return out, nil
+				return false, nil
 			}
-			out = append(out, forge.DeliveryAttempt{ID: d.GetID(), GUID: d.GetGUID(), Delivered: d.GetDeliveredAt().Time, OK: d.GetStatus() == "OK", Code: d.GetStatusCode(), Status: d.GetStatus(), Event: d.GetEvent()})
+			ok := d.GetStatus() == "OK" || d.GetStatusCode() >= 200 && d.GetStatusCode() < 300 // some Enterprise Servers say one of the two
+			out = append(out, forge.DeliveryAttempt{ID: d.GetID(), GUID: d.GetGUID(), Delivered: d.GetDeliveredAt().Time, OK: ok, Code: d.GetStatusCode(), Status: d.GetStatus(), Event: d.GetEvent()})
 		}
-		if cursor = res.Cursor; cursor == "" {
-			return out, nil
-		}
+		cursor = res.Cursor
+		return cursor != "", nil
+	})
+	if err != nil && !errors.Is(err, errTooLong) {
+		return nil, err
 	}
 	return out, nil
 }
