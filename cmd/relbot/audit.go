@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/engine"
 )
@@ -76,14 +77,9 @@ func auditCommand() *cobra.Command {
 	return c
 }
 
-// databaseDefault is the database that `relbot serve` uses when nothing is set.
+// databaseDefault is the database that `relbot serve` uses when nothing is set but a state directory.
 func databaseDefault() string {
-	for _, s := range settings.Table {
-		if s.Name == "database_url" {
-			return s.Default
-		}
-	}
-	return ""
+	return "sqlite:" + filepath.Join(os.Getenv("RELBOT_STATE"), "relbot.db")
 }
 
 func tellAudit(out io.Writer, a store.Audit, format string) error {

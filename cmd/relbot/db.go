@@ -263,9 +263,12 @@ func rebuildCommand() *cobra.Command {
 	}
 	load := settingsFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		set, _, err := load()
+		set, err := load()
 		if err != nil {
 			return err
+		}
+		if !set.Registered() {
+			return fmt.Errorf("no App is set: add the line %q with key and webhook secret to %s", settings.Missing("github_app_id"), set.File)
 		}
 		return rebuild(cmd.Context(), set, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}

@@ -48,7 +48,7 @@ func doctorCommand() *cobra.Command {
 			}
 			wanted = append(wanted, repo)
 		}
-		set, _, err := load()
+		set, err := load()
 		var findings []doctor.Finding
 		var problems settings.Problems
 		switch {
@@ -59,7 +59,7 @@ func doctorCommand() *cobra.Command {
 		case err != nil:
 			return err
 		case !set.Registered():
-			findings = []doctor.Finding{{Check: "settings", State: doctor.Problem, Message: "no App is set", Fix: "`relbot setup` registers one and writes the settings."}}
+			findings = []doctor.Finding{{Check: "settings", State: doctor.Problem, Message: "no App is set", Fix: fmt.Sprintf("`relbot setup` registers one and writes the settings; for one that is registered add the line %q with key and webhook secret to %s.", settings.Missing("github_app_id"), set.File)}}
 		default:
 			app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey})
 			if err != nil {

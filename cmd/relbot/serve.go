@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -36,38 +36,65 @@ import (
 // shutdownGrace is how long running requests, and the work in hand, may take when the server stops.
 const shutdownGrace = job.DefaultGrace
 
-// settingsFlags gives a command the server's settings as flags. What it returns loads them, and tells the settings file ("" is none).
-func settingsFlags(c *cobra.Command) func() (*settings.Settings, string, error) {
+// loader loads the settings that a command was given.
+type loader func() (*settings.Settings, error)
+
+// settingsFlags gives a command the server's settings as flags. What it returns loads them.
+func settingsFlags(c *cobra.Command) loader {
 	var config string
-	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+defaultConfig+" where it is there")
+	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings `FILE` (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
 	for _, s := range settings.Table {
 		if !s.Secret {
 			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))
 		}
 	}
-	return func() (*settings.Settings, string, error) {
-		if _, err := os.Stat(defaultConfig); config == "" && err == nil {
-			config = defaultConfig
-		}
+	return func() (*settings.Settings, error) {
 		flags := map[string]string{}
 		for _, s := range settings.Table {
 			if f := c.Flags().Lookup(s.Flag()); f != nil && f.Changed {
 				flags[s.Name] = f.Value.String()
 			}
 		}
-		if _, err := os.Stat(config); config != "" && errors.Is(err, fs.ErrNotExist) {
-			// Before the setup has written it; a server that has its App from elsewhere misses it.
-			if set, err := settings.Load("", os.Environ(), flags); err == nil && !set.Registered() {
-				return set, config, nil
-			}
+		if _, err := os.Stat(settings.FileName); err == nil && config == "" && cmp.Or(flags["state"], os.Getenv("RELBOT_STATE")) == "" {
+			config = settings.FileName
 		}
-		set, err := settings.Load(config, os.Environ(), flags)
-		return set, config, err
+		return settings.Load(config, os.Environ(), flags)
 	}
 }
 
-// defaultConfig is the settings file that is taken when none is named, beside the default database.
-const defaultConfig = "relbot.yml"
+// startLine is the command that starts the server again with the settings of set: what the files do not hold is in it.
+func startLine(c *cobra.Command, set *settings.Settings) string {
+	words := []string{"relbot", "serve"}
+	add := func(flag, text string) { words = append(words, "--"+flag, quoted(text)) }
+	config := c.Flags().Lookup("config").Value.String()
+	switch {
+	case config != "":
+		add("config", config)
+	case !set.Given("state"):
+		add("config", set.File)
+	}
+	for _, s := range settings.Table {
+		f := c.Flags().Lookup(s.Flag())
+		if s.Name == "state" && config == "" && set.Given(s.Name) {
+			add(s.Flag(), set.State)
+		} else if f != nil && f.Changed {
+			if text, ok := set.InFile(s.Name); !ok || text != strings.TrimSuffix(f.Value.String(), "/") {
+				add(s.Flag(), f.Value.String())
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
 func serveCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -78,17 +105,18 @@ func serveCommand() *cobra.Command {
 	}
 	load := settingsFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		set, config, err := load()
+		set, err := load()
 		if err != nil {
 			return err
 		}
 		if !set.Registered() {
-			if err := runSetup(cmd.Context(), set, cmp.Or(config, defaultConfig), load, cmd.ErrOrStderr()); err != nil {
+			if err := mayBeSetUp(cmd.Context(), set); err != nil {
 				return err
 			}
-			if set, _, err = load(); err != nil {
+			if set, err = runSetup(cmd, set, load); err != nil {
 				return err
 			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "Set up; the server goes on. To start it again: %s\n", startLine(cmd, set))
 		}
 		return serve(cmd.Context(), set, cmd.ErrOrStderr())
 	}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,9 +19,11 @@ import (
 	"github.com/relbot/relbot/internal/doctor"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/setup"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/webhook"
 )
 
@@ -27,56 +32,95 @@ func setupCommand() *cobra.Command {
 		Use:   "setup",
 		Short: "Register relbot's GitHub App in a browser, and write the settings for `relbot serve`",
 		Long: "Register relbot's GitHub App in a browser, and write the settings for `relbot serve`. The link to open is printed; it works once.\n" +
-			"The settings file (--config) gets what GitHub hands out, the secrets go into files beside it that only their owner can read.\n" +
-			"`relbot serve` with no App shows the same page.",
+			"What GitHub hands out goes into the state directory (--state, or that of --config): the settings file, and files for key and secrets that only\n" +
+			"their owner can read. `relbot serve` with no App shows the same page.",
 		Args: cobra.NoArgs,
 	}
 	load := settingsFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		set, config, err := load()
+		set, err := load()
 		if err != nil {
 			return err
 		}
 		if set.Registered() {
-			return fmt.Errorf("the App %d is set already, so there is nothing to set up: `relbot doctor` looks at it; for another App use another --config", set.AppID)
+			return fmt.Errorf("the App %d is set already, so there is nothing to set up: `relbot doctor` looks at it; for another App use another --state", set.AppID)
 		}
-		config = cmp.Or(config, defaultConfig)
-		if err := runSetup(cmd.Context(), set, config, load, cmd.ErrOrStderr()); err != nil {
-			return err
+		set, err = runSetup(cmd, set, load)
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "Set up. Start the server with: %s\n", startLine(cmd, set))
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "Set up. Start the server with: relbot serve --config %s\n", config)
-		return nil
+		return err
 	}
+	c.AddCommand(setupSecretCommand())
 	return c
 }
 
-// loader loads the settings, and tells their file.
-type loader func() (*settings.Settings, string, error)
+// mayBeSetUp says why a server without an App may not show the pages that register one: its database knows an installation, so that an App was
+// registered and its settings or a secret are not there now.
+func mayBeSetUp(ctx context.Context, set *settings.Settings) error {
+	if path, ok := strings.CutPrefix(set.DatabaseURL, "sqlite:"); ok {
+		if _, err := os.Stat(strings.TrimPrefix(path, "//")); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	db, err := engine.Look(ctx, set.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if have, newest, err := db.Schema(ctx); err != nil || have != newest {
+		if have == 0 {
+			return err
+		}
+		return exit{exitUsage, fmt.Errorf("no App is set, and the database %s is of an earlier relbot: %s", set.Database(), lostApp(set))}
+	}
+	switch known, err := reconcile.Installed(ctx, db); {
+	case err != nil:
+		return err
+	case known:
+		return exit{exitUsage, fmt.Errorf("no App is set, and the database %s knows one that is installed: %s", set.Database(), lostApp(set))}
+	}
+	return nil
+}
 
-// runSetup serves the pages that register an App until they are done with; load then reads the settings that were written.
-func runSetup(ctx context.Context, set *settings.Settings, config string, load loader, stderr io.Writer) error {
+// lostApp says what to do where an App was set before.
+func lostApp(set *settings.Settings) string {
+	return fmt.Sprintf("mount the settings or secrets that are missing, or add the line %q with key and webhook secret to %s; for another App use another database_url", settings.Missing("github_app_id"), set.File)
+}
+
+// runSetup serves the pages that register an App until they are done with, and returns the settings that were written.
+func runSetup(cmd *cobra.Command, set *settings.Settings, load loader) (*settings.Settings, error) {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	if err := setup.Writable(set.File); err != nil {
+		return nil, fmt.Errorf("the state directory cannot be written: %w: let the user that runs relbot (uid %d) own it, or name another with --state", err, os.Getuid())
+	}
 	l, err := net.Listen("tcp", set.Listen)
 	if err != nil {
-		return fmt.Errorf("setup: %w", err)
+		return nil, fmt.Errorf("setup: %w", err)
 	}
 	log := logger(stderr, set.LogFormat, set.LogLevel)
+	fmt.Fprintf(stderr, "No App is set: neither %s nor environment nor flags give github_app_id, and the database %s knows no installation.\nUntil one is set up, /readyz and webhooks answer 503.\n", set.File, set.Database())
 	o := setup.Options{
-		Config: config, Manifest: deploy.Manifest, PublicURL: set.PublicURL, APIURL: ghapp.APIURL, Log: log, Now: time.Now,
+		Config: set.File, Manifest: deploy.Manifest, PublicURL: set.PublicURL, APIURL: ghapp.APIURL, Log: log, Now: time.Now,
 		Announce: func(path string) {
 			fmt.Fprintf(stderr, "relbot has no App yet. To register one, open this link; it works once:\n\n    %s%s\n\n", cmp.Or(set.PublicURL, reached(l.Addr())), path)
 		},
 		Convert: func(ctx context.Context, apiURL, code string) (forge.Credentials, error) {
 			return ghapp.Convert(ctx, apiURL, code, nil)
 		},
+		InFile: func(name string) bool { _, ok := set.InFile(name); return ok },
+		Serves: cmd.Name() == "serve",
 		Open: func() (setup.Checks, error) {
-			set, _, err := load()
+			set, err := load()
 			if err != nil {
 				return setup.Checks{}, err
 			}
-			return setupChecks(set)
+			checks, err := setupChecks(set)
+			checks.Start = startLine(cmd, set)
+			return checks, err
 		},
 	}
-	if set.GitHubAPIURL != ghapp.APIURL("https://github.com") {
+	if set.Given("github_api_url") {
 		o.Web = ghapp.WebURL(set.GitHubAPIURL)
 		o.APIURL = func(string) string { return set.GitHubAPIURL } // taken literally
 	}
@@ -89,7 +133,7 @@ func runSetup(ctx context.Context, set *settings.Settings, config string, load l
 	go s.Watch(watching, time.Minute)
 	select {
 	case err := <-served:
-		return err
+		return nil, err
 	case <-ctx.Done():
 		err = errors.New("stopped before the App was set up")
 	case <-s.Done():
@@ -99,7 +143,13 @@ func runSetup(ctx context.Context, set *settings.Settings, config string, load l
 	if srv.Shutdown(grace) != nil {
 		srv.Close() // a browser keeps connections open on which it may say something later
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	if set, err = load(); err == nil {
+		tellKubernetes(cmd, set)
+	}
+	return set, err
 }
 
 // reached is where a browser on this machine finds a listener.
@@ -141,7 +191,11 @@ func setupChecks(set *settings.Settings) (setup.Checks, error) {
 			}
 			return errors.New("GitHub has no ping on record that could be sent again")
 		},
-		Examine: func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, doctorOptions(set, app, nil)) },
+		Examine: func(ctx context.Context) []doctor.Finding {
+			o := doctorOptions(set, app, nil)
+			o.SettingUp = true
+			return doctor.Run(ctx, o)
+		},
 	}, nil
 }
 

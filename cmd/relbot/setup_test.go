@@ -330,7 +330,7 @@ func TestSetupKeepsWhatCannotBeWritten(t *testing.T) {
 	b.submit("/setup/write", nil)
 	b.want(http.StatusOK, "What is missing")
 	text, err := os.ReadFile(config)
-	if err != nil || strings.Contains(string(text), "public_url") || strings.Contains(string(text), "github_api_url") || strings.Count(string(text), "github_app_id") != 1 {
+	if err != nil || strings.Count(string(text), "public_url: \"http://"+address+"\"") != 1 || strings.Count(string(text), "github_api_url: \""+web.URL+"/api/v3\"") != 1 || strings.Count(string(text), "github_app_id") != 1 {
 		t.Errorf("%s %v", text, err)
 	}
 	b.submit("/setup/finish", nil)
@@ -341,7 +341,7 @@ func TestSetupKeepsWhatCannotBeWritten(t *testing.T) {
 		t.Error(gh.HookURL())
 	}
 	// The doctor goes on where the page ended.
-	findings, errs, code := relbot(t, "doctor", "--format", "json", "--config", config, "--github-api-url", web.URL+"/api/v3", "--public-url", "http://"+address)
+	findings, errs, code := relbot(t, "doctor", "--format", "json", "--config", config)
 	if code != exitBlocked || !json.Valid([]byte(findings)) || !strings.Contains(findings, "installed nowhere") {
 		t.Errorf("exit %d: %s %s", code, findings, errs)
 	}

@@ -93,10 +93,15 @@ type Options struct {
 	Database func(ctx context.Context) error
 	Now      func() time.Time
 	Repos    []coupling.Repo // none is all on which the App is installed
+	// SettingUp says that the server takes no deliveries yet: those that wait are no problem.
+	SettingUp bool
 }
 
 // maxSkew is how far the clock may be off: the App's tokens are valid from half a minute before they are made.
 const maxSkew = 30 * time.Second
+
+// young is how long an App may have heard nothing: nothing has happened where it is installed.
+const young = 10 * time.Minute
 
 // deliveriesSince is how far back the record of deliveries is read; GitHub keeps three days of it.
 const deliveriesSince = 24 * time.Hour
@@ -121,7 +126,7 @@ func Run(ctx context.Context, o Options) []Finding {
 		return d.out
 	}
 	d.hook(ctx)
-	d.deliveries(ctx)
+	d.deliveries(ctx, app)
 	d.installations(ctx, app)
 	return d.out
 }
@@ -264,11 +269,15 @@ func (d *doctor) hook(ctx context.Context) {
 	}
 }
 
-func (d *doctor) deliveries(ctx context.Context) {
+func (d *doctor) deliveries(ctx context.Context, app forge.Registration) {
 	const check = "deliveries"
 	log, err := d.GitHub.Deliveries(ctx, d.Now().Add(-deliveriesSince))
 	if err != nil {
 		d.say(Unknown, check, "", "Try again.", "GitHub's record of them could not be read: %v", err)
+		return
+	}
+	if age := app.Clock.Sub(app.Created); len(log) == 0 && !app.Created.IsZero() && age < young {
+		d.say(Fine, check, "", "", "GitHub has sent nothing yet: the App was registered %s ago", max(age, 0))
 		return
 	}
 	if len(log) == 0 {
@@ -289,6 +298,8 @@ func (d *doctor) deliveries(ctx context.Context) {
 		d.say(Fine, check, "", "", "the last one arrived at %s", when)
 	case last.Code == 401 || last.Code == 403:
 		d.say(Problem, check, "", "The webhook secret at GitHub and that of relbot differ, or something before relbot asks for a login. "+setHook, "the last %d were refused with %d, at %s the last", refused, last.Code, when)
+	case last.Code == 503 && d.SettingUp:
+		d.say(Fine, check, "", "", "the last %d wait until the setup is finished: the server asks for them when it starts", refused)
 	case last.Code == 503:
 		d.say(Problem, check, "", "Look at relbot's log: most likely its database does not answer. What was refused is asked for again.", "the last %d could not be stored, at %s the last", refused, when)
 	case last.Code == 404 || last.Code == 405:

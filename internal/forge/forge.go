@@ -259,11 +259,12 @@ type Grant struct {
 // Registration is the App as GitHub knows it.
 type Registration struct {
 	Grant
-	ID    int64
-	Slug  string
-	Owner string    // account
-	URL   string    // its public page
-	Clock time.Time // what time GitHub has
+	ID      int64
+	Slug    string
+	Owner   string    // account
+	URL     string    // its public page
+	Created time.Time // zero when GitHub does not say
+	Clock   time.Time // what time GitHub has
 }
 
 // Installation is the App on an account.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 
@@ -42,9 +43,10 @@ func (a *App) Registration(ctx context.Context) (forge.Registration, error) {
 		Slug    string      `json:"slug"`
 		HTMLURL string      `json:"html_url"`
 		Owner   accountJSON `json:"owner"`
+		Created time.Time   `json:"created_at"`
 	}
 	res, err := a.page(ctx, "", http.MethodGet, "app", nil, &app)
-	out := forge.Registration{ID: app.ID, Slug: app.Slug, Owner: app.Owner.name(), URL: app.HTMLURL, Grant: app.grant()}
+	out := forge.Registration{ID: app.ID, Slug: app.Slug, Owner: app.Owner.name(), URL: app.HTMLURL, Created: app.Created, Grant: app.grant()}
 	if res != nil && res.Response != nil {
 		out.Clock, _ = http.ParseTime(res.Header.Get("Date")) // zero without one
 	}

@@ -73,11 +73,10 @@ type Options struct {
 
 // GitHub is a GitHub with one registered App. Its methods may be called from any goroutine.
 type GitHub struct {
-	mu    sync.Mutex
-	opt   Options
-	app   registration
-	start time.Time
-	last  int64 // the last id given out
+	mu   sync.Mutex
+	opt  Options
+	app  registration
+	last int64 // the last id given out
 
 	repos    []*repo
 	moved    map[string]*repo // by lower-case former name
@@ -114,7 +113,7 @@ func New(opt Options) *GitHub {
 	}
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
 	return &GitHub{
-		opt: opt, start: opt.Clock(), last: 1000, mode: "on", app: newRegistration(opt),
+		opt: opt, last: 1000, mode: "on", app: newRegistration(opt),
 		moved: map[string]*repo{}, nodes: map[string]any{}, tokens: map[string]*token{}, consents: map[string]consent{},
 		queries: map[string]*ast.QueryDocument{},
 	}

@@ -36,7 +36,8 @@ type registration struct {
 	name, owner            string
 	clientID, clientSecret string
 	callbacks              []string // to which a sign-in may lead back
-	code                   string   // of the manifest flow, until it is converted
+	created                time.Time
+	code                   string // of the manifest flow, until it is converted
 	codeFrom               time.Time
 	pem                    []byte // handed out once
 }
@@ -44,7 +45,8 @@ type registration struct {
 // newRegistration is the App that is there from the start, or what is known of one that is not.
 func newRegistration(opt Options) registration {
 	return registration{
-		name: opt.AppSlug, owner: "app-owner", clientID: cmp.Or(opt.ClientID, fmt.Sprintf("Iv23li%010d", opt.AppID)), clientSecret: opt.ClientSecret, callbacks: opt.Callbacks,
+		created: opt.Clock().AddDate(0, -1, 0), // it is not new
+		name:    opt.AppSlug, owner: "app-owner", clientID: cmp.Or(opt.ClientID, fmt.Sprintf("Iv23li%010d", opt.AppID)), clientSecret: opt.ClientSecret, callbacks: opt.Callbacks,
 		grant: grant{
 			permissions: map[string]string{
 				"metadata": "read", "contents": "read", "checks": "write", "statuses": "write", "pull_requests": "write", "issues": "write", "merge_queues": "read",
@@ -309,7 +311,7 @@ func (g *GitHub) newApp(v registerView, m manifest) (redirect string, err error)
 	g.opt.AppSlug, g.opt.AppID, g.opt.Key, g.opt.Secret, g.opt.HookURL = strings.Trim(slugged.ReplaceAllString(strings.ToLower(v.Name), "-"), "-"), g.newID(), &key.PublicKey, secret("hook"), m.HookAttributes.URL
 	g.app = registration{
 		grant: grant{m.DefaultPermissions, m.DefaultEvents}, name: v.Name, owner: owner, clientID: fmt.Sprintf("Iv23li%010d", g.opt.AppID), clientSecret: secret("client"), callbacks: m.CallbackURLs,
-		code: secret("code"), codeFrom: g.now(), pem: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		code: secret("code"), codeFrom: g.now(), created: g.now(), pem: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 	}
 	// A webhook that is new is told so, signed with the secret that nobody has yet.
 	g.emitApp("ping", object{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": object{

@@ -325,7 +325,7 @@ func (g *GitHub) appJSON() object {
 	return object{
 		"id": g.opt.AppID, "slug": g.opt.AppSlug, "node_id": fmt.Sprintf("A_kwDO%08X", g.opt.AppID), "client_id": fmt.Sprintf("Iv23li%010d", g.opt.AppID),
 		"owner": g.userJSON(g.app.owner), "name": g.app.name, "description": "", "external_url": "https://example.com",
-		"html_url": g.opt.URL + "/apps/" + g.opt.AppSlug, "created_at": stamp(g.start), "updated_at": stamp(g.start),
+		"html_url": g.opt.URL + "/apps/" + g.opt.AppSlug, "created_at": stamp(g.app.created), "updated_at": stamp(g.app.created),
 		"permissions": g.app.permissions, "events": g.app.events,
 	}
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -36,6 +37,12 @@ func Readable(d store.Document) error {
 
 // Counted are the kinds of documents of which people like to know how many there are.
 var Counted = []struct{ Kind, Name string }{{docRepo, "repositories"}, {docPull, "pull requests"}, {docJudgement, "couplings"}, {docComment, "comments with commands"}}
+
+// Installed reports whether a database knows a repository on which an App is or was installed.
+func Installed(ctx context.Context, s store.Store) (bool, error) {
+	docs, err := s.List(ctx, docRepo, "")
+	return len(docs) > 0, err
+}
 
 // told are the documents that hold what people said, and since when things stand: GitHub does not have them, or not whole.
 var told = []string{docOverlay, docOverride, docComment, docJudgement, docHistory, docReport, docPage, docTimeline, docMoved, docMention}

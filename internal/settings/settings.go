@@ -14,15 +14,19 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -31,6 +35,9 @@ import (
 
 	"github.com/relbot/relbot/internal/nearest"
 )
+
+// FileName is the settings file of a state directory, and the one that is read when neither is named.
+const FileName = "relbot.yml"
 
 // Setting is one thing that can be set.
 type Setting struct {
@@ -50,7 +57,8 @@ func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
 var Table = []Setting{
 	{Name: "listen", Default: ":8080", Doc: "address for webhooks, probes and pages"},
 	{Name: "public_url", Doc: "URL under which people reach this server; links in checks and notes begin with it"},
-	{Name: "database_url", Default: "sqlite:relbot.db", Doc: "`sqlite:PATH`, or `postgres://…` for several instances"},
+	{Name: "state", Doc: "directory of the settings that setup writes (`relbot.yml`), of key and secrets, and of the SQLite database; that of the settings file when empty"},
+	{Name: "database_url", Default: "sqlite:relbot.db", Doc: "`sqlite:PATH`, or `postgres://…` for several instances; the default is in the state directory"},
 	{Name: "github_api_url", Default: "https://api.github.com", Doc: "REST API, taken literally; GraphQL is `…/graphql`, or `/api/graphql` for a URL that ends in `/api/v3` (GitHub Enterprise Server); a tenant on ghe.com has `https://api.SUBDOMAIN.ghe.com`"},
 	{Name: "github_app_id", Doc: "the App's id"},
 	{Name: "github_private_key", Secret: true, Doc: "the App's private key: PEM, PEM with literal `\\n`, or base64 of PEM"},
@@ -73,6 +81,8 @@ var Table = []Setting{
 
 // Settings are the checked values.
 type Settings struct {
+	File              string // the settings file into which setup writes; it may not exist yet
+	State             string // the state directory
 	Listen            string
 	AdminListen       string
 	PublicURL         string
@@ -91,7 +101,22 @@ type Settings struct {
 	CacheSize         int64  // bytes
 	Debounce          time.Duration
 	Workers           int
+
+	given map[string]bool   // by file, environment or flag
+	files map[string]string // what settings files say
 }
+
+// Given reports whether a setting was given by file, environment or flag.
+func (s *Settings) Given(name string) bool { return s.given[name] }
+
+// InFile returns what the settings files say of a setting, whether or not something stronger overrides it.
+func (s *Settings) InFile(name string) (string, bool) {
+	text, ok := s.files[name]
+	return text, ok
+}
+
+// Database returns the database's URL without its password.
+func (s *Settings) Database() string { return redact(s.DatabaseURL) }
 
 // Registered reports whether the settings name an App. Where none is named at all, relbot can be set up.
 func (s *Settings) Registered() bool { return s.AppID != 0 }
@@ -104,21 +129,74 @@ func (p Problems) Error() string { return "settings:\n  " + strings.Join(p, "\n 
 // value is a text and where it came from.
 type value struct{ text, from string }
 
-// Load reads the file (none when path is ""), the environment and the flags that were given, and checks the whole. The
-// error lists every problem.
+// preset is where a default comes from.
+const preset = "default"
+
+// Load reads settings files, the environment and the flags that were given, and checks the whole. The error lists every problem.
+//
+// The file at path ("" is none) is the operator's. Where a state directory is given, the file that setup wrote there is read too, and is weaker. A
+// file at path may be missing only where setup would write it, and while no App is set.
 func Load(path string, environ []string, flags map[string]string) (*Settings, error) {
+	own := map[string]value{}
+	var problems []string
+	missing := false
+	if path != "" {
+		_, err := os.Stat(path)
+		if missing = errors.Is(err, fs.ErrNotExist); !missing {
+			problems = append(problems, readFile(path, own)...)
+		}
+	}
+	files := maps.Clone(own)
+	problems = append(problems, readEnvironment(environ, own)...)
+	for name, text := range flags {
+		own[name] = value{text, "flag --" + Setting{Name: name}.Flag()}
+	}
+	state, written := own["state"].text, cmp.Or(path, FileName)
+	if state != "" {
+		written = filepath.Join(state, FileName)
+	} else {
+		state = filepath.Dir(written)
+	}
 	values := map[string]value{}
 	for _, s := range Table {
-		values[s.Name] = value{s.Default, "default"}
+		values[s.Name] = value{s.Default, preset}
 	}
-	var problems []string
-	if path != "" {
-		problems = append(problems, readFile(path, values)...)
+	values["database_url"] = value{"sqlite:" + filepath.Join(state, "relbot.db"), preset}
+	if filepath.Clean(written) != filepath.Clean(path) && own["state"].text != "" {
+		if _, err := os.Stat(written); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // setup says what is in its way
+			setUp := map[string]value{}
+			problems = append(problems, readFile(written, setUp)...)
+			maps.Copy(values, setUp)
+			maps.Copy(setUp, files)
+			files = setUp
+		}
 	}
+	maps.Copy(values, own)
+	s, more := check(values, cmp.Or(path, written))
+	s.File, s.State, s.given, s.files = written, state, map[string]bool{}, map[string]string{}
+	for name, v := range values {
+		s.given[name] = v.from != preset
+	}
+	for name, v := range files {
+		s.files[name] = v.text
+	}
+	if missing && (s.Registered() || filepath.Clean(written) != filepath.Clean(path)) {
+		problems = append(problems, fmt.Sprintf("%s: no such file: correct the path, or leave --config out", path))
+	}
+	if problems = append(problems, more...); len(problems) > 0 {
+		slices.Sort(problems)
+		return nil, Problems(problems)
+	}
+	return s, nil
+}
+
+// readEnvironment takes over the settings of the environment.
+func readEnvironment(environ []string, values map[string]value) []string {
 	known := map[string]string{}
 	for _, s := range Table {
 		known[s.Env()] = s.Name
 	}
+	var problems []string
 	for _, e := range environ {
 		key, text, _ := strings.Cut(e, "=")
 		if !strings.HasPrefix(key, "RELBOT_") || strings.HasPrefix(key, "RELBOT_TEST_") || key == "RELBOT_CONFIG" {
@@ -131,21 +209,16 @@ func Load(path string, environ []string, flags map[string]string) (*Settings, er
 		}
 		values[name] = value{text, "environment " + key}
 	}
-	for name, text := range flags {
-		values[name] = value{text, "flag --" + Setting{Name: name}.Flag()}
-	}
-	s, more := check(values)
-	if problems = append(problems, more...); len(problems) > 0 {
-		slices.Sort(problems)
-		return nil, Problems(problems)
-	}
-	return s, nil
+	return problems
 }
 
 // readFile takes over the settings of a YAML file: a flat mapping.
 func readFile(path string, values map[string]value) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: the user that runs relbot (uid %d) must be able to read it", err, os.Getuid())
+		}
 		return []string{err.Error()}
 	}
 	file, err := parser.ParseBytes(text, 0)
@@ -203,11 +276,14 @@ func suggest(word string, known []string) string {
 	return ""
 }
 
-// check parses every value.
-func check(values map[string]value) (*Settings, []string) {
+// check parses every value. What is missing belongs into file.
+func check(values map[string]value, file string) (*Settings, []string) {
 	var problems []string
 	fail := func(name, format string, args ...any) {
 		problems = append(problems, fmt.Sprintf("%s: %s: %s", values[name].from, name, fmt.Sprintf(format, args...)))
+	}
+	missing := func(name, what string) {
+		problems = append(problems, fmt.Sprintf("%s: no %s: add the line %q, or set %s", file, what, Missing(name), Setting{Name: name}.Env()))
 	}
 	s := &Settings{
 		Listen: values["listen"].text, AdminListen: values["admin_listen"].text, DatabaseURL: values["database_url"].text,
@@ -223,7 +299,7 @@ func check(values map[string]value) (*Settings, []string) {
 	for _, name := range []string{"public_url", "github_api_url"} {
 		text := strings.TrimSuffix(values[name].text, "/")
 		if u, err := url.Parse(text); text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			fail(name, "%q is no URL: want https://host/path", text)
+			fail(name, "%q is no URL: want %s", text, cmp.Or(withScheme(text), "https://host/path"))
 		}
 		if name == "public_url" {
 			s.PublicURL = text
@@ -236,7 +312,7 @@ func check(values map[string]value) (*Settings, []string) {
 	}
 	given := func(name string) bool { return values[name].text != "" }
 	if slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"}, given) {
-		s.credentials(values, fail)
+		s.credentials(values, fail, missing)
 	}
 	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
 		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
@@ -273,14 +349,36 @@ func check(values map[string]value) (*Settings, []string) {
 	return s, problems
 }
 
+// examples are what lines of a settings file may look like.
+var examples = map[string]string{
+	"github_app_id": "123456", "github_private_key_file": "/path/to/app.pem", "webhook_secret_file": "/path/to/webhook-secret",
+	"github_client_id": "Iv23abcdef", "github_client_secret_file": "/path/to/client-secret", "public_url": "https://relbot.example.com",
+}
+
+// Missing says which line is missing from a settings file.
+func Missing(name string) string { return name + ": " + examples[name] }
+
+// withScheme returns the URL that was most likely meant by a host without a scheme, or "".
+func withScheme(text string) string {
+	if u, err := url.Parse("https://" + text); err == nil && !strings.Contains(text, "://") && (strings.Contains(u.Hostname(), ".") || u.Hostname() == "localhost") {
+		return u.String()
+	}
+	return ""
+}
+
 // credentials parses what makes the server the App.
-func (s *Settings) credentials(values map[string]value, fail func(string, string, ...any)) {
+func (s *Settings) credentials(values map[string]value, fail func(string, string, ...any), missing func(name, what string)) {
 	var err error
-	if s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); err != nil || s.AppID <= 0 {
+	switch s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); {
+	case values["github_app_id"].text == "":
+		missing("github_app_id", "App id, which the App's settings page shows")
+	case err != nil || s.AppID <= 0:
 		fail("github_app_id", "%q is no App id: want the number that the App's settings page shows", values["github_app_id"].text)
 	}
 	key, keyName := secret(values, "github_private_key", fail)
-	if s.PrivateKey, err = privateKey(key); err != nil {
+	if keyName == "" {
+		missing("github_private_key_file", "private key")
+	} else if s.PrivateKey, err = privateKey(key); err != nil && key != nil {
 		fail(keyName, "%v", err)
 	}
 	secrets, secretName := secret(values, "webhook_secret", fail)
@@ -289,43 +387,53 @@ func (s *Settings) credentials(values map[string]value, fail func(string, string
 			s.WebhookSecrets = append(s.WebhookSecrets, []byte(line))
 		}
 	}
-	if len(s.WebhookSecrets) == 0 {
-		fail(secretName, "no webhook secret: set %s or %s; there is no mode without signatures", Setting{Name: "webhook_secret"}.Env(), Setting{Name: "webhook_secret_file"}.Env())
+	if secretName == "" {
+		missing("webhook_secret_file", "webhook secret, and there is no mode without signatures")
+	} else if len(s.WebhookSecrets) == 0 && secrets != nil {
+		fail(secretName, "no webhook secret in it: want the one that the App has at GitHub; there is no mode without signatures")
 	}
 	client, clientName := secret(values, "github_client_secret", fail)
 	s.ClientID, s.ClientSecret = values["github_client_id"].text, strings.TrimSpace(string(client))
 	switch {
-	case s.ClientID != "" && s.ClientSecret == "":
-		fail(clientName, "no client secret: signing in needs %s or %s beside the client id", Setting{Name: "github_client_secret"}.Env(), Setting{Name: "github_client_secret_file"}.Env())
+	case s.ClientID != "" && clientName == "":
+		missing("github_client_secret_file", "client secret, which signing in needs beside the client id")
+	case s.ClientID != "" && s.ClientSecret == "" && client != nil:
+		fail(clientName, "no client secret in it: want one that the App's settings page made")
 	case s.ClientID == "" && s.ClientSecret != "":
-		fail("github_client_id", "no client id beside the client secret: the App's settings page shows it")
-	case s.ClientID != "" && s.PublicURL == "":
-		fail("public_url", "signing in needs the URL to which GitHub leads back: set it, and %s/auth/callback as a callback URL of the App", "https://…")
+		missing("github_client_id", "client id beside the client secret: the App's settings page shows it")
+	}
+	if s.ClientID != "" && s.PublicURL == "" {
+		missing("public_url", "URL to which GitHub leads back from signing in, with /auth/callback as a callback URL of the App")
 	}
 }
 
-// secret returns a secret given directly or by file, and the setting that it came from.
+// secret returns a secret given directly or by file, and the setting that it came from: "" when it was not given. A file that cannot be read is
+// reported, and gives nil.
 func secret(values map[string]value, name string, fail func(string, string, ...any)) ([]byte, string) {
 	file := name + "_file"
 	direct, path := values[name].text, values[file].text
 	switch {
 	case direct != "" && path != "":
 		fail(name, "set together with %s: give one of them", file)
+		return nil, name
 	case path != "":
 		text, err := os.ReadFile(path)
 		if err != nil {
 			fail(file, "%v", err)
+			return nil, file
 		}
-		return text, file
+		return append([]byte{}, text...), file
+	case direct != "":
+		return []byte(direct), name
 	}
-	return []byte(direct), cmp.Or(map[bool]string{true: file}[direct == "" && path != ""], name)
+	return nil, ""
 }
 
 // privateKey accepts the forms in which the App's key is usually handed around, and returns PEM.
 func privateKey(text []byte) ([]byte, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
-		return nil, fmt.Errorf("no private key: set %s or %s", Setting{Name: "github_private_key"}.Env(), Setting{Name: "github_private_key_file"}.Env())
+		return nil, errors.New("no private key in it: want the .pem that GitHub gave when the key was made")
 	}
 	if bytes.Contains(text, []byte(`\n`)) { // as environment files write it
 		text = bytes.ReplaceAll(text, []byte(`\n`), []byte("\n"))

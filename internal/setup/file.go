@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +17,13 @@ import (
 // settingsFile is what is written: a settings file, and beside it a file for each secret.
 type settingsFile struct {
 	Path              string
-	PublicURL, APIURL string // "" is given elsewhere
+	PublicURL, APIURL string
+	InFile            func(name string) bool // a settings file has it already
 	forge.Credentials
 }
 
-// writable reports why a settings file could not be written, without leaving anything behind but its directory.
-func writable(path string) error {
+// Writable reports why a settings file could not be written, without leaving anything behind but its directory.
+func Writable(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -61,11 +61,13 @@ func (s settingsFile) write(now time.Time) error {
 	secret := func(key, suffix string, text []byte) error {
 		path := filepath.Join(dir, fmt.Sprintf("app-%d.%s", s.ID, suffix))
 		fmt.Fprintf(&b, "%s: %s\n", key, strconv.Quote(path))
+		if have, err := os.ReadFile(path); err == nil && !bytes.Equal(have, text) {
+			return fmt.Errorf("%s exists and holds something else: move it away", path)
+		}
 		return replace(path, text)
 	}
 	plain := func(key, text string) {
-		// What the file says itself was taken for this setup too.
-		if text != "" && !regexp.MustCompile(`(?m)^`+key+`\s*:`).Match(old) {
+		if s.InFile == nil || !s.InFile(key) { // what a file says was taken for this setup too
 			fmt.Fprintf(&b, "%s: %s\n", key, strconv.Quote(text))
 		}
 	}

@@ -44,17 +44,20 @@ type Checks struct {
 	Webhook http.Handler                    // takes GitHub's test delivery
 	Ping    func(ctx context.Context) error // asks GitHub for one
 	Examine func(ctx context.Context) []doctor.Finding
+	Start   string // the command that starts the server again
 }
 
 // Options configure a setup.
 type Options struct {
-	Config    string // path of the settings file that is written
-	Manifest  []byte // of the App, with PublicPlaceholder in the places of addresses
-	Web       string // GitHub, when it is given: then it cannot be chosen
-	PublicURL string // the same of the server's own address
+	Config    string                 // path of the settings file that is written
+	Manifest  []byte                 // of the App, with PublicPlaceholder in the places of addresses
+	Web       string                 // GitHub, when it is given: then it cannot be chosen
+	PublicURL string                 // the same of the server's own address
+	Serves    bool                   // the server goes on in this process when the setup is done
+	InFile    func(name string) bool // nil is never; reports whether a settings file has a setting
 	// Announce shows the operator a path with which to begin.
 	Announce func(path string)
-	APIURL   func(web string) string
+	APIURL   func(web string) string // of a GitHub's API
 	Convert  func(ctx context.Context, apiURL, code string) (forge.Credentials, error)
 	// Open reads the settings that were written.
 	Open func() (Checks, error)
@@ -97,7 +100,8 @@ type Setup struct {
 	problem  string    // of the last test delivery, shown once
 	finished bool
 
-	hook atomic.Pointer[Checks] // checks, for deliveries: they do not wait for a page
+	hook  atomic.Pointer[Checks] // checks, for deliveries: they do not wait for a page
+	heard atomic.Bool            // the test delivery that was asked for last came
 }
 
 // New makes a setup and announces the link.
@@ -219,7 +223,6 @@ func (s *Setup) start(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := s.form(r)
-	f.Name = "relbot"
 	f.PublicURL = cmp.Or(s.o.PublicURL, origin(r))
 	s.page(w, http.StatusOK, "start", f)
 }
@@ -230,6 +233,9 @@ func (s *Setup) form(r *http.Request) form {
 		Name: strings.TrimSpace(r.PostFormValue("name")), PublicURL: cmp.Or(s.o.PublicURL, address(r.PostFormValue("public_url"))),
 	}
 	f.FixedWeb, f.FixedPublic = s.o.Web != "", s.o.PublicURL != ""
+	if f.Name == "" && account.MatchString(f.Account) {
+		f.Name = strings.TrimRight(fmt.Sprintf("%.*s", maxName, "relbot-"+f.Account), "-")
+	}
 	return f
 }
 
@@ -258,7 +264,11 @@ func (f *form) check() {
 		u, err := url.Parse(text)
 		loopback := err == nil && (u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1")
 		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-			f.Problems = append(f.Problems, fmt.Sprintf("%s: %q is no address: want https://host", what, text))
+			want := "https://host"
+			if u, err := url.Parse("https://" + text); err == nil && strings.Contains(u.Hostname(), ".") && u.User == nil && !strings.Contains(text, "://") {
+				want = u.String()
+			}
+			f.Problems = append(f.Problems, fmt.Sprintf("%s: %q is no address: want %s", what, text, want))
 		}
 	}
 	web(f.Web, "GitHub")
@@ -267,7 +277,7 @@ func (f *form) check() {
 		f.Problems = append(f.Problems, fmt.Sprintf("Organisation: %q is no name of one: want what stands behind github.com/", f.Account))
 	}
 	if f.Name == "" || len(f.Name) > maxName {
-		f.Problems = append(f.Problems, fmt.Sprintf("Name: want 1 to %d characters", maxName))
+		f.Problems = append(f.Problems, fmt.Sprintf("Name: want 1 to %d characters, such as relbot-ACCOUNT: no other App on this GitHub may have it", maxName))
 	}
 }
 
@@ -287,7 +297,7 @@ func (s *Setup) register(w http.ResponseWriter, r *http.Request) {
 	f := s.form(r)
 	f.check()
 	// What cannot be written later is better known before GitHub hands it out.
-	if err := writable(s.o.Config); err != nil {
+	if err := Writable(s.o.Config); err != nil {
 		f.Problems = append(f.Problems, fmt.Sprintf("The settings cannot be written: %v", err))
 	}
 	if len(f.Problems) > 0 {
@@ -348,13 +358,7 @@ func (s *Setup) write(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/setup", http.StatusSeeOther)
 		return
 	}
-	p := settingsFile{Path: s.o.Config, Credentials: *s.creds}
-	if s.o.PublicURL == "" {
-		p.PublicURL = s.pending.publicURL
-	}
-	if s.o.Web == "" {
-		p.APIURL = s.o.APIURL(s.pending.web)
-	}
+	p := settingsFile{Path: s.o.Config, Credentials: *s.creds, PublicURL: s.pending.publicURL, APIURL: s.o.APIURL(s.pending.web), InFile: s.o.InFile}
 	err := p.write(s.o.Now())
 	var checks Checks
 	if err == nil {
@@ -367,7 +371,7 @@ func (s *Setup) write(w http.ResponseWriter, r *http.Request) {
 	}
 	s.creds, s.checks = nil, &checks
 	s.hook.Store(&checks)
-	s.pinged = s.o.Now()
+	s.asked()
 	if err := checks.Ping(r.Context()); err != nil {
 		s.o.Log.Warn("no test delivery", "error", err) // the page says what GitHub's record says
 	}
@@ -376,7 +380,8 @@ func (s *Setup) write(w http.ResponseWriter, r *http.Request) {
 
 // report is the page of what is still missing.
 type report struct {
-	Findings []doctor.Finding
+	Wrong    []doctor.Finding // worst first
+	Fine     []doctor.Finding
 	State    doctor.State
 	Config   string
 	Slug     string
@@ -393,20 +398,33 @@ func (s *Setup) look(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/setup", http.StatusSeeOther)
 		return
 	}
-	v := report{Findings: s.checks.Examine(r.Context()), Config: s.o.Config, Slug: s.slug, Problem: s.problem}
+	findings := s.checks.Examine(r.Context())
+	v := report{Config: s.o.Config, Slug: s.slug, Problem: s.problem, State: doctor.Worst(findings)}
 	s.problem = ""
-	v.State = doctor.Worst(v.Findings)
-	for _, f := range v.Findings {
-		if f.Check == "deliveries" && f.State != doctor.Fine && s.o.Now().Sub(s.pinged) < onItsWay {
-			v.OnItsWay = true
+	for _, state := range []doctor.State{doctor.Problem, doctor.Unknown, doctor.Warning, doctor.Fine} {
+		for _, f := range findings {
+			switch {
+			case f.State != state:
+			case state == doctor.Fine:
+				v.Fine = append(v.Fine, f)
+			default:
+				v.Wrong = append(v.Wrong, f)
+			}
 		}
 	}
+	v.OnItsWay = !s.heard.Load() && s.o.Now().Sub(s.pinged) < onItsWay
 	s.page(w, http.StatusOK, "checks", v)
+}
+
+// asked notes that a test delivery was asked for. The lock is held.
+func (s *Setup) asked() {
+	s.pinged = s.o.Now()
+	s.heard.Store(false)
 }
 
 func (s *Setup) ping(w http.ResponseWriter, r *http.Request) {
 	if s.checks != nil {
-		s.pinged = s.o.Now()
+		s.asked()
 		if err := s.checks.Ping(r.Context()); err != nil {
 			s.problem = fmt.Sprintf("No test delivery: %v", err)
 		}
@@ -414,12 +432,26 @@ func (s *Setup) ping(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/setup/checks", http.StatusSeeOther)
 }
 
+// finished is the last page.
+type finished struct {
+	Start  string // the command that starts the server again
+	Serves bool
+	Next   []doctor.Finding // what still keeps relbot from working
+}
+
 func (s *Setup) finish(w http.ResponseWriter, r *http.Request) {
 	if s.checks == nil {
 		http.Redirect(w, r, "/setup", http.StatusSeeOther)
 		return
 	}
-	s.page(w, http.StatusOK, "finish", s.o.Config)
+	findings := s.checks.Examine(r.Context())
+	v := finished{Start: s.checks.Start, Serves: s.o.Serves}
+	for _, f := range findings {
+		if f.State == doctor.Problem {
+			v.Next = append(v.Next, f)
+		}
+	}
+	s.page(w, http.StatusOK, "finish", v)
 	s.end()
 }
 
@@ -431,7 +463,22 @@ func (s *Setup) webhook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no App is set up yet; deliver it again", http.StatusServiceUnavailable)
 		return
 	}
-	checks.Webhook.ServeHTTP(w, r)
+	answered := &status{ResponseWriter: w}
+	checks.Webhook.ServeHTTP(answered, r)
+	if answered.code < http.StatusMultipleChoices {
+		s.heard.Store(true)
+	}
+}
+
+// status notes the status of an answer.
+type status struct {
+	http.ResponseWriter
+	code int // 0 is the one that Write implies
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
 }
 
 //go:embed page.html
