@@ -138,7 +138,7 @@ func TestAlertsExplained(t *testing.T) {
 
 // byChart are the settings that the chart sets itself, from values of other names.
 var byChart = []string{"listen", "public_url", "database_url", "github_api_url", "github_app_id", "github_private_key", "github_private_key_file", "webhook_secret",
-	"webhook_secret_file", "github_client_id", "github_client_secret", "github_client_secret_file", "admin_listen", "cache"}
+	"webhook_secret_file", "github_client_id", "github_client_secret", "github_client_secret_file", "admin_listen", "cache", "state"}
 
 // schema is what the tests read of a JSON Schema.
 type schema struct {

@@ -245,7 +245,7 @@ func TestExampleSettings(t *testing.T) {
 		}
 	}
 	path := filepath.Join(dir, "relbot.yml")
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/etc/relbot/", dir+"/")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/var/lib/relbot/", dir+"/")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := settings.Load(path, nil, nil); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ func setupCommand() *cobra.Command {
 // registered and its settings or a secret are not there now.
 func mayBeSetUp(ctx context.Context, set *settings.Settings) error {
 	if path, ok := strings.CutPrefix(set.DatabaseURL, "sqlite:"); ok {
-		if _, err := os.Stat(strings.TrimPrefix(path, "//")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(strings.TrimPrefix(path, "//")); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"reflect"
 	"slices"
@@ -90,6 +91,7 @@ func TestChart(t *testing.T) {
 	}{
 		{"sqlite", oldest, []string{"Deployment", "NetworkPolicy", "PersistentVolumeClaim", "PodDisruptionBudget", "Service", "ServiceAccount"}},
 		{"postgres", newest, all},
+		{"setup", newest, []string{"Deployment", "NetworkPolicy", "PersistentVolumeClaim", "PodDisruptionBudget", "Service", "ServiceAccount"}},
 	} {
 		t.Run(c.values, func(t *testing.T) {
 			args := []string{"--kube-version", c.version, "--values", chart + "/ci/" + c.values + "-values.yaml"}
@@ -150,8 +152,9 @@ func holds(t *testing.T, docs map[string][]any) {
 			t.Errorf("the ServiceMonitor asks port %q of the Services' %v", p, served)
 		}
 	}
+	settingUp := slices.ContainsFunc(docs["Service"], func(s any) bool { return s.(*core.Service).Spec.PublishNotReadyAddresses })
 	for what, p := range map[string]*core.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
-		if p == nil || p.HTTPGet == nil || !ports[p.HTTPGet.Port.StrVal] || p.HTTPGet.Path != map[bool]string{true: "/healthz", false: "/readyz"}[what == "liveness"] {
+		if p == nil || p.HTTPGet == nil || !ports[p.HTTPGet.Port.StrVal] || p.HTTPGet.Path != map[bool]string{true: "/healthz", false: "/readyz"}[what == "liveness" || what == "startup" && settingUp] {
 			t.Errorf("the %s probe: %+v", what, p)
 		}
 	}
@@ -187,7 +190,9 @@ func holds(t *testing.T, docs map[string][]any) {
 func TestChartRefuses(t *testing.T) {
 	for _, c := range []struct{ set, want string }{
 		{"image.repository=", "/image/repository"},
-		{"github.secretName=", "/github/secretName"},
+		{"github.secretName=", "github.secretName: the name of a Secret with the App's key, or setup.enabled to register one"},
+		{"github.appId=", "github.appId: the App's id, or setup.enabled"},
+		{"setup.enabled=true,replicas=2,database.type=postgres,database.postgres.secretName=x", "setup.enabled: the secrets are in the volume of one instance"},
 		{"github.appId=abc", "/github/appId"},
 		{"replicas=2", "SQLite serves one instance"},
 		{"database.type=mysql", "/database/type"},
@@ -235,5 +240,38 @@ func TestChartVariants(t *testing.T) {
 	}
 	if !strings.Contains(out, fmt.Sprintf("app.kubernetes.io/instance: %s\n", long)) {
 		t.Error("the instance is not named")
+	}
+}
+
+// TestChartSetsUp holds that with setup.enabled nothing is mounted that setup would have to write first, and writes down what the program finds.
+func TestChartSetsUp(t *testing.T) {
+	values := []string{"--kube-version", newest, "--values", chart + "/ci/setup-values.yaml"}
+	docs := render(t, values...)
+	deployment := docs["Deployment"][0].(*apps.Deployment)
+	pod := deployment.Spec.Template.Spec
+	c := pod.Containers[0]
+	found := layout{User: int(*pod.SecurityContext.RunAsUser), Args: c.Args, Env: imageEnv(t), Writable: map[string]string{}}
+	for _, e := range c.Env {
+		found.Env[e.Name] = e.Value
+	}
+	for _, m := range c.VolumeMounts {
+		i := slices.IndexFunc(pod.Volumes, func(v core.Volume) bool { return v.Name == m.Name })
+		switch v := pod.Volumes[i]; {
+		case v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == docs["PersistentVolumeClaim"][0].(*core.PersistentVolumeClaim).Name:
+			found.Writable[m.MountPath] = "kept"
+		case v.EmptyDir != nil:
+			found.Writable[m.MountPath] = "lost"
+		default:
+			t.Errorf("%s mounts %+v", m.MountPath, v)
+		}
+	}
+	found.hold(t, "chart")
+	both := render(t, append(values, "--set", "database.type=postgres,database.postgres.secretName=x")...)
+	if len(both["PersistentVolumeClaim"]) != 1 || both["Deployment"][0].(*apps.Deployment).Spec.Strategy.Type != apps.RecreateDeploymentStrategyType {
+		t.Error("with PostgreSQL the secrets have no volume, or two pods at once have it")
+	}
+	notes, err := os.ReadFile(chart + "/templates/NOTES.txt")
+	if err != nil || !strings.Contains(string(notes), "-- /relbot setup secret {{ $name }}-github") {
+		t.Errorf("the notes do not say how the secrets move: %v %s", err, notes)
 	}
 }

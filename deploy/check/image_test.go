@@ -88,7 +88,7 @@ func TestCompose(t *testing.T) {
 		WorkingDir: dir, ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "compose.yml")}}, Environment: types.Mapping{"POSTGRES_PASSWORD": "x"},
 	}, func(o *loader.Options) {
 		o.SetProjectName("relbot", true)
-		o.SkipResolveEnvironment = true // relbot.env is the operator's
+		o.SkipResolveEnvironment = true // .env is the operator's
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +100,33 @@ func TestCompose(t *testing.T) {
 	if s.StopGracePeriod == nil || time.Duration(*s.StopGracePeriod) < 25*time.Second {
 		t.Errorf("Compose kills after %v; the server takes up to 20 s to finish its work", s.StopGracePeriod)
 	}
-	for _, used := range s.Secrets {
-		if _, ok := p.Secrets[used.Source]; !ok {
-			t.Errorf("no secret %q", used.Source)
+	if len(s.Secrets) > 0 || len(s.EnvFiles) != 1 || filepath.Base(s.EnvFiles[0].Path) != ".env" {
+		t.Errorf("it needs files that setup would have to write first, or that have no example: %+v %+v", s.Secrets, s.EnvFiles)
+	}
+	for _, port := range s.Ports {
+		if port.HostIP != "127.0.0.1" {
+			t.Errorf("port %d is published on %q", port.Target, port.HostIP)
 		}
+	}
+	found := layout{User: 65532, Args: []string{"serve"}, Env: imageEnv(t), Writable: map[string]string{}}
+	for name, text := range s.Environment {
+		found.Env[name] = *text
+	}
+	for _, v := range s.Volumes {
+		if _, ok := p.Volumes[v.Source]; !ok || v.Type != types.VolumeTypeVolume {
+			t.Errorf("%s is no named volume: %+v", v.Target, v)
+		}
+		found.Writable[v.Target] = "kept"
+	}
+	for _, mount := range s.Tmpfs {
+		path, _, _ := strings.Cut(mount, ":")
+		found.Writable[path] = "lost"
+	}
+	found.hold(t, "compose")
+	// The example has all that the file asks for.
+	text, err := os.ReadFile("../env.example")
+	if err != nil || !regexp.MustCompile(`(?m)^POSTGRES_PASSWORD=[A-Za-z0-9-]+$`).Match(text) {
+		t.Errorf("env.example: %v %s", err, text)
 	}
 	for on := range s.DependsOn {
 		if d, ok := p.Services[on]; !ok || s.DependsOn[on].Condition == types.ServiceConditionHealthy && d.HealthCheck == nil {
@@ -132,6 +155,14 @@ func TestUnit(t *testing.T) {
 	}
 	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("verify: %v\n%s", err, out)
+	}
+	for _, line := range []string{"StateDirectory=relbot", "DynamicUser=yes", "serve --state %S/relbot"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("the unit does not say %s", line)
+		}
+	}
+	if strings.Contains(string(text), "Credential") {
+		t.Error("the unit needs a credential, which setup would have to write first")
 	}
 	if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit).CombinedOutput(); err != nil {
 		t.Errorf("security: %v\n%s", err, out)
