@@ -108,7 +108,11 @@ func (t *token) may(r *repo, permission, level string) bool {
 	if t.install == nil {
 		// Check runs are for Apps alone.
 		if level == "write" {
-			return permission != "checks" && r != nil && slices.Index(roles, r.role(t.user)) >= slices.Index(roles, "write")
+			least := "write"
+			if permission == "administration" {
+				least = "admin"
+			}
+			return permission != "checks" && r != nil && slices.Index(roles, r.role(t.user)) >= slices.Index(roles, least)
 		}
 		return true
 	}

@@ -84,7 +84,7 @@ func (g *GitHub) emitInstallation(in *installation, event, action string, repos 
 	if event == "installation" {
 		body["repositories"], body["requester"] = list, nil
 	} else {
-		body["repository_selection"], body["requester"] = "selected", nil
+		body["repository_selection"], body["requester"] = in.selection(), nil
 		body["repositories_added"], body["repositories_removed"] = []any{}, []any{}
 		body["repositories_"+action] = list
 	}

@@ -169,7 +169,9 @@ type repo struct {
 	id            int64
 	node          string
 	name          coupling.Repo
+	description   string
 	private       bool
+	autoMerge     bool // pull requests may be set to merge by themselves
 	archived      bool // read-only
 	queue         bool // the default branch needs the merge queue
 	required      string
@@ -656,6 +658,8 @@ type installation struct {
 	created   time.Time
 	suspended time.Time
 	gone      bool
+	all       bool        // on all repositories of the account, those to come included
+	user      bool        // the account is a person's
 	content   []time.Time // when comments and issues were created, within the last hour
 	spent     map[string]*spending
 }

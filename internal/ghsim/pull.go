@@ -161,6 +161,11 @@ func (g *GitHub) open(r *repo, head *commit, branch string, spec OpenSpec) (*pul
 		return nil, fmt.Errorf("%s: open #%d: branch %s exists already", r.name, spec.Number, branch)
 	}
 	g.setBranch(headRepo, branch, head, spec.By)
+	return g.propose(r, headRepo, head, branch, spec), nil
+}
+
+// propose opens a pull request for a branch that is there.
+func (g *GitHub) propose(r, headRepo *repo, head *commit, branch string, spec OpenSpec) *pull {
 	p := &pull{
 		id: g.newID(), number: spec.Number, repo: r, title: spec.Title, body: spec.Body, author: spec.By, draft: spec.Draft,
 		base: spec.Base, baseSHA: r.branches[spec.Base].id, headRepo: headRepo, headRef: branch, head: head,
@@ -169,7 +174,7 @@ func (g *GitHub) open(r *repo, head *commit, branch string, spec OpenSpec) (*pul
 	p.node = g.node("PR", p.id, p)
 	r.pulls[p.number] = p
 	g.emitPull(p, "opened", nil, p.author)
-	return p, nil
+	return p
 }
 
 // fork is owner's fork of r. The App is not installed there, so nothing that happens in it is told.

@@ -51,6 +51,11 @@ func (g *GitHub) userJSON(login string) object {
 			kind = "Organization"
 		}
 	}
+	for _, in := range g.installs {
+		if in.all && strings.EqualFold(in.account, login) {
+			kind = in.kind()
+		}
+	}
 	api := g.apiURL() + "/users/" + strings.NewReplacer("[", "%5B", "]", "%5D").Replace(login)
 	return object{
 		"login": login, "id": id, "node_id": userNode(login), "avatar_url": fmt.Sprintf("https://avatars.githubusercontent.com/u/%d?v=4", id),
@@ -100,7 +105,7 @@ func (g *GitHub) repoJSON(r *repo) object {
 	}
 	out := object{
 		"id": r.id, "node_id": r.node, "name": r.name.Name(), "full_name": r.name, "private": r.private, "owner": g.userJSON(r.name.Owner()),
-		"html_url": page, "description": nil, "fork": r.parent != nil, "url": api, "created_at": stamp(r.created),
+		"html_url": page, "description": orNull(r.description), "fork": r.parent != nil, "url": api, "created_at": stamp(r.created),
 		"updated_at": stamp(r.created), "pushed_at": stamp(r.created), "git_url": "git:" + strings.TrimPrefix(page, "https:") + ".git",
 		"ssh_url": "git@github.com:" + string(r.name) + ".git", "clone_url": page + ".git", "svn_url": page, "homepage": nil, "size": len(r.blobs),
 		"stargazers_count": 0, "watchers_count": 0, "language": nil, "has_issues": true, "has_projects": true, "has_downloads": true,
@@ -450,10 +455,10 @@ func (g *GitHub) installationJSON(in *installation) object {
 		suspender = in.account
 	}
 	return object{
-		"id": in.id, "account": g.userJSON(in.account), "repository_selection": "selected", "access_tokens_url": api + "/access_tokens",
+		"id": in.id, "account": g.userJSON(in.account), "repository_selection": in.selection(), "access_tokens_url": api + "/access_tokens",
 		"repositories_url": g.apiURL() + "/installation/repositories", "html_url": fmt.Sprintf("%s/organizations/%s/settings/installations/%d", g.opt.URL, in.account, in.id),
 		"app_id": g.opt.AppID, "app_slug": g.opt.AppSlug, "client_id": fmt.Sprintf("Iv23li%010d", g.opt.AppID), "target_id": userID(in.account),
-		"target_type": "Organization", "permissions": in.grant.permissions, "events": in.grant.events, "created_at": stamp(in.created),
+		"target_type": in.kind(), "permissions": in.grant.permissions, "events": in.grant.events, "created_at": stamp(in.created),
 		"updated_at": stamp(in.created), "single_file_name": nil, "has_multiple_single_files": false, "single_file_paths": []string{},
 		"suspended_by": g.userOrNull(suspender), "suspended_at": stamp(in.suspended),
 	}

@@ -58,7 +58,7 @@ func on(method, pattern, permission, level string, handle func(*call) answer) *r
 
 func asApp(rt *route) *route { rt.app = true; return rt }
 
-// routes are the operations that relbot uses, and the merge that it never asks for but people do. Permissions are
+// routes are the operations that relbot uses, and those with which people act over the API. Permissions are
 // those that GitHub documents for each; for a comment either of two will do.
 var routes = []*route{
 	{method: "POST", path: manifestPath, open: true, handle: (*call).convertManifest},
@@ -68,12 +68,20 @@ var routes = []*route{
 	asApp(on("GET", "/app/hook/config", "", "", (*call).getHookConfig)),
 	asApp(on("PATCH", "/app/hook/config", "", "", (*call).updateHookConfig)),
 	asApp(on("GET", "/app/hook/deliveries", "", "", (*call).listDeliveries)),
+	asApp(on("GET", "/app/hook/deliveries/{id}", "", "", (*call).getDelivery)),
 	asApp(on("POST", "/app/hook/deliveries/{id}/attempts", "", "", (*call).redeliver)),
 	asApp(on("GET", "{r}/installation", "", "", (*call).getInstallation)),
 	on("GET", "/installation/repositories", "metadata", "read", (*call).listRepositories),
 	on("GET", "/rate_limit", "", "", (*call).getRateLimit),
 
+	on("POST", "/orgs/{org}/repos", "", "", (*call).createRepo),
+	on("POST", "/user/repos", "", "", (*call).createRepo),
 	on("GET", "{r}", "metadata", "read", (*call).getRepo),
+	on("PATCH", "{r}", "administration", "write", (*call).updateRepo),
+	on("DELETE", "{r}", "administration", "write", (*call).deleteRepo),
+	on("POST", "{r}/rulesets", "administration", "write", (*call).createRuleset),
+	on("PUT", "{r}/contents/{path...}", "contents", "write", (*call).putContents),
+	on("POST", "{r}/git/refs", "contents", "write", (*call).createRef),
 	on("GET", "{r}/collaborators/{user}/permission", "metadata", "read", (*call).getPermission),
 	on("GET", "{r}/rules/branches/{branch...}", "metadata", "read", (*call).getRules),
 	on("GET", "{r}/branches/{branch...}", "contents", "read", (*call).getBranch),
@@ -82,11 +90,13 @@ var routes = []*route{
 	on("GET", "{r}/git/blobs/{sha}", "contents", "read", (*call).getBlob),
 
 	on("GET", "{r}/pulls", "pull_requests", "read", (*call).listPulls),
+	on("POST", "{r}/pulls", "pull_requests", "write", (*call).createPull),
 	on("GET", "{r}/pulls/{number}", "pull_requests", "read", (*call).getPull),
 	on("PUT", "{r}/pulls/{number}/merge", "contents", "write", (*call).mergePull),
 
 	on("GET", "{r}/commits/{ref...}/check-runs", "checks", "read", (*call).listChecks),
 	on("POST", "{r}/check-runs", "checks", "write", (*call).createCheck),
+	on("GET", "{r}/check-runs/{id}/annotations", "checks", "read", (*call).listAnnotations),
 	on("PATCH", "{r}/check-runs/{id}", "checks", "write", (*call).updateCheck),
 	on("POST", "{r}/statuses/{sha}", "statuses", "write", (*call).createStatus),
 	on("GET", "{r}/commits/{ref...}/statuses", "statuses", "read", (*call).listStatuses),
@@ -168,8 +178,9 @@ func (c *call) createToken() answer {
 		return invalid("Installation", errors.New("there is at least one repository that does not exist or is not accessible"))
 	}
 	secret, t := g.mint(in, permissions, narrowed)
-	out := object{"token": secret, "expires_at": stamp(t.expires), "permissions": permissions, "repository_selection": "selected"}
+	out := object{"token": secret, "expires_at": stamp(t.expires), "permissions": permissions, "repository_selection": in.selection()}
 	if shown != nil {
+		out["repository_selection"] = "selected"
 		out["repositories"] = shown
 	}
 	return answer{status: http.StatusCreated, body: out}
@@ -183,7 +194,7 @@ func (c *call) listRepositories() answer {
 	all := slices.DeleteFunc(g.repositories(c.token.install), func(r *repo) bool { return !c.token.sees(r) })
 	page, header := paged(c, all, g.repoJSON)
 	return answer{status: http.StatusOK, header: header, body: object{
-		"total_count": len(all), "repository_selection": "selected", "repositories": page,
+		"total_count": len(all), "repository_selection": c.token.install.selection(), "repositories": page,
 	}}
 }
 

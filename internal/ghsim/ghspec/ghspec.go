@@ -28,7 +28,7 @@ import (
 var description []byte
 
 // slashed are the path parameters that may hold slashes, which the router must be told.
-var slashed = regexp.MustCompile(`\{(basehead|branch|ref|tree_sha)\}`)
+var slashed = regexp.MustCompile(`\{(basehead|branch|path|ref|tree_sha)\}`)
 
 var load = sync.OnceValues(func() (routers.Router, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(description)

@@ -27,7 +27,17 @@ GET /app/hook/deliveries
 POST /app/hook/deliveries/{delivery_id}/attempts
 GET /installation/repositories
 GET /rate_limit
+POST /orgs/{org}/repos
+POST /user/repos
 GET /repos/{owner}/{repo}
+PATCH /repos/{owner}/{repo}
+DELETE /repos/{owner}/{repo}
+POST /repos/{owner}/{repo}/rulesets
+PUT /repos/{owner}/{repo}/contents/{path}
+POST /repos/{owner}/{repo}/git/refs
+POST /repos/{owner}/{repo}/pulls
+GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations
+GET /app/hook/deliveries/{delivery_id}
 GET /repos/{owner}/{repo}/installation
 GET /repos/{owner}/{repo}/collaborators/{username}/permission
 GET /repos/{owner}/{repo}/rules/branches/{branch}
@@ -96,6 +106,11 @@ func main() {
 	one := object{"$ref": "#/components/schemas/installation"}
 	listing := paths["/app/installations"].(object)["get"].(object)["responses"].(object)["200"].(object)
 	listing["content"].(object)["application/json"].(object)["schema"].(object)["items"] = one
+	// A refusal for a rule of the repository fits the form of any other error, too.
+	refusal := paths["/repos/{owner}/{repo}/contents/{path}"].(object)["put"].(object)["responses"].(object)["409"].(object)
+	schema := refusal["content"].(object)["application/json"].(object)["schema"].(object)
+	schema["anyOf"] = schema["oneOf"]
+	delete(schema, "oneOf")
 
 	components := object{}
 	follow(doc, components, paths)
