@@ -38,7 +38,7 @@ var Table = []Row{
 	{"delete", nil, "repo", "a tag or release line was deleted", refWork},
 	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
 	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
-	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized"}, "install", "a repository changed its name, default branch or visibility", installAndRepoWork},
+	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized", "created"}, "install", "a repository was made, or changed its name, default branch or visibility", installAndRepoWork},
 	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, "install", "the App was installed or removed", installWork},
 	{"installation_repositories", []string{"added", "removed"}, "install", "the App was installed on more or fewer repositories", installWork},
 	{"installation_target", []string{"renamed"}, "install", "an account changed its name", installWork},
