@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race bench scale soak fuzz lint deploy release generate
+.PHONY: help demo build test race bench scale soak live fuzz lint deploy release generate
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -39,6 +39,10 @@ scale: ## simulate an organisation with 1,000 couplings and 20,000 open pull req
 
 soak: ## send 200 deliveries a second for half an hour (SOAK=30m)
 	$(GO) test ./cmd/relbot -count 1 -timeout 2h -v -run 'TestSoak$$' -soak $(or $(SOAK),30m)
+
+live: ## play a short story on a real GitHub and print where it differs from the simulated one (ACCOUNT=an-empty-org; docs/live.md)
+	@test -n "$(ACCOUNT)" || { echo 'make live ACCOUNT=an-empty-org: see docs/live.md' >&2; exit 2; }
+	$(GO) test ./cmd/relbot -count 1 -timeout 1h -v -run 'TestLive$$' -live "$(ACCOUNT)"
 
 fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)

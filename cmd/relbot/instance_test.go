@@ -34,6 +34,12 @@ func freeAddress(t *testing.T) string {
 // startServer starts a server with settings from an environment, and waits until it is ready.
 func startServer(t *testing.T, env []string) *instance {
 	t.Helper()
+	return startLogging(t, env, io.Discard)
+}
+
+// startLogging is the same, with the server's log.
+func startLogging(t *testing.T, env []string, log io.Writer) *instance {
+	t.Helper()
 	i := &instance{address: freeAddress(t), done: make(chan error, 1)}
 	set, err := settings.Load("", append([]string{"RELBOT_LISTEN=" + i.address}, env...), nil)
 	if err != nil {
@@ -41,7 +47,7 @@ func startServer(t *testing.T, env []string) *instance {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	i.cancel = cancel
-	go func() { i.done <- serve(ctx, set, io.Discard) }()
+	go func() { i.done <- serve(ctx, set, log) }()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	i.post = ghsim.Poster(client, "http://"+i.address+"/webhook")
 	until(t, "ready", func() bool { return i.ready() == http.StatusOK })

@@ -63,6 +63,7 @@ var directions = []row{
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
 	{"internal/ghsim/ghspec", nil, "GitHub's descriptions, for tests"},
 	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
+	{"internal/live", nil, "a play on a real GitHub sees it, and relbot, from outside"},
 	{"internal/importtest", nil, "tests only"},
 	{"deploy/check", nil, "a module of its own, which sees files and tools alone"},
 	{"scenarios", nil, "data"},
