@@ -162,7 +162,10 @@ func explain(w io.Writer, home coupling.Repo, p rules.Policy, now *reconcile.Mea
 		}
 		for _, e := range c.Order {
 			how := "has to merge before"
-			if e.Together {
+			switch {
+			case e.With:
+				how = "has to land together with"
+			case e.Together:
 				how = "has to merge before, or in one merge group with,"
 			}
 			reason := ""

@@ -159,21 +159,38 @@ type Member struct {
 	Origin    Origin `json:"origin,omitempty"`
 }
 
-// Edge says that Before must merge before After may; both are roles.
+// Edge says that Before must merge before After may; both are roles. With says that both land together: then neither comes first.
 type Edge struct {
 	Before   string `json:"before"`
 	After    string `json:"after"`
 	Together bool   `json:"together,omitempty"` // before-or-with: one merge group may hold both
+	With     bool   `json:"with,omitempty"`     // one merge group has to hold both
 	Reason   string `json:"reason,omitempty"`
 	Origin   Origin `json:"origin,omitempty"`
 }
 
 // Word is the edge's name in the policy and in commands.
 func (e Edge) Word() string {
-	if e.Together {
+	switch {
+	case e.With:
+		return "with"
+	case e.Together:
 		return "before-or-with"
 	}
 	return "before"
+}
+
+// Strict reports whether Before has to land first, wherever both are in a merge queue.
+func (e Edge) Strict() bool { return !e.Together && !e.With }
+
+// Joins reports whether the edge relates two roles, in either direction.
+func (e Edge) Joins(a, b string) bool {
+	return e.Before == a && e.After == b || e.Before == b && e.After == a
+}
+
+// Same reports whether both edges relate the same two roles, and one of them rules the other out: it is the same edge, or one of them is a with.
+func (e Edge) Same(o Edge) bool {
+	return e.Before == o.Before && e.After == o.After || (e.With || o.With) && e.Joins(o.Before, o.After)
 }
 
 // Evidence as a gate's subject: the gate must name the release that its evidence shows.
@@ -217,7 +234,7 @@ func (c Coupling) Heading() string {
 // PullEdge is an order edge between two pull requests, of whatever coupling.
 type PullEdge struct {
 	Before, After Pull
-	Together      bool
+	With          bool
 }
 
 // PullEdges resolves the coupling's edges to pull requests; edges that name no member are left out.
@@ -227,8 +244,45 @@ func (c Coupling) PullEdges() []PullEdge {
 		a, ok := c.ByRole(e.Before)
 		b, ok2 := c.ByRole(e.After)
 		if ok && ok2 {
-			out = append(out, PullEdge{a.Pull, b.Pull, e.Together})
+			out = append(out, PullEdge{a.Pull, b.Pull, e.With})
 		}
+	}
+	return out
+}
+
+// CycleOf finds a cycle of the merge order. Pull requests that have to land together are one node in it.
+func CycleOf(edges []PullEdge) []Pull {
+	var order, with [][2]Pull
+	for _, e := range edges {
+		if pair := [2]Pull{e.Before, e.After}; e.With {
+			with = append(with, pair)
+		} else {
+			order = append(order, pair)
+		}
+	}
+	return Cycle(Contract(order, with))
+}
+
+// Contract returns edges in which nodes that pairs join, directly or not, are replaced by the first of them.
+func Contract[T comparable](edges, pairs [][2]T) [][2]T {
+	first := map[T]T{}
+	of := func(n T) T {
+		for {
+			up, joined := first[n]
+			if !joined {
+				return n
+			}
+			n = up
+		}
+	}
+	for _, p := range pairs {
+		if a, b := of(p[0]), of(p[1]); a != b {
+			first[b] = a
+		}
+	}
+	out := make([][2]T, len(edges))
+	for i, e := range edges {
+		out[i] = [2]T{of(e[0]), of(e[1])}
 	}
 	return out
 }

@@ -184,11 +184,11 @@ func (c *Coupling) order(e Effect) *Refusal {
 		}
 	}
 	for i, o := range c.Order {
-		if o.Before != edge.Before || o.After != edge.After {
+		if !o.Same(edge) {
 			continue
 		}
 		if o.Origin == FromPolicy {
-			if o.Together == edge.Together {
+			if o.Word() == edge.Word() {
 				return nil
 			}
 			return overruled("the policy says %q %s %q", o.Before, o.Word(), o.After)
@@ -197,11 +197,15 @@ func (c *Coupling) order(e Effect) *Refusal {
 		c.Order[i] = edge
 		return nil
 	}
-	var pairs [][2]string
+	var pairs, with [][2]string
 	for _, o := range append(slices.Clone(c.Order), edge) {
-		pairs = append(pairs, [2]string{o.Before, o.After})
+		if pair := [2]string{o.Before, o.After}; o.With {
+			with = append(with, pair)
+		} else {
+			pairs = append(pairs, pair)
+		}
 	}
-	if cycle := Cycle(pairs); cycle != nil {
+	if cycle := Cycle(Contract(pairs, with)); cycle != nil {
 		r := refuse("the order would be a cycle")
 		r.Cycle = cycle
 		for _, role := range cycle {
@@ -215,7 +219,9 @@ func (c *Coupling) order(e Effect) *Refusal {
 }
 
 func (c *Coupling) unorder(e Effect) *Refusal {
-	i := slices.IndexFunc(c.Order, func(o Edge) bool { return o.Before == e.Edge.Before && o.After == e.Edge.After })
+	i := slices.IndexFunc(c.Order, func(o Edge) bool {
+		return o.Before == e.Edge.Before && o.After == e.Edge.After || o.With && o.Joins(e.Edge.Before, e.Edge.After)
+	})
 	switch {
 	case i < 0:
 		return refuse("%s has no edge from %q to %q", c.Name, e.Edge.Before, e.Edge.After)

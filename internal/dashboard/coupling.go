@@ -185,6 +185,9 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 			waits = append(waits, reader.Pull(w))
 		}
 		slices.Sort(waits)
+		for _, w := range m.With {
+			waits = append(waits, "together with "+reader.Pull(w))
+		}
 		row.WaitsFor = strings.Join(slices.Compact(waits), ", ")
 		row.Title, row.Author, row.SafeAlone, row.ShipsIn, row.Shipped = m.Title, m.Author, m.SafeAlone, m.ShipsIn, m.Shipped
 		row.Href, row.Page = d.onGitHub(m.Pull), d.pullHref(m.Pull)

@@ -90,7 +90,7 @@ func graph(j rules.Judgement, reader note.Reader, worst levels) template.HTML {
 		}
 		x1, y1, x2, y2 := x[e.Before]+boxW, y[e.Before]+boxH/2, x[e.After]-7, y[e.After]+boxH/2
 		class := "edge"
-		if e.Together {
+		if !e.Strict() {
 			class = "edge together"
 		}
 		if column[e.After]-column[e.Before] > 1 { // below the boxes between them
@@ -108,6 +108,9 @@ func graph(j rules.Judgement, reader note.Reader, worst levels) template.HTML {
 			b.printf(`<path class="%s" d="M%d %dC%d %d %d %d %d %d"/>`, class, x1, y1, x1+bend, y1, x2-bend, y2, x2, y2)
 		}
 		b.printf(`<path class="tip" d="M%d %dl-8 -5v10z"/>`, x2+7, y2)
+		if e.With { // neither comes first
+			b.printf(`<path class="tip" d="M%d %dl8 -5v10z"/>`, x1, y1)
+		}
 		said = append(said, fmt.Sprintf("%s %s %s", reader.Role(e.Before), e.Word(), reader.Role(e.After)))
 	}
 	for _, m := range members {

@@ -439,7 +439,19 @@ func memberRow(v voice, j rules.Judgement, m rules.MemberState) string {
 	case j.Train != "" || m.State == "unreadable":
 		ships = "unknown"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", role, pull, state, orElse(v.pulls(m.WaitsFor), "—"), ships)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", role, pull, state, orElse(waits(v, m), "—"), ships)
+}
+
+// waits names the members that have to merge before one, and those with which it has to land.
+func waits(v voice, m rules.MemberState) string {
+	s := v.pulls(m.WaitsFor)
+	if len(m.With) == 0 {
+		return s
+	}
+	if s != "" {
+		s += "; "
+	}
+	return s + "together with " + v.pulls(m.With)
 }
 
 func origin(o coupling.Origin) string {
@@ -476,7 +488,10 @@ func graph(v voice, c coupling.Coupling) string {
 	for _, e := range c.Order {
 		from, to := node(e.Before), node(e.After)
 		arrow := "-->"
-		if e.Together {
+		switch {
+		case e.With:
+			arrow = "<-.->"
+		case e.Together:
 			arrow = "-.->"
 		}
 		text := e.Word()

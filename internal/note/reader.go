@@ -39,7 +39,7 @@ func mentioned(j rules.Judgement) []coupling.Pull {
 		out = append(out, m.Pull)
 	}
 	for _, m := range j.Members {
-		out = append(append(out, m.Pull), m.WaitsFor...)
+		out = slices.Concat(append(out, m.Pull), m.WaitsFor, m.With)
 		reasons(m.Verdict.Reasons...)
 		reasons(m.Verdict.Warnings...)
 	}

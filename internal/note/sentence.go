@@ -314,12 +314,23 @@ var sentences = []words{
 	},
 	{
 		code: rules.OrderWaiting, verdict: "wait", when: "a predecessor in the merge order is open",
-		short: func(v voice, r rules.Reason) string { return "merges after " + v.pulls(r.Pulls) },
+		short: func(v voice, r rules.Reason) string {
+			if w, ok := entering[r.Queue]; ok {
+				return w.short(v, r)
+			}
+			return "merges after " + v.pulls(r.Pulls)
+		},
 		sentence: func(v voice, r rules.Reason) string {
+			if w, ok := entering[r.Queue]; ok {
+				return w.sentence(v, r) + v.order(r.Edges) + "."
+			}
 			s := v.pulls(r.Pulls) + is(r.Pulls, " has", " have") + " to merge first"
 			return s + v.order(r.Edges) + "."
 		},
 		remedy: func(v voice, r rules.Reason) string {
+			if w, ok := entering[r.Queue]; ok {
+				return w.remedy(v, r)
+			}
 			if v.group {
 				return "Queue it again behind " + v.pulls(r.Pulls) + ", or once " + is(r.Pulls, "that is", "those are") + " merged."
 			}

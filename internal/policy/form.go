@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -232,6 +233,23 @@ func count(into *int) form {
 	f.read = func(n strict.Node) {
 		read(n)
 		*into, _ = strconv.Atoi(s) // nothing was taken that is none
+	}
+	return f
+}
+
+// duration is a time in hours, minutes and seconds, of six hours at most: the longest that GitHub waits for a check.
+func duration(into *time.Duration) form {
+	const longest = 6 * time.Hour
+	whole := like(`^(0s|([1-9][0-9]{0,3}h)?([1-9][0-9]{0,4}m)?([1-9][0-9]{0,5}s)?)$`, "a duration such as 90s, 10m or 1h, of 6h at most", "not a duration")
+	shown := strings.TrimSuffix(into.String(), "0s")
+	f := text(&shown, whole.want, whole, check{holds: func(s string) bool { d, err := time.ParseDuration(s); return err == nil && d <= longest }, want: whole.want, message: whole.message})
+	read := f.read
+	f.accepts = "`0s` to `6h`"
+	f.read = func(n strict.Node) {
+		read(n)
+		if d, err := time.ParseDuration(shown); err == nil {
+			*into = d
+		}
 	}
 	return f
 }

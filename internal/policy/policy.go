@@ -110,7 +110,7 @@ type decoder struct {
 type placed struct {
 	at       strict.Node
 	coupling coupling.Coupling
-	pulls    [2]coupling.Pull
+	edge     coupling.PullEdge
 }
 
 func newDecoder(home coupling.Repo) *decoder {
@@ -128,6 +128,7 @@ func (d *decoder) file() form {
 		{name: "check", doc: "how verdicts are posted", form: mapping(keys{
 			{name: "name", doc: "name of the check", form: text(&d.p.Check.Name, "a name", checkName)},
 			{name: "as", doc: "as a check run or a commit status", form: words(&d.p.Check.As, "check", "status")},
+			{name: "queue_patience", doc: "how long a merge group waits at most for members that have to land with it, and never longer than half of the queue's own time-out", form: duration(&d.p.Check.QueuePatience)},
 		}, nil, nil)},
 		{name: "report", doc: "the nightly drift report", form: mapping(keys{
 			{name: "schedule", doc: "five cron fields", form: text(&d.p.Report.Schedule, schedule.want, schedule)},
@@ -343,7 +344,7 @@ func (d *decoder) coupling(p strict.Pair) form {
 		{name: "base", doc: "branch on which members land; the default branch when left out", form: text(&c.Base, "a branch", branch)},
 		{name: "same_release", doc: "all members have to ship in one release", form: boolean(&c.SameRelease)},
 		{name: "members", doc: "members by role", need: "members: {image: {pr: 12}}", form: d.members(&c, &roles)},
-		{name: "order", doc: "\"A before B: reason\": B may merge only after A; or \"A before-or-with B: reason\": also in one merge-queue group with it", form: d.order(&c, &roles)},
+		{name: "order", doc: "\"A before B: reason\": B may merge only after A; \"A before-or-with B: reason\": also in one merge-queue group with it; \"A with B: reason\": both land in one merge-queue group, and without a queue the second is urgent once one has merged", form: d.order(&c, &roles)},
 		{name: "gates", doc: "gates by id, each with the member whose first release it must name, or \"evidence\"", form: named(check{holds: func(string) bool { return true }, schema: id.schema}, "gates by id, each with a role or \"evidence\"",
 			func(p strict.Pair) form { return d.use(p, &c, roles) })},
 	}, nil, func(strict.Node, map[string]bool) { d.p.Couplings = append(d.p.Couplings, c) })
@@ -395,10 +396,10 @@ func (d *decoder) pull(into *coupling.Pull) form {
 
 // order is a list of edges. YAML takes "A before B: reason" for a mapping of one key.
 func (d *decoder) order(c *coupling.Coupling, roles *[]string) form {
-	const want = "\"A before B\" or \"A before-or-with B: reason\""
+	const want = "\"A before B\", \"A before-or-with B: reason\" or \"A with B: reason\""
 	return list("a list of "+want, 0, func() form {
-		plain := map[string]any{"type": "string", "pattern": `^\s*\S+\s+before(-or-with)?\s+[^\s:]+\s*(:|$)`}
-		pair := map[string]any{"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": map[string]any{"pattern": `^\s*\S+\s+before(-or-with)?\s+\S+\s*$`}, "additionalProperties": map[string]any{"type": scalars}}
+		plain := map[string]any{"type": "string", "pattern": `^\s*\S+\s+(before(-or-with)?|with)\s+[^\s:]+\s*(:|$)`}
+		pair := map[string]any{"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": map[string]any{"pattern": `^\s*\S+\s+(before(-or-with)?|with)\s+\S+\s*$`}, "additionalProperties": map[string]any{"type": scalars}}
 		return form{accepts: want, schema: map[string]any{"anyOf": []any{plain, pair}}, read: func(n strict.Node) {
 			var line, reason string
 			if n.Kind() == "a mapping" {
@@ -421,7 +422,7 @@ func (d *decoder) order(c *coupling.Coupling, roles *[]string) form {
 				n.Problemf(fmt.Sprintf("%q", line), want, "not an order edge")
 				return
 			}
-			d.edge(n, c, *roles, coupling.Edge{Before: m[1], After: m[3], Together: m[2] == "before-or-with", Reason: strings.TrimSpace(reason), Origin: coupling.FromPolicy})
+			d.edge(n, c, *roles, coupling.Edge{Before: m[1], After: m[3], Together: m[2] == "before-or-with", With: m[2] == "with", Reason: strings.TrimSpace(reason), Origin: coupling.FromPolicy})
 		}}
 	})
 }
@@ -437,8 +438,13 @@ func (d *decoder) edge(n strict.Node, c *coupling.Coupling, roles []string, e co
 	if e.Before == e.After {
 		n.Problemf(fmt.Sprintf("%q twice", e.Before), "two members", "a member cannot wait for itself")
 	}
-	if slices.ContainsFunc(c.Order, func(o coupling.Edge) bool { return o.Before == e.Before && o.After == e.After }) {
-		n.Problemf(fmt.Sprintf("%q", e.Before+" "+e.Word()+" "+e.After), "each edge once", "the edge stands twice")
+	if i := slices.IndexFunc(c.Order, e.Same); i >= 0 {
+		said := fmt.Sprintf("%q", e.Before+" "+e.Word()+" "+e.After)
+		if o := c.Order[i]; o.With == e.With {
+			n.Problemf(said, "each edge once", "the edge stands twice")
+		} else {
+			n.Problemf(said, "one relation of the same two", "the order says %q already", o.Before+" "+o.Word()+" "+o.After)
+		}
 	}
 	if n.Count() > before {
 		return
@@ -447,7 +453,7 @@ func (d *decoder) edge(n strict.Node, c *coupling.Coupling, roles []string, e co
 	a, known := c.ByRole(e.Before)
 	b, both := c.ByRole(e.After)
 	if known && both {
-		d.edges = append(d.edges, placed{at: n, coupling: *c, pulls: [2]coupling.Pull{a.Pull, b.Pull}})
+		d.edges = append(d.edges, placed{at: n, coupling: *c, edge: coupling.PullEdge{Before: a.Pull, After: b.Pull, With: e.With}})
 	}
 }
 
@@ -487,11 +493,11 @@ func (d *decoder) cycles() {
 	edges := slices.Clone(d.edges)
 	for range maxCycles {
 		cycle := func(n int) []coupling.Pull {
-			pairs := make([][2]coupling.Pull, n)
+			all := make([]coupling.PullEdge, n)
 			for i, e := range edges[:n] {
-				pairs[i] = e.pulls
+				all[i] = e.edge
 			}
-			return coupling.Cycle(pairs)
+			return coupling.CycleOf(all)
 		}
 		if cycle(len(edges)) == nil {
 			return

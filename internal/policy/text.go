@@ -82,7 +82,7 @@ var (
 	}
 	relative = map[string]any{"minLength": 1, "pattern": "^[^/]"}
 	roleText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
-	edgeText = regexp.MustCompile(`^(\S+)\s+(before-or-with|before)\s+(\S+)$`)
+	edgeText = regexp.MustCompile(`^(\S+)\s+(before-or-with|before|with)\s+(\S+)$`)
 	slotText = regexp.MustCompile(`\{[^}]*\}?`)
 )
 

@@ -578,18 +578,16 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		return refusal, nil
 	}
 	if e.Verb == coupling.Order { // a cycle may run through other couplings too
-		var edges [][2]coupling.Pull
+		var edges []coupling.PullEdge
 		for _, o := range all {
 			if o.Name == c.Name {
 				o = c
 			}
 			if o.End == nil {
-				for _, edge := range o.PullEdges() {
-					edges = append(edges, [2]coupling.Pull{edge.Before, edge.After})
-				}
+				edges = append(edges, o.PullEdges()...)
 			}
 		}
-		if cycle := coupling.Cycle(edges); cycle != nil {
+		if cycle := coupling.CycleOf(edges); cycle != nil {
 			refusal := &coupling.Refusal{Message: "the order would be a cycle"}
 			for _, p := range cycle {
 				refusal.Cycle = append(refusal.Cycle, p.In(c.Home))

@@ -97,6 +97,9 @@ func (j *judge) run() Judgement {
 			j.gate(use)
 		}
 		j.hold()
+		if j.s.Group != nil {
+			j.queued()
+		}
 	}
 	state := j.state()
 	out := Judgement{Coupling: j.c, State: state, Base: j.base(j.c.Home), Gates: j.gates}
@@ -296,6 +299,7 @@ func (j *judge) followers(role string) []*row {
 }
 
 // between are the edges on all ways from one role to another, in the order of declaration: by them the first has to merge before the second.
+// A with leads both ways, so that members that land together wait for the same ones.
 func (j *judge) between(from, to string) []coupling.Edge {
 	if from == to {
 		return nil
@@ -307,7 +311,7 @@ func (j *judge) between(from, to string) []coupling.Edge {
 	before := j.reach(to, func(e coupling.Edge) (string, string) { return e.After, e.Before })
 	var out []coupling.Edge
 	for _, e := range j.c.Order {
-		if after[e.Before] && before[e.After] {
+		if after[e.Before] && before[e.After] || e.With && after[e.After] && before[e.Before] {
 			out = append(out, e)
 		}
 	}
@@ -319,7 +323,11 @@ func (j *judge) reach(role string, ends func(coupling.Edge) (from, to string)) m
 	seen := map[string]bool{role: true}
 	for todo := []string{role}; len(todo) > 0; todo = todo[1:] {
 		for _, e := range j.c.Order {
-			if from, to := ends(e); from == todo[0] && !seen[to] {
+			from, to := ends(e)
+			if e.With && to == todo[0] {
+				from, to = to, from
+			}
+			if from == todo[0] && !seen[to] {
 				seen[to] = true
 				todo = append(todo, to)
 			}
@@ -328,7 +336,7 @@ func (j *judge) reach(role string, ends func(coupling.Edge) (from, to string)) m
 	return seen
 }
 
-// waited are the edges that start at an open member, those into a role first.
+// waited are the edges that start at an open member, those into a role first. A with starts at its other end.
 func (j *judge) waited(role string, edges []coupling.Edge) []coupling.Edge {
 	open := map[string]bool{}
 	for i := range j.rows {
@@ -336,9 +344,13 @@ func (j *judge) waited(role string, edges []coupling.Edge) []coupling.Edge {
 	}
 	var own, others []coupling.Edge
 	for _, e := range j.c.Order {
+		start, end := e.Before, e.After
+		if e.With && start == role {
+			start, end = end, start
+		}
 		switch {
-		case !open[e.Before] || !slices.Contains(edges, e):
-		case e.After == role:
+		case !open[start] || !slices.Contains(edges, e):
+		case end == role:
 			own = append(own, e)
 		default:
 			others = append(others, e)
@@ -347,32 +359,29 @@ func (j *judge) waited(role string, edges []coupling.Edge) []coupling.Edge {
 	return append(own, others...)
 }
 
-// order judges the merge order.
+// order judges the merge order of members that are not in a merge group under judgement; see [judge.queued].
 func (j *judge) order() {
 	for i := range j.rows {
 		after := &j.rows[i]
 		var waiting, broken []coupling.Pull
-		var edges []coupling.Edge
-		queued := j.s.Group == nil
+		var edges, breaking []coupling.Edge
+		queued := true
 		for k := range j.rows {
 			before := &j.rows[k]
 			way := j.between(before.Role, after.Role)
-			if len(way) == 0 || !before.open() {
+			if len(way) == 0 || !before.open() || j.s.Group != nil && after.open() {
 				continue
 			}
+			one := j.oneQueue(before, after)
 			switch {
-			case after.open():
-				if j.inGroupBefore(before.Pull, after.Pull, !slices.ContainsFunc(way, func(e coupling.Edge) bool { return !e.Together })) {
-					continue
-				}
+			case after.open() && (one || !together(way)):
 				waiting, edges = append(waiting, before.Pull), append(edges, way...)
-				base := j.s.Repos[before.Pull.Repo].Bases[after.fact.Value.Base]
-				queued = queued && base.Queue && before.Pull.Repo == after.Pull.Repo && before.fact.Value.Base == after.fact.Value.Base
+				queued = queued && one
 				if before.fact.Value.Draft {
 					after.add(Wait, Reason{Code: MemberDraft, About: before.Pull, Edges: j.waited(after.Role, way)})
 				}
-			case after.landed():
-				broken, edges = append(broken, before.Pull), append(edges, way...)
+			case after.landed() && !together(way) && !j.landedInQueue(before, after, way):
+				broken, breaking = append(broken, before.Pull), append(breaking, way...)
 			}
 		}
 		if len(waiting) > 0 {
@@ -384,18 +393,15 @@ func (j *judge) order() {
 			after.add(level, reason)
 		}
 		if len(broken) > 0 {
-			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edges: j.waited(after.Role, edges), By: after.fact.Value.MergedBy})
+			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edges: j.waited(after.Role, breaking), By: after.fact.Value.MergedBy})
 		}
 	}
 }
 
-// inGroupBefore reports whether a merge group under judgement satisfies the order of two open members.
-func (j *judge) inGroupBefore(before, after coupling.Pull, together bool) bool {
-	if j.s.Group == nil {
-		return false
-	}
-	b, a := slices.Index(j.s.Group.Pulls, before), slices.Index(j.s.Group.Pulls, after)
-	return b >= 0 && a >= 0 && (b < a || together)
+// oneQueue reports whether two members enter one merge queue, so that it judges their order.
+func (j *judge) oneQueue(a, b *row) bool {
+	base := b.fact.Value.Base
+	return a.Pull.Repo == b.Pull.Repo && a.fact.Value.Base == base && j.s.Repos[a.Pull.Repo].Bases[base].Queue
 }
 
 // trains reports what is wrong or doubtful about the versions of the members' repositories.
@@ -609,7 +615,11 @@ func (j *judge) member(r *row, state coupling.State) MemberState {
 	}
 	if r.open() && !state.Ended() {
 		for k := range j.rows {
-			if j.rows[k].open() && len(j.between(j.rows[k].Role, r.Role)) > 0 {
+			switch way := j.between(j.rows[k].Role, r.Role); {
+			case len(way) == 0 || !j.rows[k].open():
+			case together(way):
+				m.With = append(m.With, j.rows[k].Pull)
+			default:
 				m.WaitsFor = append(m.WaitsFor, j.rows[k].Pull)
 			}
 		}
@@ -730,14 +740,11 @@ func nonZero(p coupling.Pull) []coupling.Pull {
 // cyclicPulls is a cycle over the edges of all active couplings, which no single policy or command could see; nil
 // when there is none.
 func cyclicPulls(s Snapshot) []coupling.Pull {
-	var edges [][2]coupling.Pull
+	var edges []coupling.PullEdge
 	for _, c := range slices.Concat(s.Couplings, s.Others) {
-		if c.End != nil {
-			continue
-		}
-		for _, e := range c.PullEdges() {
-			edges = append(edges, [2]coupling.Pull{e.Before, e.After})
+		if c.End == nil {
+			edges = append(edges, c.PullEdges()...)
 		}
 	}
-	return coupling.Cycle(edges)
+	return coupling.CycleOf(edges)
 }

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"time"
+
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
 )
@@ -55,6 +57,8 @@ const (
 type Check struct {
 	Name string
 	As   string // "check" or "status"
+	// QueuePatience is how long a merge group waits at most for members that have to land with it.
+	QueuePatience time.Duration
 }
 
 // Report configures the nightly drift report.
@@ -71,7 +75,7 @@ type Permissions struct {
 
 // Defaults of the policy file, also in force where there is none.
 var (
-	DefaultCheck       = Check{Name: "relbot/coordination", As: "check"}
+	DefaultCheck       = Check{Name: "relbot/coordination", As: "check", QueuePatience: 10 * time.Minute}
 	DefaultReport      = Report{Schedule: "0 6 * * *", Timezone: "UTC", Labels: []string{"release-coordination"}}
 	DefaultPermissions = Permissions{Link: "write", Hold: "write", Override: "maintain"}
 )

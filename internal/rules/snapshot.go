@@ -141,7 +141,10 @@ type Override struct {
 
 // Group is a merge group under judgement.
 type Group struct {
-	Repo  coupling.Repo
-	Base  string
-	Pulls []coupling.Pull // in merge order
+	Repo   coupling.Repo
+	Base   string
+	Pulls  []coupling.Pull        // in merge order: those ahead in the queue, then the entry whose group it is
+	Behind []coupling.Pull        // the entries behind it in the queue, in order, as far as they are known
+	Build  int                    // how many entries the queue builds groups for at a time; 0 is not known
+	Barred map[coupling.Pull]bool // whose own check blocks, so that they cannot enter the queue
 }

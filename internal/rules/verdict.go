@@ -47,6 +47,7 @@ type Reason struct {
 	By       string          `json:"by,omitempty"`
 	Until    string          `json:"until,omitempty"`
 	Detail   string          `json:"detail,omitempty"` // free text from the reader, from people (escaped by note) or from GitHub
+	Queue    Entering        `json:"queue,omitempty"`  // of a merge group: what keeps Pulls from being in it
 }
 
 // Alarm is something that went wrong after a merge. It stands in the notes of all members until it is mended.
@@ -81,6 +82,7 @@ type MemberState struct {
 	Private   bool            `json:"private,omitempty"`
 	SafeAlone bool            `json:"safe_alone,omitempty"`
 	WaitsFor  []coupling.Pull `json:"waits_for,omitempty"` // open predecessors
+	With      []coupling.Pull `json:"with,omitempty"`      // open members with which it has to land
 	ShipsIn   string          `json:"ships_in"`            // full core; "" unknown
 	Shipped   bool            `json:"shipped,omitempty"`   // in a tag already
 	Tag       string          `json:"tag,omitempty"`
