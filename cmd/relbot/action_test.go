@@ -298,7 +298,8 @@ couplings:
 	_, err = gh.Enqueue(repo, []int{2})
 	must(err)
 	on("merge_group checks_requested")
-	expect("half a pair in the queue", nil, exitBlocked, "wait", `^::error title=relbot/coordination::Waiting: #2: merges after #1`)
+	expect("half a pair in the queue", nil, exitBlocked, "block", `^::error title=relbot/coordination::Blocked: #2: #1 is blocked`)
+	must(gh.Dequeue(coupling.Pull{Repo: repo, Number: 2}))
 	six := "6"
 	must(gh.Open(ghsim.OpenSpec{Repo: repo, Number: 6, By: "ann", Title: "T", Body: "Merge-After: #3", Files: map[string]*string{"six": &six}}))
 	on("6")
@@ -307,6 +308,7 @@ couplings:
 	must(err)
 	on("merge_group checks_requested")
 	expect("without that other in the queue", map[string]string{"fail-on-wait": "false"}, exitBlocked, "wait", `^::error title=relbot/coordination::Waiting: .*#3`)
+	must(gh.Dequeue(coupling.Pull{Repo: repo, Number: 6}))
 	_, err = gh.Enqueue(repo, []int{3})
 	must(err)
 	on("merge_group checks_requested")

@@ -2,6 +2,7 @@ package ghsim_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -205,52 +206,152 @@ func TestCherryPickAndRevert(t *testing.T) {
 
 func TestMergeQueue(t *testing.T) {
 	w := newWorld(t, ghsim.RepoSpec{MergeQueue: true, Files: map[string]string{"f": "1\n"}})
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= 3; n++ {
 		w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: n, Files: files(string(rune('a'+n)), "x")}))
 	}
 	if _, err := w.Enqueue(app, []int{1, 2}); err == nil {
 		t.Error("enqueued without a check")
 	}
-	w.pass(1)
-	w.pass(2)
+	for n := 1; n <= 3; n++ {
+		w.pass(n)
+	}
 	if merged, _ := w.Merge(ghsim.MergeSpec{Pull: pr(1)}); merged {
 		t.Error("merged past the queue")
 	}
 	w.flush()
-	q, err := w.Enqueue(app, []int{2, 1})
+	q, err := w.Enqueue(app, []int{2, 1, 3})
 	w.ok(err)
-	equal(t, "events", w.flush(), "[pull_request.enqueued pull_request.enqueued create push merge_group.checks_requested]")
-	event, err := github.ParseWebHook("merge_group", w.sent[4].Body)
+	equal(t, "events", w.flush(), "[pull_request.enqueued pull_request.enqueued pull_request.enqueued"+strings.Repeat(" create push merge_group.checks_requested", 3)+"]")
+	first, second := w.GroupOf(pr(2)), w.GroupOf(pr(1))
+	event, err := github.ParseWebHook("merge_group", w.sent[8].Body)
 	w.ok(err)
-	equal(t, "head", event.(*github.MergeGroupEvent).GetMergeGroup().GetHeadSHA(), q.Head)
-	equal(t, "ref", event.(*github.MergeGroupEvent).GetMergeGroup().GetHeadRef(), "refs/heads/gh-readonly-queue/main/pr-1-"+q.Tip)
-	data, _ := w.graphql(`{repository(owner:"acme",name:"app"){mergeQueue(branch:"main"){entries(first:10){nodes{position pullRequest{number isInMergeQueue}}}}}}`, nil)
-	equal(t, "first in the queue", dig(data, "repository", "mergeQueue", "entries", "nodes", 0, "pullRequest", "number"), 2)
-	w.SettleGroups()
-	equal(t, "unanswered", w.LastGroup().State, "pending")
-	w.check(q.Head, "success")
-	w.SettleGroups()
-	equal(t, "answered", w.LastGroup().State, "merged")
-	for n := 1; n <= 2; n++ {
-		if state, _ := w.Mergeable(pr(n)); state != ghsim.MergeDone {
-			t.Errorf("#%d: %v", n, state)
-		}
-	}
+	equal(t, "head", event.(*github.MergeGroupEvent).GetMergeGroup().GetHeadSHA(), second.Head)
+	equal(t, "ref", event.(*github.MergeGroupEvent).GetMergeGroup().GetHeadRef(), "refs/heads/gh-readonly-queue/main/pr-1-"+first.Head)
+	equal(t, "base", event.(*github.MergeGroupEvent).GetMergeGroup().GetBaseSHA(), first.Head)
+	equal(t, "the last", q.Pull, 3)
+	data, _ := w.graphql(`{repository(owner:"acme",name:"app"){mergeQueue(branch:"main"){configuration{mergingStrategy mergeMethod maximumEntriesToBuild checkResponseTimeout}
+entries(first:10){nodes{position headCommit{oid} baseCommit{oid} pullRequest{number isInMergeQueue}}}}}}`, nil)
+	queue := dig(data, "repository", "mergeQueue")
+	equal(t, "first in the queue", dig(queue, "entries", "nodes", 0, "pullRequest", "number"), 2)
+	equal(t, "on top of it", dig(queue, "entries", "nodes", 1, "baseCommit", "oid"), dig(queue, "entries", "nodes", 0, "headCommit", "oid"))
+	equal(t, "configuration", fmt.Sprint(dig(queue, "configuration")), "map[checkResponseTimeout:60 maximumEntriesToBuild:5 mergeMethod:SQUASH mergingStrategy:ALLGREEN]")
 
-	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 3, Files: files("z", "x")}))
-	w.pass(3)
-	q, err = w.Enqueue(app, []int{3})
-	w.ok(err)
-	w.check(q.Head, "failure")
+	w.check(second.Head, "success")
+	w.SettleGroups()
+	equal(t, "behind one that is not answered", w.QueueState(pr(1)), "waiting")
+	w.check(first.Head, "failure")
 	w.flush()
 	w.SettleGroups()
-	equal(t, "failed", w.LastGroup().State, "destroyed")
-	equal(t, "events of failure", w.flush(), "[pull_request.dequeued merge_group.destroyed push delete]")
-	_, err = w.Enqueue(app, []int{3})
+	equal(t, "failed", w.QueueState(pr(2)), "refused")
+	equal(t, "events of failure", w.flush(), "[pull_request.dequeued merge_group.destroyed push delete merge_group.destroyed push delete merge_group.destroyed push delete"+strings.Repeat(" create push merge_group.checks_requested", 2)+"]")
+	again := w.GroupOf(pr(1))
+	if again.Head == second.Head || again.State != "pending" {
+		t.Errorf("the group behind was not made anew: %+v", again)
+	}
+	w.check(again.Head, "success")
+	w.check(w.GroupOf(pr(3)).Head, "success")
+	w.SettleGroups()
+	equal(t, "answered", w.QueueState(pr(1))+" "+w.QueueState(pr(3))+" "+w.LastGroup().State, "merged merged merged")
+
+	_, err = w.Enqueue(app, []int{2})
 	w.ok(err)
 	w.now = w.now.Add(2 * time.Hour)
 	w.SettleGroups()
-	equal(t, "timed out", w.LastGroup().State, "destroyed")
+	equal(t, "timed out", w.GroupOf(pr(2)).State, "destroyed")
+	w.noProblems()
+}
+
+func TestMergeQueueMethodsAndBatches(t *testing.T) {
+	for method, want := range map[string]int{"squash": 1, "merge": 3, "rebase": 2} {
+		w := newWorld(t, ghsim.RepoSpec{MergeQueue: true, Queue: ghsim.QueueSpec{Method: method, Build: 2, Merge: 1}})
+		for n := 1; n <= 3; n++ {
+			w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: n, Files: files(string(rune('a'+n)), "x")}))
+			w.ok(w.Push(ghsim.PushSpec{Repo: app, Pull: n, Files: files(string(rune('a'+n)), "y")}))
+			w.pass(n)
+		}
+		_, err := w.Enqueue(app, []int{1, 2, 3})
+		w.ok(err)
+		if w.GroupOf(pr(3)) != nil {
+			t.Error(method, "more are built than the queue builds at a time")
+		}
+		second := w.GroupOf(pr(2))
+		data, _ := w.graphql(`{repository(owner:"acme",name:"app"){ref(qualifiedName:"`+w.GroupOf(pr(1)).Head+`"){name} object(oid:"`+second.Tip+`"){... on Commit{history(first:9){totalCount}}}}}`, nil)
+		before := dig(data, "repository", "object", "history", "totalCount")
+		data, _ = w.graphql(`{repository(owner:"acme",name:"app"){object(oid:"`+second.Head+`"){... on Commit{history(first:9){totalCount}}}}}`, nil)
+		equal(t, method, int(dig(data, "repository", "object", "history", "totalCount").(float64)-before.(float64)), want)
+		w.check(w.GroupOf(pr(1)).Head, "success")
+		w.check(second.Head, "success")
+		w.SettleGroups()
+		equal(t, method, w.QueueState(pr(1))+" "+w.QueueState(pr(2))+" "+w.QueueState(pr(3)), "merged merged waiting")
+		equal(t, "built once there is room", w.GroupOf(pr(3)).State, "pending")
+		w.noProblems()
+	}
+}
+
+func TestHeadgreenLandsWhatFailedBelow(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{MergeQueue: true, Queue: ghsim.QueueSpec{Strategy: "HEADGREEN"}})
+	for n := 1; n <= 2; n++ {
+		w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: n, Files: files(string(rune('a'+n)), "x")}))
+		w.pass(n)
+	}
+	_, err := w.Enqueue(app, []int{1, 2})
+	w.ok(err)
+	w.check(w.GroupOf(pr(1)).Head, "failure")
+	w.SettleGroups()
+	equal(t, "one behind may still pass", w.QueueState(pr(1)), "waiting")
+	w.check(w.GroupOf(pr(2)).Head, "success")
+	w.SettleGroups()
+	equal(t, "landed below it", w.QueueState(pr(1))+" "+w.QueueState(pr(2)), "merged merged")
+}
+
+func TestOtherRequiredChecks(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{MergeQueue: true})
+	w.ok(w.RequireAlso(app, "ci"))
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, Files: files("a", "x")}))
+	w.pass(1)
+	if state, _ := w.Mergeable(pr(1)); state != ghsim.MergeRefused {
+		t.Errorf("without the other check: %v", state)
+	}
+	w.ok(w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(1), By: "ann"}))
+	head := w.Pulls(app)[0].Head
+	w.ok(w.Report(app, head, "ci", ""))
+	w.SettleGroups()
+	equal(t, "in progress", w.QueueState(pr(1)), "refused")
+	w.ok(w.Report(app, head, "ci", "success"))
+	w.SettleGroups()
+	equal(t, "auto-merge enters the queue", w.QueueState(pr(1)), "waiting")
+	group := w.GroupOf(pr(1)).Head
+	w.check(group, "success")
+	w.ok(w.Report(app, group, "ci", ""))
+	w.SettleGroups()
+	equal(t, "in progress in the group", w.QueueState(pr(1)), "waiting")
+	data, _ := w.graphql(`{repository(owner:"acme",name:"app"){object(oid:"`+group+`"){... on Commit{statusCheckRollup{state contexts(first:10){nodes{... on CheckRun{name status isRequired(pullRequestNumber:1)}}}}}}}}`, nil)
+	rollup := dig(data, "repository", "object", "statusCheckRollup")
+	equal(t, "rollup", fmt.Sprint(dig(rollup, "state"), dig(rollup, "contexts", "nodes", 1)), "PENDINGmap[isRequired:true name:ci status:IN_PROGRESS]")
+	w.ok(w.Report(app, group, "ci", "success"))
+	w.SettleGroups()
+	equal(t, "landed", w.QueueState(pr(1)), "merged")
+	w.noProblems()
+}
+
+func TestAutoMerge(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{})
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 1, By: "ann", Files: files("a", "x")}))
+	w.flush()
+	w.ok(w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(1), By: "bob"}))
+	w.ok(w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(1), Off: true}))
+	w.ok(w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(1), By: "bob"}))
+	equal(t, "events", w.flush(), "[pull_request.auto_merge_enabled pull_request.auto_merge_disabled pull_request.auto_merge_enabled]")
+	w.SettleGroups()
+	equal(t, "no check yet", w.Pulls(app)[0].State, "open")
+	w.pass(1)
+	w.SettleGroups()
+	equal(t, "merged by whoever asked", w.Pulls(app)[0].State+" "+w.Pulls(app)[0].MergedBy, "merged bob")
+	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 2, By: "ann", Files: files("b", "x")}))
+	w.pass(2)
+	if err := w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(2)}); err == nil || !strings.Contains(err.Error(), "clean status") {
+		t.Errorf("where all passes already: %v", err)
+	}
 	w.noProblems()
 }
 

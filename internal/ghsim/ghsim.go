@@ -23,8 +23,10 @@
 //     off, so that a story can take away a single repository.
 //   - A person calls the API with the token "ghp_LOGIN", under that login's role; the App calls it for a person with a token of its web
 //     flow, which asks for a login and for no password.
-//   - What happens to one pull request of a merge group (a push, a close) ends the whole group; GitHub builds it anew
-//     without that one.
+//   - A merge queue waits for no minimum of entries, lets nobody jump it, and makes one group for each entry under HEADGREEN as well; two groups
+//     that were made at the same second from the same are two commits. Its branch is not locked while entries land.
+//   - Auto-merge squashes, is for anybody to turn on, and outlives a push by somebody without write access. Native stacks, which refuse it and the
+//     queue's API (github/gh-stack#504, #268), are not there.
 //   - Each GraphQL query costs one point of the hour; calls at once are not counted.
 //   - Of check_run events only those of the two buttons are sent.
 //   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.
@@ -171,12 +173,14 @@ type repo struct {
 	name          coupling.Repo
 	description   string
 	private       bool
-	autoMerge     bool // pull requests may be set to merge by themselves
-	archived      bool // read-only
-	queue         bool // the default branch needs the merge queue
+	autoMerge     bool        // pull requests may be set to merge by themselves
+	archived      bool        // read-only
+	queue         *mergeQueue // that the default branch needs; nil is none
+	grouping      string      // the queue's strategy as it was made
 	required      string
-	source        string // from which the check counts: "app", "any" or "other"
-	classic       bool   // a branch protection requires it, no ruleset
+	others        []string // checks of other Apps that the default branch requires too
+	source        string   // from which the check counts: "app", "any" or "other"
+	classic       bool     // a branch protection requires it, no ruleset
 	created       time.Time
 	defaultBranch string
 
@@ -194,7 +198,6 @@ type repo struct {
 	statuses map[*commit][]*status
 	runs     map[int64]*check       // check runs by id
 	labels   map[string]int64       // ids by name
-	groups   []*Group               // those in the merge queue
 	tests    map[[2]*commit]*commit // test merges by base and head; nil for a conflict
 	install  *installation
 }
@@ -271,8 +274,9 @@ type RepoSpec struct {
 	Permissions   map[string]string // by login; everybody else may read
 	Private       bool
 	MergeQueue    bool
-	Policy        string // committed as .github/relbot.yml when set
-	RequiredCheck string // on the default branch, pinned to the App; "relbot/coordination" when empty
+	Queue         QueueSpec // with MergeQueue
+	Policy        string    // committed as .github/relbot.yml when set
+	RequiredCheck string    // on the default branch, pinned to the App; "relbot/coordination" when empty
 }
 
 // TagSpec describes a tag.
@@ -313,7 +317,11 @@ func (g *GitHub) CreateRepo(spec RepoSpec) error {
 		spec.RequiredCheck = defaultCheck
 	}
 	r := g.newRepo(spec.Name, newObjects())
-	r.private, r.queue, r.required, r.source = spec.Private, spec.MergeQueue, spec.RequiredCheck, "app"
+	r.private, r.required, r.source = spec.Private, spec.RequiredCheck, "app"
+	if spec.MergeQueue {
+		r.queue = &mergeQueue{QueueSpec: spec.Queue.filled()}
+		r.grouping = r.queue.Strategy
+	}
 	for user, role := range spec.Permissions {
 		r.permissions[strings.ToLower(user)] = role
 	}

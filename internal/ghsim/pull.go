@@ -27,8 +27,10 @@ type pull struct {
 	head                *commit
 	heads               []*commit // every head so far, oldest first
 	draft               bool
-	merged, closed      bool // merged ones are closed too
-	queued              *Group
+	merged, closed      bool   // merged ones are closed too
+	queued              *Group // its entry in the merge queue
+	group               *Group // the newest group of its entry, also of one that ended
+	autoMerge           string // who turned it on; "" is off
 
 	mergeCommit *commit
 	landed      []*commit // what the merge put on the branch
@@ -247,7 +249,7 @@ func (g *GitHub) synchronize(p *pull, head *commit, by string) {
 		p.baseSHA = tip.id
 	}
 	if p.queued != nil {
-		g.destroyGroup(p.queued, "invalidated", "UNKNOWN_REMOVAL_REASON")
+		g.dequeue(p.queued, "dequeued", "UNKNOWN_REMOVAL_REASON")
 	}
 	g.emitPull(p, "synchronize", object{"before": before.id, "after": head.id}, by)
 }
@@ -289,8 +291,9 @@ func (g *GitHub) Edit(spec EditSpec) error {
 		changes["base"] = object{"ref": object{"from": p.base}, "sha": object{"from": p.baseSHA}}
 		p.base, p.baseSHA = *spec.Base, tip.id
 		if p.queued != nil {
-			g.destroyGroup(p.queued, "invalidated", "UNKNOWN_REMOVAL_REASON")
+			g.dequeue(p.queued, "dequeued", "UNKNOWN_REMOVAL_REASON")
 		}
+		g.endAutoMerge(p, by)
 	}
 	if len(changes) > 0 {
 		p.updated = g.now()
@@ -301,6 +304,9 @@ func (g *GitHub) Edit(spec EditSpec) error {
 		action := "ready_for_review"
 		if p.draft {
 			action = "converted_to_draft"
+			if p.queued != nil {
+				g.dequeue(p.queued, "dequeued", "UNKNOWN_REMOVAL_REASON")
+			}
 		}
 		g.emitPull(p, action, nil, by)
 	}
@@ -327,9 +333,9 @@ func (g *GitHub) closePull(p *pull, by string) {
 		return
 	}
 	if p.queued != nil {
-		g.destroyGroup(p.queued, "dequeued", "MANUAL")
+		g.dequeue(p.queued, "dequeued", "MANUAL")
 	}
-	p.closed, p.closedAt, p.updated = true, g.now(), g.now()
+	p.closed, p.closedAt, p.updated, p.autoMerge = true, g.now(), g.now(), ""
 	g.emitPull(p, "closed", nil, by)
 }
 
@@ -427,8 +433,8 @@ func (g *GitHub) refusal(p *pull, bypass bool) string {
 	case g.testMerge(p) == nil:
 		return "it conflicts with " + p.base
 	}
-	if name := p.repo.requiredOn(p.base); name != "" && !bypass {
-		if ok, why := p.repo.passes(p.head, name); !ok {
+	for _, name := range p.repo.requirements(p.base) {
+		if ok, why := p.repo.passes(p.head, name); !ok && !bypass {
 			return why
 		}
 	}
@@ -436,7 +442,7 @@ func (g *GitHub) refusal(p *pull, bypass bool) string {
 }
 
 // needsQueue reports whether branch takes merges by the queue alone.
-func (r *repo) needsQueue(branch string) bool { return r.queue && branch == r.defaultBranch }
+func (r *repo) needsQueue(branch string) bool { return r.queue != nil && branch == r.defaultBranch }
 
 // requiredOn is the name of the check that branch requires, or "".
 func (r *repo) requiredOn(branch string) string {
@@ -484,7 +490,7 @@ func (g *GitHub) merge(p *pull, spec MergeSpec) error {
 	}
 	p.onto, p.landed = tip, landed
 	if p.queued != nil {
-		g.destroyGroup(p.queued, "invalidated", "ALREADY_MERGED")
+		g.dequeue(p.queued, "dequeued", "ALREADY_MERGED")
 	}
 	// Closed before the branch moves: its own commits arriving there is then no second merge.
 	p.closed = true

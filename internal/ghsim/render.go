@@ -165,7 +165,7 @@ func (g *GitHub) pullJSON(p *pull) object {
 			"review_comments": href(api + "/comments"), "review_comment": href(g.repoURL(p.repo) + "/pulls/comments{/number}"),
 			"commits": href(api + "/commits"), "statuses": href(statuses),
 		},
-		"author_association": g.association(p.repo, p.author), "auto_merge": nil, "active_lock_reason": nil,
+		"author_association": g.association(p.repo, p.author), "auto_merge": g.autoMergeJSON(p), "active_lock_reason": nil,
 	}
 }
 
@@ -393,11 +393,18 @@ func (g *GitHub) statusJSON(r *repo, s *status) object {
 	}
 }
 
+// autoMergeJSON is who turned auto-merge on, or null.
+func (g *GitHub) autoMergeJSON(p *pull) any {
+	if p.autoMerge == "" {
+		return nil
+	}
+	return object{"enabled_by": g.userJSON(p.autoMerge), "merge_method": "squash", "commit_title": p.squashSubject(), "commit_message": ""}
+}
+
 func (g *GitHub) groupJSON(q *Group) object {
-	head := q.commits[len(q.commits)-1]
 	return object{
 		"head_sha": q.Head, "head_ref": "refs/heads/" + q.Branch, "base_sha": q.Tip, "base_ref": "refs/heads/" + q.Base,
-		"head_commit": g.headCommitJSON(head),
+		"head_commit": g.headCommitJSON(q.head()),
 	}
 }
 

@@ -170,7 +170,7 @@ type checkValue struct{ *check }
 
 func (checkValue) typename() string { return "CheckRun" }
 
-func (k checkValue) field(_ *execution, name string, _ arguments) (any, error) {
+func (k checkValue) field(_ *execution, name string, args arguments) (any, error) {
 	switch name {
 	case "id":
 		return k.node, nil
@@ -186,6 +186,8 @@ func (k checkValue) field(_ *execution, name string, _ arguments) (any, error) {
 		return orNull(k.ExternalID), nil
 	case "checkSuite":
 		return suiteValue(k), nil
+	case "isRequired":
+		return k.repo.requires(k.Name, args), nil
 	}
 	return nil, unresolved(k, name)
 }
@@ -585,6 +587,8 @@ func (v commitValue) field(x *execution, name string, args arguments) (any, erro
 		return connect(x, "CommitConnection", v.parents, args, commitKey, v.wrap)
 	case "history":
 		return v.history(x, args)
+	case "statusCheckRollup":
+		return v.rollup(x)
 	case "associatedPullRequests":
 		all := slices.DeleteFunc(v.repo.allPulls(), func(p *pull) bool {
 			return p.mergeCommit != v.commit && !slices.Contains(p.landed, v.commit) && !slices.Contains(p.own(), v.commit)
@@ -971,19 +975,39 @@ func (v queueValue) field(x *execution, name string, args arguments) (any, error
 		return fmt.Sprintf("MQ_kwDO%08X", v.repo.id), nil
 	case "entries":
 		var all []queueEntry
-		for _, q := range v.repo.groups {
-			for _, n := range q.Pulls {
-				all = append(all, queueEntry{v.repo.pulls[n], len(all) + 1})
-			}
+		for _, q := range v.repo.queue.entries {
+			all = append(all, queueEntry{q, len(all) + 1})
 		}
 		key := func(e queueEntry) string { return pullKey(e.pull) }
 		return connect(x, "MergeQueueEntryConnection", all, args, key, func(e queueEntry) value { return e })
+	case "configuration":
+		return queueConfiguration{v.repo.queue}, nil
+	}
+	return nil, unresolved(v, name)
+}
+
+type queueConfiguration struct{ *mergeQueue }
+
+func (queueConfiguration) typename() string { return "MergeQueueConfiguration" }
+
+func (v queueConfiguration) field(_ *execution, name string, _ arguments) (any, error) {
+	switch name {
+	case "checkResponseTimeout":
+		return int(v.Timeout.Minutes()), nil
+	case "maximumEntriesToBuild":
+		return v.Build, nil
+	case "maximumEntriesToMerge":
+		return v.Merge, nil
+	case "mergeMethod":
+		return v.method(), nil
+	case "mergingStrategy":
+		return v.Strategy, nil
 	}
 	return nil, unresolved(v, name)
 }
 
 type queueEntry struct {
-	pull     *pull
+	*Group
 	position int
 }
 
@@ -996,9 +1020,21 @@ func (e queueEntry) field(_ *execution, name string, _ arguments) (any, error) {
 	case "position":
 		return e.position, nil
 	case "state":
+		if e.head() == nil {
+			return "QUEUED", nil
+		}
 		return "AWAITING_CHECKS", nil
 	case "pullRequest":
 		return pullValue{e.pull}, nil
+	case "headCommit", "baseCommit": // null until the group is built
+		r := e.pull.repo
+		if e.head() == nil {
+			return nil, nil
+		}
+		if name == "headCommit" {
+			return commitValue{r, e.head()}, nil
+		}
+		return commitValue{r, r.commits[e.Tip]}, nil
 	}
 	return nil, unresolved(e, name)
 }

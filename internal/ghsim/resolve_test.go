@@ -42,13 +42,17 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 	runName := "n"
 	run, err := g.newCheck(r, checkInput{Name: &runName, HeadSHA: main.id})
 	must(err)
+	rollup, err := commitValue{r, main}.rollup(&execution{call: &call{g: g, who: "ann", token: &token{user: "ann"}}})
+	must(err)
 	samples := map[string]value{
 		"Query": queryRoot{}, "Mutation": mutationRoot{}, "RateLimit": rateValue{}, "User": actor{"ann"}, "Bot": actor{"x[bot]"},
 		"Organization": organization{actor{"acme"}}, "Repository": repoValue{r}, "Ref": r.refValue("main").(value),
 		"Comparison": comparisonValue{main, main}, "Commit": commitValue{r, main}, "GitActor": signature{main}, "Tag": tagValue{r, "v1", r.tags["v1"]},
 		"Tree": treeValue{r, main.tree.id, ""}, "TreeEntry": entries, "Blob": blobValue{r, r.blob("x")}, "PullRequest": pullValue{p},
 		"PullRequestCommit": pullCommit{r, main}, "IssueComment": commentValue{r.comments[0]}, "Issue": issueValue{i},
-		"MergeQueue": queueValue{r, "main"}, "MergeQueueEntry": queueEntry{p, 1},
+		"MergeQueue": queueValue{r, "main"}, "MergeQueueEntry": queueEntry{&Group{pull: p, commits: []*commit{main}, Tip: main.id}, 1},
+		"MergeQueueConfiguration": queueConfiguration{r.queue},
+		"StatusCheckRollup":       rollup.(value), "StatusContext": contextValue{r, &status{commit: main, state: "success"}},
 		"MinimizeCommentPayload":   minimized{r.comments[0], "", "minimizeComment"},
 		"UnminimizeCommentPayload": minimized{r.comments[0], "", "unminimizeComment"},
 		"CreateCheckRunPayload":    madeCheck{run, ""}, "CheckRun": checkValue{run}, "CheckSuite": suiteValue{run},

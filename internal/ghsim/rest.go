@@ -275,12 +275,16 @@ func (c *call) getRules() answer {
 		if id := c.g.sourceID(r); id != 0 { // left out, any source will do
 			required["integration_id"] = id
 		}
-		rule("required_status_checks", object{"strict_required_status_checks_policy": false, "required_status_checks": []any{required}})
+		checks := []any{required}
+		for _, other := range r.others {
+			checks = append(checks, object{"context": other, "integration_id": otherApp})
+		}
+		rule("required_status_checks", object{"strict_required_status_checks_policy": false, "required_status_checks": checks})
 	}
 	if r.needsQueue(branch) {
 		rule("merge_queue", object{
-			"check_response_timeout_minutes": int(queueTimeout.Minutes()), "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5,
-			"max_entries_to_merge": 5, "merge_method": "SQUASH", "min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 5,
+			"check_response_timeout_minutes": int(r.queue.Timeout.Minutes()), "grouping_strategy": r.queue.Strategy, "max_entries_to_build": r.queue.Build,
+			"max_entries_to_merge": r.queue.Merge, "merge_method": r.queue.method(), "min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 5,
 		})
 	}
 	return ok(rules)

@@ -28,7 +28,7 @@ Mutation createCheckRun minimizeComment unminimizeComment
 MinimizeCommentPayload clientMutationId minimizedComment
 UnminimizeCommentPayload clientMutationId unminimizedComment
 CreateCheckRunPayload checkRun clientMutationId
-CheckRun id databaseId name status conclusion externalId checkSuite
+CheckRun id databaseId name status conclusion externalId checkSuite isRequired
 CheckSuite id databaseId commit
 RateLimit cost limit nodeCount remaining resetAt used
 PageInfo endCursor hasNextPage hasPreviousPage startCursor
@@ -44,7 +44,7 @@ Repository id databaseId name nameWithOwner owner url isPrivate isArchived isFor
 RefConnection nodes pageInfo totalCount
 Ref id name prefix target compare
 Comparison aheadBy behindBy status
-Commit id oid abbreviatedOid commitUrl message messageHeadline committedDate authoredDate author tree parents file history associatedPullRequests
+Commit id oid abbreviatedOid commitUrl message messageHeadline committedDate authoredDate author tree parents file history associatedPullRequests statusCheckRollup
 GitActor email name date
 CommitConnection nodes pageInfo totalCount
 CommitHistoryConnection nodes pageInfo totalCount
@@ -60,9 +60,14 @@ IssueCommentConnection nodes pageInfo totalCount
 IssueComment id databaseId fullDatabaseId body author createdAt updatedAt lastEditedAt includesCreatedEdit isMinimized minimizedReason url viewerDidAuthor
 Issue id databaseId number title body url state author createdAt updatedAt closedAt comments
 IssueOrPullRequest
-MergeQueue id entries
+StatusCheckRollup id state contexts
+StatusCheckRollupContext
+StatusCheckRollupContextConnection nodes pageInfo totalCount
+StatusContext id context state isRequired
+MergeQueue id entries configuration
+MergeQueueConfiguration checkResponseTimeout maximumEntriesToBuild maximumEntriesToMerge mergeMethod mergingStrategy
 MergeQueueEntryConnection nodes pageInfo totalCount
-MergeQueueEntry id position state pullRequest
+MergeQueueEntry id position state pullRequest headCommit baseCommit
 `
 
 func main() {

@@ -102,16 +102,7 @@ func (w *World) compare(e Expect, r *StepResult) {
 		}
 		w.compareCheck(path, want, c, fail)
 	}
-	if e.Group != nil {
-		g := w.GitHub.LastGroup()
-		if g == nil {
-			fail("group_check", e.Group.Verdict, "no merge group")
-		} else if c, ok := w.GitHub.CheckAt(g.Repo, g.Head); !ok {
-			fail("group_check", e.Group.Verdict, "no check on the group's head")
-		} else {
-			w.compareCheck("group_check", *e.Group, c, fail)
-		}
-	}
+	w.compareGroups(e, fail)
 	w.compareComments(e, fail)
 	for _, want := range e.Merge {
 		state, why := w.GitHub.Mergeable(want.Pull)
@@ -119,16 +110,12 @@ func (w *World) compare(e Expect, r *StepResult) {
 			fail("merge."+want.Pull.In(home), want.Want, strings.TrimSpace(string(state)+" "+why))
 		}
 	}
-	if e.Queue != "" {
-		got := w.queued
-		if g := w.GitHub.LastGroup(); g != nil && w.last != nil && g.Head != "" {
-			got = map[string]string{"merged": "merged", "destroyed": "refused"}[g.State]
-			if got == "" {
-				got = g.State
-			}
-		}
-		if got != e.Queue {
-			fail("queue", e.Queue, got)
+	if got := w.queueState(); e.Queue != "" && got != e.Queue {
+		fail("queue", e.Queue, got)
+	}
+	for _, want := range e.Queued {
+		if got := w.GitHub.QueueState(want.Pull); got != want.Want {
+			fail("queue."+want.Pull.In(home), want.Want, got)
 		}
 	}
 	for _, want := range e.Reactions {
@@ -155,6 +142,39 @@ func (w *World) compare(e Expect, r *StepResult) {
 			fail(b.name, fmt.Sprintf("at most %d", b.bound.Max), b.got)
 		}
 	}
+}
+
+// compareGroups holds expectations against the checks of merge groups.
+func (w *World) compareGroups(e Expect, fail func(string, any, any)) {
+	compare := func(path string, want Check, g *ghsim.Group) {
+		if g == nil {
+			fail(path, want.Verdict, "no merge group")
+		} else if c, ok := w.GitHub.CheckAt(g.Repo, g.Head); !ok {
+			fail(path, want.Verdict, "no check on the group's head")
+		} else {
+			w.compareCheck(path, want, c, fail)
+		}
+	}
+	if e.Group != nil {
+		compare("group_check", *e.Group, w.GitHub.LastGroup())
+	}
+	for _, want := range e.Groups {
+		compare("group_check."+want.Pull.In(w.Scenario.Repo), want, w.GitHub.GroupOf(want.Pull))
+	}
+}
+
+// queueState is what became of the last enqueue as a whole: merged when all are, waiting while one is in the queue.
+func (w *World) queueState() string {
+	state := "merged"
+	for _, p := range w.queued {
+		switch got := w.GitHub.QueueState(p); {
+		case got == "waiting":
+			return got
+		case got == "refused":
+			state = got
+		}
+	}
+	return state
 }
 
 func (w *World) compareCheck(path string, want Check, c ghsim.CheckRun, fail func(string, any, any)) {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -17,7 +18,7 @@ func (d *decoder) expect(n node, e *Expect) {
 				e.Checks = append(e.Checks, c)
 			}
 		},
-		"group_check": func(n node) { c := d.check(n); e.Group = &c },
+		"group_check": func(n node) { d.groupCheck(n, e) },
 		"notes":       func(n node) { e.Notes = d.notes(n, true) },
 		"replies":     func(n node) { e.Replies = d.notes(n, false) },
 		"merge": func(n node) {
@@ -27,7 +28,18 @@ func (d *decoder) expect(n node, e *Expect) {
 				e.Merge = append(e.Merge, w)
 			}
 		},
-		"queue": func(n node) { n.One(&e.Queue, "merged", "refused") },
+		"queue": func(n node) {
+			outcomes := []string{"merged", "refused", "waiting"}
+			if _, scalar := n.Syntax().(ast.ScalarNode); scalar {
+				n.One(&e.Queue, outcomes...)
+				return
+			}
+			for _, p := range n.Mapping("merged, refused or waiting, overall or by pull request") {
+				w := Want{Key: p.Name, Pull: d.pull(p.Key, p.Name)}
+				p.One(&w.Want, outcomes...)
+				e.Queued = append(e.Queued, w)
+			}
+		},
 		"reactions": func(n node) {
 			for _, p := range n.Mapping("lists by comment") {
 				e.Reactions = append(e.Reactions, Reactions{p.Name, p.Texts("a reaction")})
@@ -66,6 +78,21 @@ func (d *decoder) expect(n node, e *Expect) {
 		"writes": func(n node) { e.Writes = bound(n) },
 		"reads":  func(n node) { e.Reads = bound(n) },
 	})
+}
+
+// groupCheck reads an expectation of the last group's check, or of those of several entries by pull request.
+func (d *decoder) groupCheck(n node, e *Expect) {
+	pairs := n.Mapping("an expectation of a check, or several by pull request")
+	if len(pairs) == 0 || !strings.ContainsAny(pairs[0].Name, "0123456789") {
+		c := d.check(n)
+		e.Group = &c
+		return
+	}
+	for _, p := range pairs {
+		c := d.check(p.Node)
+		c.Pull = d.pull(p.Key, p.Name)
+		e.Groups = append(e.Groups, c)
+	}
 }
 
 func bound(n node) *Bound {

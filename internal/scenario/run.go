@@ -85,8 +85,7 @@ type World struct {
 	database string
 	temp     string
 	comments map[string]int64 // by the name that the scenario gave
-	last     *ghsim.Group
-	queued   string // what became of the last enqueue
+	queued   []coupling.Pull  // of the last enqueue
 	reads    int
 	writes   int
 }
@@ -119,7 +118,7 @@ func NewWorld(ctx context.Context, s *Scenario, o Options) (*World, error) {
 
 func (w *World) begin(ctx context.Context) error {
 	for _, r := range w.Scenario.Repos {
-		spec := ghsim.RepoSpec{Name: r.Name, Files: r.Files, Permissions: r.Permissions, Private: r.Private, MergeQueue: r.MergeQueue, Policy: r.Policy, RequiredCheck: checkName(r.Policy)}
+		spec := ghsim.RepoSpec{Name: r.Name, Files: r.Files, Permissions: r.Permissions, Private: r.Private, MergeQueue: r.MergeQueue, Queue: r.Queue, Policy: r.Policy, RequiredCheck: checkName(r.Policy)}
 		for _, t := range r.Tags {
 			spec.Tags = append(spec.Tags, ghsim.TagSpec{Name: t.Name, Files: t.Files, OffBranch: t.OffBranch})
 		}
@@ -364,12 +363,17 @@ func (w *World) do(ctx context.Context, a Action) error {
 		for _, p := range a.Pulls {
 			numbers = append(numbers, p.Number)
 		}
-		group, err := g.Enqueue(a.Pulls[0].Repo, numbers)
-		w.queued = "merged"
-		if err != nil { // refused at the door
-			w.queued, group = "refused", nil
+		grouping := ""
+		if a.Together {
+			grouping = "HEADGREEN"
 		}
-		w.last = group
+		if err := g.Grouping(a.Pulls[0].Repo, grouping); err != nil {
+			return err
+		}
+		w.queued = a.Pulls
+		_, _ = g.Enqueue(a.Pulls[0].Repo, numbers) // one that is refused at the door stays out
+	case "auto_merge":
+		_ = g.AutoMerge(ghsim.AutoMergeSpec{Pull: pull, By: a.By, Off: a.Off}) // refused, it changes nothing
 	case "tag":
 		return g.Tag(a.Repo, ghsim.TagSpec{Name: a.Name, On: a.On, Files: a.Files, Quiet: a.Quiet, OffBranch: len(a.Files) > 0})
 	case "delete_tag":

@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/strict"
 )
 
@@ -43,6 +44,7 @@ type Repo struct {
 	Permissions map[string]string
 	Private     bool
 	MergeQueue  bool
+	Queue       ghsim.QueueSpec // with MergeQueue
 }
 
 // Tag is a tag of the start.
@@ -73,6 +75,7 @@ type Action struct {
 
 	Pull, With      coupling.Pull
 	Pulls           []coupling.Pull
+	Together, Off   bool // enqueue, auto_merge
 	Repo            coupling.Repo
 	By              string
 	Title, Body     *string
@@ -110,10 +113,12 @@ type Action struct {
 // Expect is what must hold after a step.
 type Expect struct {
 	Checks    []Check
-	Group     *Check
+	Group     *Check  // of the last merge group
+	Groups    []Check // of the newest group of each entry
 	Notes     []Note
 	Merge     []Want
-	Queue     string
+	Queue     string // of all of the last enqueue
+	Queued    []Want
 	Replies   []Note
 	Reactions []Reactions
 	Report    *Report
@@ -323,12 +328,33 @@ func (d *decoder) given(n node, into *Repo, more keys) {
 			}
 		},
 		"private":     n2bool(&into.Private),
-		"merge_queue": n2bool(&into.MergeQueue),
+		"merge_queue": func(n node) { mergeQueue(n, into) },
 	}
 	for name, f := range more {
 		k[name] = f
 	}
 	n.Object(k)
+}
+
+// mergeQueue reads true, a method, or a queue's settings.
+func mergeQueue(n node, into *Repo) {
+	methods := []string{"squash", "merge", "rebase"}
+	into.MergeQueue = true
+	if _, scalar := n.Syntax().(ast.ScalarNode); !scalar {
+		n.Object(keys{
+			"method":   func(n node) { n.One(&into.Queue.Method, methods...) },
+			"strategy": func(n node) { n.One(&into.Queue.Strategy, "ALLGREEN", "HEADGREEN") },
+			"build":    func(n node) { number(n, &into.Queue.Build) },
+			"merge":    func(n node) { number(n, &into.Queue.Merge) },
+			"timeout":  func(n node) { into.Queue.Timeout = duration(n) },
+		})
+		return
+	}
+	if v, _ := n.Text("true, a method or a mapping"); slices.Contains(methods, v) {
+		into.Queue.Method = v
+		return
+	}
+	n.Bool(&into.MergeQueue)
 }
 
 var roles = []string{"none", "read", "triage", "write", "maintain", "admin"}
@@ -479,7 +505,8 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 			for _, e := range n.List("pull requests in order") {
 				a.Pulls = append(a.Pulls, d.pullNode(e))
 			}
-		}},
+		}, "together": n2bool(&a.Together)},
+		"auto_merge":    {"pr": pull, "by": by, "off": n2bool(&a.Off)},
 		"tag":           {"name": text(&a.Name), "on": text(&a.On), "files": changed, "quiet": n2bool(&a.Quiet), "repo": inRepo},
 		"delete_tag":    {"name": text(&a.Name), "repo": inRepo},
 		"branch":        {"name": text(&a.Name), "from": text(&a.From), "files": changed, "repo": inRepo},
@@ -586,7 +613,7 @@ func (d *decoder) required(n node, a *Action) {
 		}
 	}
 	switch a.Verb {
-	case "open", "edit", "close", "reopen", "merge", "comment", "edit_note", "click", "rerequest", "cherry_pick", "revert":
+	case "open", "edit", "close", "reopen", "merge", "comment", "edit_note", "click", "rerequest", "cherry_pick", "revert", "auto_merge":
 		need(!a.Pull.IsZero(), "pr")
 	case "push":
 		need(!a.Pull.IsZero() || a.Branch != "", "pr")
