@@ -140,6 +140,7 @@ func TestDoctor(t *testing.T) {
 			c.Ask(perm, slices.DeleteFunc(slices.Clone(events), func(e string) bool { return e == "create" }))
 		}, check: "permissions", state: doctor.Problem, message: "the event create"},
 		{name: "an App that asks for more", damage: func(c *clinic) { p := maps.Clone(perm); p["contents"] = "write"; c.Ask(p, events) }, check: "permissions", state: doctor.Warning, message: "contents: write"},
+		{name: "a queue whose entries are not for the App", damage: func(c *clinic) { must(c.Grant(doctorRepo, without("merge_queues"), events)) }, check: "queue-entries", state: doctor.Problem, message: "cannot be read", fix: "merge_queues: read"},
 		{name: "permissions that were reduced", damage: func(c *clinic) { must(c.Grant(doctorRepo, without("merge_queues"), events)) }, check: "permissions", state: doctor.Problem, message: "acme has not agreed to the permission merge_queues: read", fix: "/settings/installations/"},
 		{name: "a webhook elsewhere", damage: func(c *clinic) { c.set["public_url"] = "https://elsewhere.invalid" }, check: "webhook", state: doctor.Problem, message: "https://elsewhere.invalid/webhook", fix: "--set-webhook"},
 		{name: "a webhook secret that differs", damage: func(c *clinic) {

@@ -71,6 +71,7 @@ type App interface {
 type Repos interface {
 	Repositories(ctx context.Context) ([]forge.Repository, error)
 	BranchRules(ctx context.Context, repo coupling.Repo, branch string) (forge.BranchRules, error)
+	Queue(ctx context.Context, repo coupling.Repo, branch string) (forge.Queue, error)
 	Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error)
 }
 
@@ -422,5 +423,21 @@ func (d *doctor) required(ctx context.Context, r forge.Repository, branch, check
 		d.say(Problem, "merge-queue", name, "Let the App ask for the permission merge_queues: read and the event merge_group, and let the account agree.", "%s takes merges by a queue, and relbot is not told of its groups: each of them waits until it times out", branch)
 	} else if b.Queue {
 		d.say(Fine, "merge-queue", name, "", "relbot is told of the groups of %s", branch)
+		d.queue(ctx, name, r.Name, branch)
+	}
+}
+
+// queue tries whether the entries of a merge queue can be read: by them relbot knows which pull requests are in a group.
+func (d *doctor) queue(ctx context.Context, name string, repo coupling.Repo, branch string) {
+	q, err := d.GitHub.Queue(ctx, repo, branch)
+	switch {
+	case q.Entries.Known() && q.Strategy != "" && q.Method != "":
+		d.say(Fine, "queue-entries", name, "", "the entries of the merge queue of %s can be read", branch)
+	case q.Entries.Known():
+		d.say(Warning, "queue-entries", name, "Nothing, unless groups fail for pull requests ahead of them: relbot then judges all that is in a group.", "the entries of the merge queue of %s can be read, but not how it groups and merges", branch)
+	case err != nil && !errors.Is(err, forge.ErrGone):
+		d.say(Unknown, "queue-entries", name, "Try again.", "the merge queue of %s could not be read: %v", branch, err)
+	default:
+		d.say(Problem, "queue-entries", name, "Let the App ask for the permission merge_queues: read, and let the account agree.", "the entries of the merge queue of %s cannot be read (%s): relbot goes by the events of the groups alone", branch, q.Entries.Why)
 	}
 }
