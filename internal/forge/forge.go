@@ -292,7 +292,29 @@ type Requirement struct {
 // BranchRules is what has to hold before something merges into a branch.
 type BranchRules struct {
 	Required []Requirement
-	Queue    bool // merging takes the merge queue
+	Queue    bool   // merging takes the merge queue
+	Method   string // of the queue: "MERGE", "SQUASH" or "REBASE"; "" where no ruleset tells
+}
+
+// Queue is a merge queue as it stands.
+type Queue struct {
+	Strategy string        // "ALLGREEN" or "HEADGREEN"; "" is not known
+	Method   string        // "MERGE", "SQUASH" or "REBASE"; "" is not known
+	Build    int           // how many entries have a group at a time; 0 is not known
+	Timeout  time.Duration // how long a group waits for its checks; 0 is not known
+	Entries  versionscan.Fact[[]QueueEntry]
+}
+
+// QueueEntry is a pull request in a merge queue, in the order of the queue.
+type QueueEntry struct {
+	Pull coupling.Pull
+	Head string // commit of its merge group; "" while it has none
+}
+
+// GroupHead is the head of a merge group, with the pull request whose entry it is.
+type GroupHead struct {
+	Pull coupling.Pull
+	Head string
 }
 
 // Credentials are what GitHub hands out, once, for an App that was registered by manifest.

@@ -98,13 +98,16 @@ func (a *App) BranchRules(ctx context.Context, repo coupling.Repo, branch string
 				Context string `json:"context"`
 				App     int64  `json:"integration_id"`
 			} `json:"required_status_checks"`
+			Method string `json:"merge_method"` // of a queue
 		} `json:"parameters"`
 	}
 	var out forge.BranchRules
 	name := url.PathEscape(branch)
 	if err := all(ctx, a, repo, "repos/"+string(repo)+"/rules/branches/"+name, func(page []rule) bool {
 		for _, r := range page {
-			out.Queue = out.Queue || r.Type == "merge_queue"
+			if r.Type == "merge_queue" {
+				out.Queue, out.Method = true, r.Parameters.Method
+			}
 			for _, c := range r.Parameters.Checks {
 				out.Required = append(out.Required, forge.Requirement{Check: c.Context, App: max(c.App, 0)})
 			}

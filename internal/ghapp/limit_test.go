@@ -64,7 +64,7 @@ func newWorld(t *testing.T, wrap func(http.Handler) http.Handler) *world {
 			w.refused++
 		}
 	}})
-	must(t, w.gh.CreateRepo(ghsim.RepoSpec{Name: repo, Private: true, Files: map[string]string{"src/a.go": "a", "src/b/c.go": "c", "x": "x"}, Permissions: map[string]string{"ann": "write"}}))
+	must(t, w.gh.CreateRepo(ghsim.RepoSpec{Name: repo, Private: true, MergeQueue: true, Files: map[string]string{"src/a.go": "a", "src/b/c.go": "c", "x": "x"}, Permissions: map[string]string{"ann": "write"}}))
 	must(t, w.gh.Install(repo))
 	must(t, w.gh.Open(ghsim.OpenSpec{Repo: repo, Number: 1, By: "ann", Title: "T"}))
 	handler := w.gh.Handler()

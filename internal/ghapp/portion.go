@@ -34,6 +34,8 @@ var (
 	ofTexts    = portion{"texts", 50}
 	ofVersions = portion{"versions of a file", 50}
 	ofCommits  = portion{"commits", 100}
+	ofEntries  = portion{"entries of a merge queue", 100}
+	ofContexts = portion{"checks of a commit", 100}
 	ofReadable = portion{"repositories of a person", 100}
 	ofLists    = portion{"lists", 100} // of REST
 )

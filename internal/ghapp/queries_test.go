@@ -70,6 +70,15 @@ func (w *world) asks(ctx context.Context, t *testing.T) map[string]func() error 
 		w.gh.Comment(ghsim.CommentSpec{Pull: pull, By: "ann", Body: "text"})
 	}
 	head := w.gh.Commit(repo, "main")
+	must(t, w.gh.Require(repo, ghsim.Requirement{}))
+	group, err := w.gh.Enqueue(repo, []int{2, 3, 4})
+	must(t, err)
+	must(t, w.gh.RequireAlso(repo, "ci", "lint", "docs"))
+	for _, name := range []string{"ci", "lint", "docs"} {
+		for _, sha := range []string{group.Head, w.gh.Commit(repo, "pr-4")} {
+			must(t, w.gh.Report(repo, sha, name, "success"))
+		}
+	}
 	comment, err := w.PostComment(ctx, pull, "text")
 	must(t, err)
 	_, err = w.CreateIssue(ctx, repo, "t", "b", []string{"l"})
@@ -139,6 +148,17 @@ func (w *world) asks(ctx context.Context, t *testing.T) map[string]func() error 
 		"OpenPulls": func() error {
 			p, err := w.OpenPulls(ctx, repo, []string{"x"})
 			return want("pull requests", len(p), 6, err)
+		},
+		"Queue": func() error {
+			q, err := w.Queue(ctx, repo, "main")
+			return want("entries", len(q.Entries.Value), 3, err)
+		},
+		"required": func() error {
+			green, err := w.Green(ctx, forge.GroupHead{Pull: coupling.Pull{Repo: repo, Number: 4}, Head: group.Head}, "c")
+			if err == nil && !green {
+				err = errors.New("not green")
+			}
+			return err
 		},
 		"NewCheck": newCheck,
 		"Minimize": func() error { return w.Minimize(ctx, repo, comment.NodeID) },

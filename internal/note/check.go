@@ -40,7 +40,7 @@ type CheckInput struct {
 var titles = map[rules.Level]string{rules.Pass: "Passed", rules.Wait: "Waiting", rules.Block: "Blocked", rules.Unknown: "Unknown"}
 
 // Check writes the check that shows a verdict. A pass succeeds and a block fails; what waits or is unknown is in progress, but
-// in a merge group and, when it has lasted too long, for the unknown it fails too.
+// in a merge group, unless it waits there for a partner, and, when it has lasted too long, for the unknown it fails too.
 func Check(in CheckInput) forge.CheckRun {
 	v := voice{home: in.Pull.Repo, group: in.InGroup, hidden: hidden(in.Pull.Repo, in.Private, in.Judgements)}
 	run := forge.CheckRun{
@@ -50,7 +50,7 @@ func Check(in CheckInput) forge.CheckRun {
 	switch level := in.Verdict.Level; {
 	case level == rules.Pass:
 		run.Conclusion = "success"
-	case level == rules.Block || in.InGroup || level == rules.Unknown && in.Expired:
+	case level == rules.Block || in.InGroup && !in.Verdict.Pending() || level == rules.Unknown && in.Expired:
 		run.Conclusion = "failure"
 	default:
 		run.Status = "in_progress"

@@ -305,8 +305,18 @@ func examplePull(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", N
 var sentences = []words{
 	{
 		code: rules.NotCoupled, verdict: "pass", when: "the pull request is in no coupling",
-		short:    func(v voice, r rules.Reason) string { return "in no coupling" },
-		sentence: func(v voice, r rules.Reason) string { return "this pull request is in no coupling." },
+		short: func(v voice, r rules.Reason) string {
+			if r.Value != "" { // the pull requests of a merge group could not be told
+				return "nothing coupled is on this branch"
+			}
+			return "in no coupling"
+		},
+		sentence: func(v voice, r rules.Reason) string {
+			if r.Value != "" {
+				return "no open pull request to " + v.code(r.Value) + " is in a coupling."
+			}
+			return "this pull request is in no coupling."
+		},
 		remedy: func(v voice, r rules.Reason) string {
 			return "Nothing to do. To couple it, comment " + v.code("/relbot link #A #B") + "."
 		},

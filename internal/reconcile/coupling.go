@@ -136,6 +136,9 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 			return err
 		}
 	}
+	if err := r.wakeQueues(ctx, s); err != nil {
+		return err
+	}
 	if g.isOutage() {
 		return g.outage
 	}

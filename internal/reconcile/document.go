@@ -35,6 +35,7 @@ const (
 	docWaiting   = "waiting"   // key: repository " " kind " " key of the work that waits until it is known
 	docLines     = "lines"     // key: repository; descriptions that have to be taken up, with a new database
 	docWatermark = "watermark" // key: what has been listed so far
+	docQueue     = "queue"     // key: repository "@" branch; the groups of its merge queue
 	docMoved     = "moved"     // key: former name of a repository, in lower case
 )
 

@@ -325,13 +325,13 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 			if p.Repo != repo || !fact.Known() || fact.Value.State != "open" || fact.Value.Base != branch {
 				continue
 			}
-			if group != nil {
+			if group != nil && !awaited(couplings, group.Group, p) {
 				if slices.Contains(group.Pulls, p) && !same(before, facts.Base) && g.changes(ctx, repo, fact.Value, tip, gate, before) {
 					facts.Owners[p] = facts.Base
 				}
 				continue
 			}
-			if base != "" && tree == d.Tip && unchanged(d, fact.Value, base) {
+			if base != "" && group == nil && tree == d.Tip && unchanged(d, fact.Value, base) {
 				continue
 			}
 			if site := g.merged(ctx, repo, fact.Value, tip, gate); !same(site, facts.Base) {
@@ -347,6 +347,13 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		out[gate.ID] = facts
 	}
 	return out
+}
+
+// awaited reports whether a pull request that is not in a merge group may come in behind it, so that the gate is right with it.
+func awaited(couplings []coupling.Coupling, group rules.Group, p coupling.Pull) bool {
+	return !slices.Contains(group.Pulls, p) && slices.ContainsFunc(couplings, func(c coupling.Coupling) bool {
+		return slices.ContainsFunc(group.Pulls, func(own coupling.Pull) bool { return slices.Contains(rules.Partners(c, own), p) })
+	})
 }
 
 // errCostly says that looking for the gates of a policy would take too long.

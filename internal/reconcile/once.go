@@ -165,27 +165,37 @@ func (r *Reconciler) JudgeGroup(ctx context.Context, repo coupling.Repo, group M
 	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
 		return Answer{}, err
 	}
-	hint := groupHint{Head: group.Head, HeadRef: group.HeadRef, BaseSHA: group.BaseSHA, BaseRef: group.BaseRef}
-	if err := r.learnGroup(ctx, d, hint); err != nil {
-		return Answer{}, err
-	}
-	pulls, verdict, js, err := r.groupVerdict(ctx, d, hint)
+	branch := strings.TrimPrefix(group.BaseRef, "refs/heads/")
+	d, tip, err := r.fresh(ctx, d, branch)
 	if err != nil {
 		return Answer{}, err
 	}
+	queue, err := r.GitHub.Queue(ctx, repo, branch)
+	if err != nil && transient(err) {
+		return Answer{}, err
+	}
+	event := rules.GroupEvent{Head: group.Head, HeadRef: group.HeadRef, BaseSHA: group.BaseSHA}
+	numbers, ok, err := r.name(ctx, repo, branch, tip, queue, event, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	pulls, verdict, found := rules.PullsOf(repo, numbers), unreadable("which pull requests are in the group could not be told"), groupJudgement{}
+	if ok {
+		if err := r.learnGroup(ctx, d, pulls); err != nil {
+			return Answer{}, err
+		}
+		if found, err = r.judgeGroup(ctx, d, groupTree{Group: rules.Group{Repo: repo, Base: branch, Pulls: pulls}, Head: group.Head}); err != nil {
+			return Answer{}, err
+		}
+		verdict = found.of(repo, lands(queue, pulls)).Final()
+	}
 	return Answer{
-		Repo: repo, Base: strings.TrimPrefix(group.BaseRef, "refs/heads/"), Judgements: judgements(js), Verdict: verdict,
-		Check: groupCheck(d, group.Head, pulls, verdict, js),
+		Repo: repo, Base: branch, Judgements: judgements(found.docs), Verdict: verdict, Check: groupCheck(d, group.Head, pulls, verdict, found.docs),
 	}, nil
 }
 
 // learnGroup takes up the descriptions of a group's pull requests, and notes who is in which coupling.
-func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, hint groupHint) error {
-	cmp, err := r.GitHub.Compare(ctx, d.Name, hint.BaseSHA, hint.Head)
-	if err != nil {
-		return err
-	}
-	pulls, _ := groupPulls(d.Name, cmp, hint) // where they cannot be told, the verdict says so
+func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, pulls []coupling.Pull) error {
 	for _, p := range pulls {
 		read, err := r.lookingAt(ctx, p, d)
 		if err != nil {

@@ -31,25 +31,27 @@ import (
 
 // Kinds of work. The webhook's route table queues those that events call for.
 const (
-	KindInstall    = "install"    // key: "all"; which repositories the App is on
-	KindRepo       = "repo"       // key: repository; its policy, tags and branches
-	KindBranch     = "branch"     // key: repository "@" branch; it moved, was made or deleted
-	KindPull       = "pull"       // key: pull request; something happened to it
-	KindListed     = "listed"     // key: pull request; it was listed, and differs from what is known of it
-	KindRecheck    = "recheck"    // key: pull request; its check has to be posted anew
-	KindVerify     = "verify"     // key: pull request; what stands on GitHub has to be looked at
-	KindComment    = "comment"    // key: pull request ":" comment id
-	KindComments   = "comments"   // key: repository; commands whose deliveries were lost
-	KindGroup      = "group"      // key: repository "@" head of a merge group
-	KindCoupling   = "coupling"   // key: coupling; lane: its home
-	KindShow       = "show"       // key: pull request; bring its check into line with what is remembered of it
-	KindTell       = "tell"       // key: pull request; and its note
-	KindExpire     = "expire"     // key: pull request; the patience with an unknown verdict is over
-	KindAlarm      = "alarm"      // key: pull request; tell of alarms there
-	KindReport     = "report"     // key: repository
-	KindDeliveries = "deliveries" // key: "app"; ask GitHub which deliveries failed
-	KindPrune      = "prune"      // key: what is pruned
-	KindReconcile  = "reconcile"  // key: "all"; queue everything
+	KindInstall    = "install"     // key: "all"; which repositories the App is on
+	KindRepo       = "repo"        // key: repository; its policy, tags and branches
+	KindBranch     = "branch"      // key: repository "@" branch; it moved, was made or deleted
+	KindPull       = "pull"        // key: pull request; something happened to it
+	KindListed     = "listed"      // key: pull request; it was listed, and differs from what is known of it
+	KindRecheck    = "recheck"     // key: pull request; its check has to be posted anew
+	KindVerify     = "verify"      // key: pull request; what stands on GitHub has to be looked at
+	KindComment    = "comment"     // key: pull request ":" comment id
+	KindComments   = "comments"    // key: repository; commands whose deliveries were lost
+	KindGroup      = "group"       // key: repository "@" head of a merge group; it was made, or destroyed
+	KindQueue      = "queue"       // key: repository "@" branch; look at the groups of its merge queue; lane: the one writer of their checks
+	KindQueueLater = "queue-later" // key: the same; look again
+	KindCoupling   = "coupling"    // key: coupling; lane: its home
+	KindShow       = "show"        // key: pull request; bring its check into line with what is remembered of it
+	KindTell       = "tell"        // key: pull request; and its note
+	KindExpire     = "expire"      // key: pull request; the patience with an unknown verdict is over
+	KindAlarm      = "alarm"       // key: pull request; tell of alarms there
+	KindReport     = "report"      // key: repository
+	KindDeliveries = "deliveries"  // key: "app"; ask GitHub which deliveries failed
+	KindPrune      = "prune"       // key: what is pruned
+	KindReconcile  = "reconcile"   // key: "all"; queue everything
 )
 
 // Reader is what reconciling reads of GitHub in bulk.
@@ -57,6 +59,9 @@ type Reader interface {
 	Repositories(ctx context.Context) ([]forge.Repository, error)
 	Read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error)
 	OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error)
+	Queue(ctx context.Context, repo coupling.Repo, branch string) (forge.Queue, error)
+	BranchRules(ctx context.Context, repo coupling.Repo, branch string) (forge.BranchRules, error)
+	Green(ctx context.Context, group forge.GroupHead, own string) (bool, error)
 	Versions(ctx context.Context, repo coupling.Repo, rev, path string, limit int) ([]versionscan.Fact[versionscan.File], error)
 }
 
@@ -126,6 +131,8 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindComment:    r.comments,
 		KindComments:   each(r.missedComments),
 		KindGroup:      each(r.group),
+		KindQueue:      each(r.lookAtQueue),
+		KindQueueLater: each(r.wakeQueue),
 		KindCoupling:   r.couplings,
 		KindShow:       each(r.show),
 		KindTell:       each(r.tell),

@@ -147,7 +147,7 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 	}
 	for _, m := range []struct{ kind, before, after string }{
 		{docWaiting, "", " "}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
-		{docMention, "", "#"}, {docHead, "", "@"}, {publish.DocNote, "", "#"}, {publish.DocCheck, "", "@"}, {publish.DocOnce, "", replyTo("", "")}, {publish.DocOnce, toldOf(""), "#"},
+		{docMention, "", "#"}, {docHead, "", "@"}, {docQueue, "", "@"}, {publish.DocNote, "", "#"}, {publish.DocCheck, "", "@"}, {publish.DocOnce, "", replyTo("", "")}, {publish.DocOnce, toldOf(""), "#"},
 	} {
 		prefix := m.before + string(from) + m.after
 		all, err := r.Store.List(ctx, m.kind, prefix)

@@ -400,8 +400,9 @@ func (j *judge) order() {
 
 // oneQueue reports whether two members enter one merge queue, so that it judges their order.
 func (j *judge) oneQueue(a, b *row) bool {
-	base := b.fact.Value.Base
-	return a.Pull.Repo == b.Pull.Repo && a.fact.Value.Base == base && j.s.Repos[a.Pull.Repo].Bases[base].Queue
+	base, g := b.fact.Value.Base, j.s.Group
+	there := j.s.Repos[a.Pull.Repo].Bases[base].Queue || g != nil && g.Repo == a.Pull.Repo && g.Base == base
+	return a.Pull.Repo == b.Pull.Repo && a.fact.Value.Base == base && there
 }
 
 // trains reports what is wrong or doubtful about the versions of the members' repositories.

@@ -111,7 +111,7 @@ func (g Group) tooMany(at int, awaited []coupling.Pull) bool {
 
 // Awaits are the members for which a verdict on a merge group merely waits; nil where it does not, or not only for them.
 func (v Verdict) Awaits() []coupling.Pull {
-	if v.Level != Wait {
+	if !v.Pending() {
 		return nil
 	}
 	var out []coupling.Pull
@@ -201,7 +201,18 @@ func Partners(c coupling.Coupling, p coupling.Pull) []coupling.Pull {
 	return out
 }
 
+// Final is a verdict on a merge group for those who cannot wait for partners, as a job that judges once.
+func (v Verdict) Final() Verdict {
+	v.Reasons = slices.Clone(v.Reasons)
+	for i := range v.Reasons {
+		if v.Reasons[i].Queue == Awaited {
+			v.Reasons[i].Queue = ""
+		}
+	}
+	return v
+}
+
 // Pending reports whether a verdict on a merge group leaves its check in progress: a partner may come in still.
 func (v Verdict) Pending() bool {
-	return v.Level == Wait && !slices.ContainsFunc(v.Reasons, func(r Reason) bool { return r.Queue == "" })
+	return v.Level == Wait && len(v.Reasons) > 0 && !slices.ContainsFunc(v.Reasons, func(r Reason) bool { return r.Queue == "" })
 }

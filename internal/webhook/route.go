@@ -86,6 +86,7 @@ type payload struct {
 	CheckSuite *struct {
 		PullRequests []pullRequest `json:"pull_requests"`
 	} `json:"check_suite"`
+	Reason     string `json:"reason"` // for which a merge group was destroyed
 	MergeGroup *struct {
 		HeadSHA string `json:"head_sha"`
 		HeadRef string `json:"head_ref"`
@@ -273,9 +274,10 @@ func groupWork(p *payload) []store.Work {
 	if g == nil || p.Repository.FullName == "" {
 		return nil
 	}
-	key := p.Repository.FullName + "@" + g.HeadSHA
-	return []store.Work{row("group", key, key, map[string]string{
-		"action": p.Action, "head": g.HeadSHA, "head_ref": g.HeadRef, "base_sha": g.BaseSHA, "base_ref": g.BaseRef,
+	// The groups of a queue share the lane of their checks' one writer.
+	lane := "queue:" + p.Repository.FullName + "@" + strings.TrimPrefix(g.BaseRef, "refs/heads/")
+	return []store.Work{row("group", p.Repository.FullName+"@"+g.HeadSHA, lane, map[string]string{
+		"action": p.Action, "head": g.HeadSHA, "head_ref": g.HeadRef, "base_sha": g.BaseSHA, "base_ref": g.BaseRef, "reason": p.Reason,
 	})}
 }
 

@@ -1,0 +1,557 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/history"
+	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// All groups of a merge queue are looked at together, by the work of the queue, whose lane is the one writer of their checks. The news of a group
+// only notes that it is there. So a look sees the whole queue, and each pass of a pair that lands together follows from a new one:
+//
+//	news of a group, a coupling judged, a timer
+//	  → read policies, tip and entries → name each group → judge it on its own tree → rules.Released → post, the last group first
+//	  → look again: at once when a group that was posted lets one ahead of it pass, else when something is awaited
+//
+// A group that failed stays failed, since GitHub throws its entry out.
+
+const (
+	unnamedPatience = time.Minute      // for how long it is asked again which pull requests are in a group
+	unnamedPause    = 5 * time.Second  // between these
+	awaitedPause    = 15 * time.Second // between looks while a partner, or another check, is awaited
+	longestWait     = 30 * time.Minute // for partners, where the queue's time-out is not known: half of GitHub's own default
+	groupMemory     = 24 * time.Hour   // for which a group that has ended is remembered: others may stand on it
+)
+
+// queueDoc is what is remembered of a merge queue.
+type queueDoc struct {
+	Groups []queuedGroup `json:"groups"`
+}
+
+// queuedGroup is a merge group as the events told of it.
+type queuedGroup struct {
+	rules.GroupEvent
+	Seen   time.Time `json:"seen"`
+	Waits  time.Time `json:"waits,omitzero"`   // since when its check waits for partners
+	Until  time.Time `json:"until,omitzero"`   // and until when it may
+	Failed bool      `json:"failed,omitempty"` // its check fails, for good
+	Gone   time.Time `json:"gone,omitzero"`    // since when it is destroyed
+	Reason string    `json:"reason,omitempty"`
+}
+
+// find is a group by its head, or nil.
+func (d *queueDoc) find(head string) *queuedGroup {
+	if i := slices.IndexFunc(d.Groups, func(g queuedGroup) bool { return g.Head == head }); i >= 0 {
+		return &d.Groups[i]
+	}
+	return nil
+}
+
+// add notes a group. One that was made anew for the same entry goes on waiting where the one before it left off, so that what is thrown out ahead
+// of it does not keep the queue waiting for longer.
+func (d *queueDoc) add(e rules.GroupEvent, now time.Time) {
+	d.Groups = slices.DeleteFunc(d.Groups, func(g queuedGroup) bool { return now.Sub(g.Seen) > groupMemory })
+	if d.find(e.Head) != nil {
+		return
+	}
+	added := queuedGroup{GroupEvent: e, Seen: now}
+	for _, g := range d.Groups {
+		if g.Number() == e.Number() && !g.Failed && (g.Gone.IsZero() || g.Reason == "invalidated") {
+			added.Waits = g.Waits
+		}
+	}
+	d.Groups = append(d.Groups, added)
+}
+
+// end notes that a group was destroyed, also when the news that it was made comes later.
+func (d *queueDoc) end(e rules.GroupEvent, reason string, now time.Time) {
+	d.add(e, now)
+	if g := d.find(e.Head); g.Gone.IsZero() {
+		g.Gone, g.Reason = now, reason
+	}
+}
+
+// events are those of all groups, also of those that have ended.
+func (d *queueDoc) events() []rules.GroupEvent {
+	var out []rules.GroupEvent
+	for _, g := range d.Groups {
+		out = append(out, g.GroupEvent)
+	}
+	return out
+}
+
+// live reports whether a group's check has still to be kept right.
+func (g queuedGroup) live() bool { return g.Gone.IsZero() && !g.Failed }
+
+func queueWork(repo coupling.Repo, branch string) store.Work {
+	key := string(repo) + "@" + branch
+	return work(KindQueue, key, "queue:"+key)
+}
+
+// wakeQueue looks at a queue again later. It is a row of its own, since one that is worked on keeps its moment.
+func (r *Reconciler) wakeQueue(ctx context.Context, c store.Claimed) error {
+	return r.Store.Enqueue(ctx, work(KindQueue, c.Key, c.Lane))
+}
+
+// queueLook is one look at a merge queue.
+type queueLook struct {
+	*Reconciler
+	key    string
+	repo   repoDoc
+	branch string
+	tip    string
+	doc    queueDoc
+	queue  forge.Queue
+	groups []*lookedGroup // those that have names, in the order of the queue
+	again  time.Time      // when to look again; zero is not
+}
+
+// lookedGroup is a live group whose pull requests are known.
+type lookedGroup struct {
+	queuedGroup
+	rules.QueuedGroup
+	found  groupJudgement
+	unread error // why it could not be judged
+}
+
+// lookAtQueue answers each group of a merge queue that it can, and leaves none waiting for anything but a partner, for a bounded time.
+func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
+	name, branch, _ := strings.Cut(c.Key, "@")
+	repo, l := coupling.Repo(name), &queueLook{Reconciler: r, key: c.Key, branch: branch}
+	if _, err := r.load(ctx, docQueue, c.Key, &l.doc); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(l.doc.Groups, queuedGroup.live) {
+		return nil
+	}
+	if rev, err := r.load(ctx, docRepo, string(repo), &l.repo); err != nil || l.repo.Gone {
+		return err
+	} else if rev == 0 { // the event may have come before the news of the installation
+		return r.unread(ctx, c, repo, InstallWork())
+	}
+	err := l.look(ctx, c)
+	if err != nil {
+		err = l.trouble(ctx, err)
+	}
+	if l.again.IsZero() {
+		return err
+	}
+	later := work(KindQueueLater, c.Key, c.Lane)
+	if later.At = l.again; !l.again.After(r.Now()) {
+		later.Kind = KindQueue
+	}
+	return errors.Join(err, r.Store.Enqueue(ctx, later))
+}
+
+// look names, judges and posts.
+func (l *queueLook) look(ctx context.Context, c store.Claimed) error {
+	var err error
+	if l.repo, l.tip, err = l.fresh(ctx, l.repo, l.branch); err != nil {
+		return err
+	}
+	if err := l.told(ctx, c, l.repo); err != nil {
+		return err
+	}
+	l.queue, err = l.GitHub.Queue(ctx, l.repo.Name, l.branch)
+	answered := err == nil || !transient(err)
+	if l.stale() {
+		l.queue.Entries, answered = versionscan.NotKnown[[]forge.QueueEntry]("the queue still shows what has left it"), false
+	}
+	if err := l.discover(ctx); err != nil {
+		return err
+	}
+	for _, g := range l.doc.Groups {
+		if !g.live() {
+			continue
+		}
+		if err := l.take(ctx, g, answered); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(l.groups, func(a, b *lookedGroup) int { return len(a.Pulls) - len(b.Pulls) })
+	return l.answer(ctx)
+}
+
+// take names a group, or answers it without names once it was asked for long enough which pull requests are in it.
+func (l *queueLook) take(ctx context.Context, g queuedGroup, answered bool) error {
+	old := l.Now().Sub(g.Seen) >= unnamedPatience
+	if answered || old {
+		numbers, ok, err := l.name(ctx, l.repo.Name, l.branch, l.tip, l.queue, g.GroupEvent, l.doc.events())
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.groups = append(l.groups, &lookedGroup{queuedGroup: g, QueuedGroup: rules.QueuedGroup{Pulls: rules.PullsOf(l.repo.Name, numbers)}})
+			return nil
+		}
+	}
+	if old {
+		return l.showUnnamed(ctx, g)
+	}
+	l.lookAgain(g.Seen.Add(unnamedPatience))
+	l.lookAgain(l.Now().Add(unnamedPause))
+	return nil
+}
+
+// stale reports whether the queue was read as it stood before the last events: it shows a group that was destroyed a moment ago.
+func (l *queueLook) stale() bool {
+	return slices.ContainsFunc(l.queue.Entries.Value, func(e forge.QueueEntry) bool {
+		g := l.doc.find(e.Head)
+		return e.Head != "" && g != nil && !g.Gone.IsZero() && l.Now().Sub(g.Gone) < unnamedPatience
+	})
+}
+
+func (l *queueLook) lookAgain(at time.Time) {
+	if l.again.IsZero() || at.Before(l.again) {
+		l.again = at
+	}
+}
+
+// discover takes up the groups that the queue shows and no event has told of, and lets go those that have landed.
+func (l *queueLook) discover(ctx context.Context) error {
+	var landed []string
+	for at := l.doc.find(l.tip); at != nil && !slices.Contains(landed, at.Head); at = l.doc.find(at.BaseSHA) {
+		landed = append(landed, at.Head)
+	}
+	below := l.tip
+	var news []rules.GroupEvent
+	for _, e := range l.queue.Entries.Value {
+		if g := l.doc.find(e.Head); e.Head != "" && (g == nil || !g.Gone.IsZero()) {
+			news = append(news, rules.GroupEvent{Head: e.Head, BaseSHA: below, HeadRef: fmt.Sprintf("gh-readonly-queue/%s/pr-%d-%s", l.branch, e.Pull.Number, below)})
+		}
+		below = e.Head
+	}
+	var err error
+	l.doc, err = update(ctx, l.Reconciler, docQueue, l.key, func(d *queueDoc) ([]store.Work, bool) {
+		changed := len(news) > 0
+		for _, e := range news {
+			d.add(e, l.Now())
+			g := d.find(e.Head)
+			g.Gone, g.Reason = time.Time{}, ""
+		}
+		for _, head := range landed {
+			if g := d.find(head); g != nil && g.Gone.IsZero() {
+				g.Gone, g.Reason, changed = l.Now(), "merged", true
+			}
+		}
+		return nil, changed
+	})
+	return err
+}
+
+// name tells which pull requests are in a group, by number and in merge order: as the queue's entries have it; where they cannot be read by the events,
+// and then by the commits.
+func (r *Reconciler) name(ctx context.Context, repo coupling.Repo, branch, tip string, queue forge.Queue, e rules.GroupEvent, remembered []rules.GroupEvent) ([]int, bool, error) {
+	if entries := queue.Entries; entries.Known() {
+		var all []rules.Entry
+		listed := false // without its head
+		for _, x := range entries.Value {
+			all = append(all, rules.Entry{Number: x.Pull.Number, Head: x.Head})
+			listed = listed || x.Pull.Number == e.Number() && x.Head == ""
+		}
+		if numbers, ok := rules.NameByEntries(e, all, remembered, tip); ok || !listed {
+			return numbers, ok, nil
+		}
+	}
+	if numbers, ok := rules.NameByEvents(e, remembered, tip); ok {
+		return numbers, true, nil
+	}
+	method := queue.Method
+	if method == "" {
+		b, err := r.GitHub.BranchRules(ctx, repo, branch)
+		if err != nil && transient(err) {
+			return nil, false, err
+		}
+		method = b.Method
+	}
+	cmp, err := r.GitHub.Compare(ctx, repo, tip, e.Head)
+	if err != nil && transient(err) {
+		return nil, false, err
+	}
+	if !cmp.Known() || cmp.Value.Behind > 0 {
+		return nil, false, nil
+	}
+	var commits []rules.QueueCommit
+	for _, c := range cmp.Value.Commits {
+		commits = append(commits, rules.QueueCommit{SHA: c.SHA, Parents: c.Parents, Number: history.PullOf(c)})
+	}
+	numbers, ok := rules.NameByParents(e, method, tip, commits)
+	return numbers, ok, nil
+}
+
+// lands are those of a group that its check lets land: its own entry, and the ones ahead where GitHub lands these with it even if their own groups
+// failed, or where that is not known.
+func lands(queue forge.Queue, pulls []coupling.Pull) []coupling.Pull {
+	if queue.Strategy == "ALLGREEN" {
+		return pulls[len(pulls)-1:]
+	}
+	return pulls
+}
+
+// answer judges the groups and posts their checks, the last one first.
+func (l *queueLook) answer(ctx context.Context) error {
+	for i, g := range l.groups {
+		posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head)
+		if err != nil {
+			return err
+		}
+		g.Passed = posted.Level == string(rules.Pass) && posted.Intent == ""
+		tree := groupTree{Head: g.Head, Group: rules.Group{Repo: l.repo.Name, Base: l.branch, Pulls: g.Pulls, Behind: l.behind(i), Build: l.queue.Build}}
+		if g.found, g.unread = l.judgedGroup(ctx, tree); g.unread != nil && !ofGitHub(g.unread) {
+			return g.unread
+		}
+		g.Verdict, g.Verdicts = g.found.of(l.repo.Name, lands(l.queue, g.Pulls)), g.found.verdicts
+		if g.unread != nil {
+			g.Verdict = unreadable(g.unread.Error())
+		}
+		if err := l.wait(ctx, g); err != nil {
+			return err
+		}
+	}
+	for i := len(l.groups) - 1; i >= 0; i-- {
+		if err := l.post(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgedGroup judges a group once what couplings say of its pull requests is known.
+func (l *queueLook) judgedGroup(ctx context.Context, tree groupTree) (groupJudgement, error) {
+	for _, p := range tree.Pulls {
+		if err := l.unjudged(ctx, p, append([]coupling.Repo{l.repo.Name}, l.repo.rules().Trust...)...); err != nil {
+			return groupJudgement{}, err
+		}
+	}
+	return l.judgeGroup(ctx, l.repo, tree)
+}
+
+// ofGitHub reports whether an error is about what GitHub says, or what is not known yet, as against one of relbot's own database.
+func ofGitHub(err error) bool {
+	return transient(err) || refused(err) || errors.Is(err, forge.ErrRejected) || errors.Is(err, forge.ErrToken)
+}
+
+// unreadable is the verdict on a group of which something could not be read.
+func unreadable(why string) rules.Verdict {
+	return rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: why}}}
+}
+
+// behind are the pull requests behind a group in the queue.
+func (l *queueLook) behind(i int) []coupling.Pull {
+	pulls := l.groups[i].Pulls
+	if l.queue.Entries.Known() {
+		at := slices.IndexFunc(l.queue.Entries.Value, func(e forge.QueueEntry) bool { return e.Pull == pulls[len(pulls)-1] })
+		var out []coupling.Pull
+		for _, e := range l.queue.Entries.Value[at+1:] {
+			out = append(out, e.Pull)
+		}
+		return out
+	}
+	last := l.groups[len(l.groups)-1].Pulls
+	return last[min(len(pulls), len(last)):]
+}
+
+// wait notes since when a group waits for partners, and until when it may.
+func (l *queueLook) wait(ctx context.Context, g *lookedGroup) error {
+	if len(g.Verdict.Awaits()) == 0 {
+		return nil
+	}
+	if g.Waits.IsZero() {
+		g.Waits = l.Now()
+	}
+	patience := longestWait
+	if l.queue.Timeout > 0 {
+		patience = l.queue.Timeout / 2
+	}
+	for _, reason := range g.Verdict.Reasons {
+		if d, ok := g.found.patience[reason.Coupling]; ok {
+			patience = min(patience, d)
+		}
+	}
+	g.Deadline = g.Waits.Add(patience)
+	if g.Deadline.Equal(g.Until) {
+		return nil
+	}
+	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Waits, q.Until = g.Waits, g.Deadline })
+}
+
+// note changes what is remembered of a group.
+func (l *queueLook) note(ctx context.Context, head string, change func(*queuedGroup)) error {
+	_, err := update(ctx, l.Reconciler, docQueue, l.key, func(d *queueDoc) ([]store.Work, bool) {
+		g := d.find(head)
+		if g != nil {
+			change(g)
+		}
+		return nil, g != nil
+	})
+	return err
+}
+
+// post shows what the check of a group has to be, given those behind it.
+func (l *queueLook) post(ctx context.Context, i int) error {
+	g := l.groups[i]
+	if g.unread != nil && (g.Passed || transient(g.unread) && l.Now().Before(g.due())) {
+		l.lookAgain(l.Now().Add(unnamedPause))
+		return nil
+	}
+	awaits := g.Verdict.Awaits()
+	var behind []rules.QueuedGroup
+	for _, b := range l.groups[i+1:] {
+		if len(awaits) > 0 && b.Passed && !slices.ContainsFunc(awaits, func(p coupling.Pull) bool { return !slices.Contains(b.Pulls, p) }) {
+			b.Green = b.Green || l.green(ctx, b)
+		}
+		behind = append(behind, b.QueuedGroup)
+	}
+	v := rules.Released(g.QueuedGroup, behind, l.Now())
+	if err := l.showGroup(ctx, l.repo, g.Head, g.Pulls, v, g.found.docs); err != nil {
+		return err
+	}
+	switch {
+	case v.Pending():
+		l.lookAgain(g.Deadline)
+		l.lookAgain(l.Now().Add(awaitedPause))
+	case v.Level != rules.Pass:
+		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed = true })
+	case !g.Passed && slices.ContainsFunc(l.groups[:i], func(a *lookedGroup) bool { return len(a.Verdict.Awaits()) > 0 }):
+		l.lookAgain(l.Now()) // now that it shows a pass, one ahead of it may follow
+	}
+	return nil
+}
+
+// due is when a group has waited long enough for what cannot be read.
+func (g queuedGroup) due() time.Time {
+	if due := g.Seen.Add(unnamedPatience); g.Until.Before(due) {
+		return due
+	}
+	return g.Until
+}
+
+// green reports whether the other required checks of a group have passed. What cannot be read has not.
+func (l *queueLook) green(ctx context.Context, g *lookedGroup) bool {
+	ok, err := l.GitHub.Green(ctx, forge.GroupHead{Pull: g.Pulls[len(g.Pulls)-1], Head: g.Head}, l.repo.rules().Check.Name)
+	if err != nil {
+		l.Log.Warn("the checks of a merge group could not be read", "repo", string(l.repo.Name), "head", g.Head, "error", err)
+	}
+	return err == nil && ok
+}
+
+// showUnnamed answers a group whose pull requests could not be told: it fails where something on its branch may be coupled. One that was answered
+// and is in the queue no more has left it.
+func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
+	entries := l.queue.Entries
+	if posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head); err != nil {
+		return err
+	} else if posted.Level != "" && entries.Known() && !slices.ContainsFunc(entries.Value, func(e forge.QueueEntry) bool { return e.Pull.Number == g.Number() }) {
+		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Gone = l.Now() })
+	}
+	quiet, err := l.nothingCoupled(ctx)
+	if err != nil {
+		return err
+	}
+	if quiet {
+		v := rules.Verdict{Level: rules.Pass, Reasons: []rules.Reason{{Code: rules.NotCoupled, Value: l.branch}}}
+		return l.showGroup(ctx, l.repo, g.Head, nil, v, nil)
+	}
+	return l.fail(ctx, g, "which pull requests are in the group could not be told: "+cmpOr(entries.Why, "the queue does not show it"))
+}
+
+// fail ends a group of which something cannot be known.
+func (l *queueLook) fail(ctx context.Context, g queuedGroup, why string) error {
+	if err := l.showGroup(ctx, l.repo, g.Head, nil, unreadable(why), nil); err != nil {
+		return err
+	}
+	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed = true })
+}
+
+// trouble answers the groups that have waited long enough for what cannot be read or is not known, so that the queue is not kept waiting for its
+// time-out. What it does not answer is tried again.
+func (l *queueLook) trouble(ctx context.Context, cause error) error {
+	if ctx.Err() != nil || !ofGitHub(cause) {
+		return cause
+	}
+	for _, g := range l.doc.Groups {
+		if !g.live() {
+			continue
+		}
+		posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head)
+		switch {
+		case err != nil:
+			return err
+		case posted.Level == string(rules.Pass): // it was right, and nothing newer is known
+		case transient(cause) && l.Now().Before(g.due()):
+			l.lookAgain(g.due())
+		default:
+			if err := l.fail(ctx, g, cause.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	if l.again.IsZero() {
+		return nil
+	}
+	return cause
+}
+
+// nothingCoupled reports whether no coupling can say anything of a pull request that lands on the branch: none of an open one there, no hold, and no
+// command that was not run yet.
+func (l *queueLook) nothingCoupled(ctx context.Context) (bool, error) {
+	homes, err := l.trusted(ctx, l.repo.Name)
+	if err != nil {
+		return false, err
+	}
+	for _, home := range append(homes, l.repo.Name) {
+		all, err := l.assembled(ctx, home)
+		if err != nil {
+			return false, err
+		}
+		for _, c := range all {
+			for _, m := range c.Members {
+				if c.End != nil || m.Pull.Repo != l.repo.Name {
+					continue
+				}
+				var seen pullDoc
+				if _, err := l.load(ctx, docPull, m.Pull.String(), &seen); err != nil {
+					return false, err
+				}
+				if there := seen.Base == l.branch || seen.Base == ""; c.Hold != nil || there && (seen.State == "open" || seen.State == "") {
+					return false, nil
+				}
+			}
+		}
+	}
+	jobs, err := l.Store.Jobs(ctx)
+	return !slices.ContainsFunc(jobs, func(j store.Job) bool {
+		return (j.Kind == KindComment || j.Kind == KindComments) && strings.HasPrefix(j.Key, string(l.repo.Name))
+	}), err
+}
+
+// wakeQueues has the queues looked at that have groups with members of what was judged.
+func (r *Reconciler) wakeQueues(ctx context.Context, s rules.Snapshot) error {
+	for repo, facts := range s.Repos {
+		for branch, base := range facts.Bases {
+			if !base.Queue {
+				continue
+			}
+			var doc queueDoc
+			if _, err := r.load(ctx, docQueue, string(repo)+"@"+branch, &doc); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(doc.Groups, queuedGroup.live) {
+				if err := r.Store.Enqueue(ctx, queueWork(repo, branch)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
