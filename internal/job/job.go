@@ -57,9 +57,11 @@ type Runner struct {
 const (
 	DefaultLease = 10 * time.Second
 	DefaultBatch = 100
-	firstRetry   = 5 * time.Second
-	lastRetry    = 5 * time.Minute
-	atOnce       = 4                  // failures after which a call is answered at once
+	firstRetry   = time.Second
+	lastRetry    = 15 * time.Second // of an outage: a head must get its check soon after it ends
+	lastFailure  = 5 * time.Minute  // of work that fails by itself
+	atOnce       = 4                // failures after which a call is answered at once
+	longestPause = 5 * time.Second
 	giveUpAfter  = 4 * 24 * time.Hour // longer than GitHub keeps deliveries; an outage is waited for without end
 )
 
@@ -195,9 +197,9 @@ func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes [
 
 // later has a row that failed tried again, or gives it up.
 func (r *Runner) later(ctx context.Context, c store.Claimed, cause error, log *slog.Logger) error {
-	outcome, wait := "retry", backoff(c)
 	var after retryAfter
 	outage := errors.As(cause, &after)
+	outcome, wait := "retry", backoff(c, outage)
 	if outage && after.RetryAfter() > wait {
 		wait = after.RetryAfter()
 	}
@@ -229,16 +231,17 @@ func pause(c store.Claimed) time.Duration {
 	if c.Attempt < atOnce {
 		return 0
 	}
-	return firstRetry >> max(0, 9-(c.Attempt-atOnce))
+	return longestPause >> max(0, 9-(c.Attempt-atOnce))
 }
 
-// backoff doubles from attempt to attempt up to a bound, with up to a quarter less or more so that what failed
-// together does not come back together. It is the same for the same row and attempt.
-func backoff(c store.Claimed) time.Duration {
-	d := firstRetry << min(c.Attempt, 10)
-	if d > lastRetry {
-		d = lastRetry
+// backoff returns the time to the next attempt: 1, 2, 4, 8 and then 15 seconds in an outage, up to 5 minutes for work that fails by itself. It varies by
+// up to a quarter, so that what failed together does not come back together, and is the same for the same row and attempt.
+func backoff(c store.Claimed, outage bool) time.Duration {
+	last := lastFailure
+	if outage {
+		last = lastRetry
 	}
+	d := min(firstRetry<<min(c.Attempt, 10), last)
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s %s %d", c.Kind, c.Key, c.Attempt)
 	return d*3/4 + d/2*time.Duration(h.Sum32()%1000)/1000

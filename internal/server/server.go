@@ -48,7 +48,7 @@ type Options struct {
 	// Owner names this process in leases; two processes on one database must differ.
 	Owner   string
 	Workers int // zero is [DefaultWorkers]
-	// Debounce is how long work waits for more of the same burst; zero does it at once.
+	// Debounce is how long work that ran waits for more of a burst before it runs again; zero is not at all.
 	Debounce time.Duration
 	// Telemetry measures; nil measures for nobody.
 	Telemetry *telemetry.Telemetry

@@ -75,7 +75,7 @@ var Table = []Setting{
 	{Name: "admin_listen", Doc: "address for metrics, profiling and the job list; off when empty, and never to be public"},
 	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; beside an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
 	{Name: "cache_size", Default: "512", Doc: "bound of that file, in MiB"},
-	{Name: "debounce", Default: "1s", Doc: "how long the first event of a burst waits for the others"},
+	{Name: "debounce", Default: "1s", Doc: "the first event of a burst is handled at once, the others together this long after it"},
 	{Name: "workers", Default: "24", Doc: "how many couplings and pull requests are worked on at once"},
 }
 

@@ -38,7 +38,10 @@ type Work struct {
 	Key  string
 	Lane string    // work of one lane is never claimed by two workers at once; "" is kind and key
 	At   time.Time // not before; zero is at once. The earliest of several wins
-	Data []byte    // a hint for the worker; the newest non-empty one wins
+	// Window bounds how often a busy key runs: the row runs no earlier than Window after the start of its last run. The first event after a quiet time
+	// runs at once, and all that follow within the window are one more run.
+	Window time.Duration
+	Data   []byte // a hint for the worker; the newest non-empty one wins
 	// Origin is what called for the work in the end, however many rows lie in between. A row that waits keeps its first; one
 	// that is being worked on takes that of what arrives meanwhile. No work depends on it.
 	Origin Origin

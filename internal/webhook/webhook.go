@@ -40,7 +40,7 @@ type Options struct {
 	Store    Intake
 	Now      func() time.Time
 	Log      *slog.Logger
-	Debounce time.Duration // how long the work of a delivery waits for more of the same burst
+	Debounce time.Duration // how long work that ran waits for more of a burst before it runs again
 	Memory   int64         // bytes of bodies that may be in memory at a time; beyond that the sender is told to come back; zero is [DefaultMemory]
 	// Count is told of every delivery: outcome is accepted, repeated, ignored, or a rejection's name. It may be nil.
 	Count func(event, action, outcome string)
@@ -174,7 +174,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, event string) (ac
 	}
 	now := h.o.Now()
 	for i := range routed.Work {
-		routed.Work[i].At = now.Add(h.o.Debounce)
+		routed.Work[i].At, routed.Work[i].Window = now, h.o.Debounce
 		routed.Work[i].Origin = store.Origin{At: now, Event: event}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), acceptTimeout)

@@ -478,11 +478,17 @@ func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 		if w.Data == nil {
 			w.Data = []byte{}
 		}
+		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
+		// moment before ran until it is called for.
 		all.Queue(`
 INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
 VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9)
 ON CONFLICT (kind, key) DO UPDATE SET
-    run_at  = CASE WHEN w.want > w.done AND w.stuck = 0 THEN least(w.run_at, greatest(excluded.run_at, w.again)) ELSE excluded.run_at END,
+    run_at  = CASE
+        WHEN w.stuck = 1 OR w.want = w.done AND $10::bigint = 0 THEN excluded.run_at
+        WHEN w.want = w.done OR w.lease > 0 AND w.run_at < w.ran THEN greatest(excluded.run_at, w.ran + $10)
+        WHEN $10 = 0 THEN least(w.run_at, greatest(excluded.run_at, w.again))
+        ELSE least(w.run_at, greatest(excluded.run_at, w.ran + $10, w.again)) END,
     want    = w.want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE w.data END,
@@ -492,7 +498,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_at    = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
-    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace)
+    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds())
 	}
 }
 
@@ -604,7 +610,7 @@ WHERE pg_try_advisory_xact_lock($3, hashtext(lane)) LIMIT 1`, account, millis(no
 			return nil, err
 		}
 		rows, _ := tx.Query(ctx, `
-UPDATE work SET owner = $1, lease = $2
+UPDATE work SET owner = $1, lease = $2, ran = $5, run_at = least(run_at, $5 - 1)
 WHERE (kind, key) IN (
     SELECT kind, key FROM work AS w
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5

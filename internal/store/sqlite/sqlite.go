@@ -404,12 +404,17 @@ func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string
 		if w.Data == nil {
 			w.Data = []byte{}
 		}
-		// A row that is waiting keeps its earliest moment; one that is done takes the new one.
+		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
+		// moment before ran until it is called for.
 		_, err := tx.ExecContext(ctx, `
 INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
-VALUES (?, ?, ?, 1, 0, ?, ?, ?, '', 0, 0, 0, '', 0, ?, ?, ?)
+VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9)
 ON CONFLICT (kind, key) DO UPDATE SET
-    run_at  = CASE WHEN want > done AND stuck = 0 THEN min(run_at, max(excluded.run_at, again)) ELSE excluded.run_at END,
+    run_at  = CASE
+        WHEN stuck = 1 OR want = done AND ?10 = 0 THEN excluded.run_at
+        WHEN want = done OR lease > 0 AND run_at < ran THEN max(excluded.run_at, ran + ?10)
+        WHEN ?10 = 0 THEN min(run_at, max(excluded.run_at, again))
+        ELSE min(run_at, max(excluded.run_at, ran + ?10, again)) END,
     want    = want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE data END,
@@ -420,7 +425,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_event = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_trace ELSE excluded.origin_trace END,
     stuck   = 0`,
-			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace)
+			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds())
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
 		}
@@ -546,11 +551,11 @@ func waiting(ctx context.Context, tx *statements, now time.Time) ([]string, erro
 
 func take(ctx context.Context, tx *statements, lane, kind string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
 	rows, err := tx.QueryContext(ctx, `
-UPDATE work SET owner = ?, lease = ?
+UPDATE work SET owner = ?1, lease = ?2, ran = ?5, run_at = min(run_at, ?5 - 1)
 WHERE (kind, key) IN (
     SELECT kind, key FROM work
-    WHERE lane = ? AND kind = ? AND want > done AND stuck = 0 AND run_at <= ?
-    ORDER BY run_at, key LIMIT ?)
+    WHERE lane = ?3 AND kind = ?4 AND want > done AND stuck = 0 AND run_at <= ?5
+    ORDER BY run_at, key LIMIT ?6)
 RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
-		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters, "any order": anyOrder,
+		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters, "any order": anyOrder, "windows": windows,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -132,6 +133,50 @@ func coalescing(t *testing.T, s store.Store) {
 	must(t, s.Done(t.Context(), c[0]))
 	if c := claim(t, s, now); len(c) != 0 {
 		t.Errorf("still due: %v", c)
+	}
+}
+
+// windows holds that the first event of a quiet key runs at once, that a burst costs one more run at the end of the window, and that no event is lost.
+func windows(t *testing.T, s store.Store) {
+	const window, step = time.Second, 50 * time.Millisecond
+	random := rand.New(rand.NewPCG(1, 2))
+	for key := range 40 {
+		w := store.Work{Kind: "pull", Key: fmt.Sprint("a/b#", key), Window: window}
+		var starts, events []time.Time
+		var held []store.Claimed
+		var until time.Time
+		for at := now; at.Before(now.Add(20*time.Second)) || len(held) > 0; at = at.Add(step) {
+			if len(held) > 0 && !at.Before(until) {
+				if random.IntN(8) == 0 {
+					must(t, s.Later(t.Context(), held[0], store.Failure{At: at.Add(time.Hour)}))
+					must(t, s.Enqueue(t.Context(), store.Work{Kind: w.Kind, Key: w.Key, At: at, Window: window}))
+				} else {
+					must(t, s.Done(t.Context(), held...))
+				}
+				held = nil
+			}
+			if at.Before(now.Add(15*time.Second)) && random.IntN(key+1) == 0 {
+				w.At = at
+				must(t, s.Enqueue(t.Context(), w))
+				quiet := len(held) == 0 && (len(starts) == 0 || at.Sub(starts[len(starts)-1]) >= window)
+				if next, err := s.Next(t.Context()); err != nil || quiet && next.After(at) {
+					t.Fatalf("key %d: an event after a quiet time waits until %v, %v", key, next, err)
+				}
+				events = append(events, at)
+			}
+			if got := claim(t, s, at); len(got) > 0 {
+				held, until = got, at.Add(time.Duration(random.IntN(30))*step)
+				starts = append(starts, at)
+			}
+		}
+		for i := 2; i < len(starts); i++ {
+			if starts[i].Sub(starts[i-2]) < window {
+				t.Errorf("key %d: three runs within a window: %v", key, starts[i-2:i+1])
+			}
+		}
+		if n := len(events); n > 0 && starts[len(starts)-1].Before(events[n-1]) {
+			t.Errorf("key %d: the last event, at %v, came after the last run, at %v", key, events[n-1], starts[len(starts)-1])
+		}
 	}
 }
 
@@ -730,7 +775,7 @@ func Migrations(t *testing.T, maintain Maintain, open Open) {
 }
 
 // introduced says since which schema a column is there; those that are not named were in the first.
-var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5}
+var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5, "ran": 6}
 
 // Tables are the tables at a schema.
 func Tables(version int) []store.Table {
@@ -770,6 +815,9 @@ func filled(version int) []store.Row {
 		}
 		if r.Table == "work" && version >= 5 {
 			rows[i].Values = append(rows[i].Values, ms)
+		}
+		if r.Table == "work" && version >= 6 {
+			rows[i].Values = append(rows[i].Values, ms-1)
 		}
 	}
 	return rows
