@@ -70,6 +70,9 @@ const (
 
 var pointsMinute = map[Resource]int{REST: 810, GraphQL: 1800}
 
+// demotionsFirst is how long after a pause only what takes a pass back is written. A read might be refused again, and start the next pause.
+const demotionsFirst = time.Second
+
 // Points of a call.
 const (
 	ReadPoints  = 1
@@ -155,8 +158,12 @@ func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Ti
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.account(id)
-	if a.paused.After(now) {
-		return a.wait(line{ErrPaused, rank}, now, a.paused.Sub(now), 0)
+	open := a.paused
+	if !open.IsZero() && (rank != Demotions || points != WritePoints) {
+		open = open.Add(demotionsFirst)
+	}
+	if open.After(now) {
+		return a.wait(line{ErrPaused, rank}, now, open.Sub(now), 0)
 	}
 	h := a.hour[res]
 	if h == nil {
