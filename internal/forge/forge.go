@@ -22,6 +22,8 @@ var (
 	ErrSuspended = errors.New("installation suspended or removed")
 	// ErrRejected: GitHub refused the write (422); repeating it will not help.
 	ErrRejected = errors.New("rejected")
+	// ErrNoCommit: GitHub does not know the commit that a check is for. That of a fork's push is there some seconds after its event.
+	ErrNoCommit = errors.New("commit not there yet")
 	// ErrToken: the token is not taken (401), or the key that signed it is not. A fresh one takes a moment to be known everywhere; a person's may have been revoked.
 	ErrToken = errors.New("token not taken")
 	// ErrUnanswered: a write was sent and its answer was lost; it may have happened.

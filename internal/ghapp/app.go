@@ -343,13 +343,21 @@ func (a *App) classify(status int, header http.Header, write bool, err error) er
 	case status == http.StatusForbidden, status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:
 		return fmt.Errorf("%w: %w", forge.ErrGone, err)
 	case status >= 400:
-		return fmt.Errorf("%w: %w", forge.ErrRejected, err)
+		return rejected(err)
 	default: // the answer broke off
 		if write {
 			err = fmt.Errorf("%w: %w", forge.ErrUnanswered, err)
 		}
 		return &forge.RetryError{Err: err}
 	}
+}
+
+// rejected is the error of a request that GitHub refuses for what it says.
+func rejected(err error) error {
+	if strings.Contains(strings.ToLower(err.Error()), "no commit found for sha") {
+		return &forge.RetryError{Err: fmt.Errorf("%w: %w", forge.ErrNoCommit, err)}
+	}
+	return fmt.Errorf("%w: %w", forge.ErrRejected, err)
 }
 
 // purposeOf is what a REST request is for.

@@ -131,7 +131,7 @@ func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, r
 		case e.Type == "NOT_FOUND" || e.Type == "FORBIDDEN":
 			return 0, "", false, fmt.Errorf("create check run: %w: %s", forge.ErrGone, e.Message)
 		}
-		return 0, "", false, fmt.Errorf("create check run: %w: %s", forge.ErrRejected, e.Message)
+		return 0, "", false, fmt.Errorf("create check run: %w", rejected(errors.New(e.Message)))
 	}
 	if s := r.CheckRun.CheckSuite; s != nil && s.Commit != nil && s.Commit.OID == run.Head && ans.at("createCheckRun", "checkRun", "checkSuite") == nil {
 		told = true

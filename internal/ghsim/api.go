@@ -64,8 +64,16 @@ func fail(status int, message string) answer {
 	}}
 }
 
+// unknownCommit says that a call names a commit that is not there.
+type unknownCommit string
+
+func (sha unknownCommit) Error() string { return "No commit found for SHA: " + string(sha) }
+
 // invalid is GitHub's 422.
 func invalid(resource string, err error) answer {
+	if sha := unknownCommit(""); errors.As(err, &sha) { // home-assistant/service-hub#394 has it as the message itself
+		return fail(http.StatusUnprocessableEntity, err.Error())
+	}
 	a := fail(http.StatusUnprocessableEntity, "Validation Failed")
 	a.body.(object)["errors"] = []any{object{"resource": resource, "code": "custom", "message": err.Error()}}
 	return a
@@ -232,7 +240,11 @@ func (g *GitHub) handle(c *call) (a answer, raw []byte, fault string) {
 		}
 		fault = f.Answer
 	}
-	a = g.dispatch(c)
+	c.g = g.behind(c)
+	a = c.g.dispatch(c)
+	if c.g != g {
+		g.last, g.problems, c.g = max(g.last, c.g.last), append(g.problems, c.g.problems...), g
+	}
 	if fault == "partial" {
 		leaveOut(&a)
 	}

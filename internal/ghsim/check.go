@@ -408,9 +408,9 @@ func (in checkInput) apply(k *check, now time.Time) error {
 
 // newCheck makes a check run.
 func (g *GitHub) newCheck(r *repo, in checkInput) (*check, error) {
-	x := r.commits[in.HeadSHA]
+	x := r.found(g, in.HeadSHA)
 	if x == nil {
-		return nil, errors.New("no commit found for SHA: " + in.HeadSHA)
+		return nil, unknownCommit(in.HeadSHA)
 	}
 	if err := in.validate(); err != nil {
 		return nil, err

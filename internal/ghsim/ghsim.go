@@ -41,7 +41,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -75,7 +74,7 @@ type Options struct {
 
 // GitHub is a GitHub with one registered App. Its methods may be called from any goroutine.
 type GitHub struct {
-	mu   sync.Mutex
+	mu   guard
 	opt  Options
 	app  registration
 	last int64 // the last id given out
@@ -93,6 +92,9 @@ type GitHub struct {
 	held       []queued
 	deliveries []*delivery // the delivery log, oldest first
 	faults     []*fault
+	lag        Lag
+	past       []moment // where something lags, oldest first
+	kept       time.Time
 
 	reads, writes int
 	problems      []string

@@ -337,7 +337,7 @@ func (c *call) getCommit() answer {
 	g, r := c.g, c.repo
 	x := r.resolve(c.request.PathValue("ref"))
 	if x == nil {
-		return fail(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.request.PathValue("ref"))
+		return invalid("Commit", unknownCommit(c.request.PathValue("ref")))
 	}
 	before := &tree{}
 	if len(x.parents) > 0 {
@@ -472,7 +472,7 @@ func (c *call) listChecks() answer {
 	g, r := c.g, c.repo
 	x := r.resolve(c.request.PathValue("ref"))
 	if x == nil {
-		return invalid("CheckRun", errors.New("no commit found for SHA: "+c.request.PathValue("ref")))
+		return invalid("CheckRun", unknownCommit(c.request.PathValue("ref")))
 	}
 	seen := map[string]bool{}
 	var runs []*check
@@ -537,11 +537,11 @@ func (c *call) createStatus() answer {
 	if err := c.decode(&in); err != nil {
 		return fail(http.StatusBadRequest, err.Error())
 	}
-	x := r.commits[c.request.PathValue("sha")]
+	x := r.found(g, c.request.PathValue("sha"))
 	var err error
 	switch {
 	case x == nil:
-		err = errors.New("no commit found for SHA: " + c.request.PathValue("sha"))
+		err = unknownCommit(c.request.PathValue("sha"))
 	case !slices.Contains([]string{"error", "failure", "pending", "success"}, in.State):
 		err = fmt.Errorf("state %q is not included in the list", in.State)
 	case len([]rune(in.Description)) > maxStatusText:

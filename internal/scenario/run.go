@@ -88,6 +88,7 @@ type World struct {
 	queued   []coupling.Pull  // of the last enqueue
 	reads    int
 	writes   int
+	lag      ghsim.Lag
 }
 
 // Now is the simulated time.
@@ -416,6 +417,13 @@ func (w *World) do(ctx context.Context, a Action) error {
 		return g.SetWebhooks(a.Mode)
 	case "fault":
 		return g.AddFault(ghsim.Fault{Match: a.Match, Answer: a.Answer, Times: a.Times, Lasts: a.Lasts, RetryAfter: a.RetryAfter, Account: a.Account, Over: a.Over})
+	case "lag":
+		for _, l := range []struct{ set, of *time.Duration }{{a.Lag.Commits, &w.lag.Commits}, {a.Lag.Reads, &w.lag.Reads}, {a.Lag.Lists, &w.lag.Lists}} {
+			if l.set != nil {
+				*l.of = *l.set
+			}
+		}
+		g.SetLag(w.lag)
 	case "clear_faults":
 		g.ClearFaults()
 	case "advance":

@@ -106,6 +106,7 @@ type Action struct {
 	Run             int // rerequest
 	Suite           bool
 	RetryAfter      int
+	Lag             struct{ Commits, Reads, Lists *time.Duration } // nil leaves one as it is
 	Duration        time.Duration
 	LoseDatabase    bool
 }
@@ -495,6 +496,12 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 		a.Draft = &v
 	}
 	by := text(&a.By)
+	lag := func(into **time.Duration) func(node) {
+		return func(n node) {
+			v := duration(n)
+			*into = &v
+		}
+	}
 	return map[string]keys{
 		"open":  {"pr": pull, "by": by, "title": optional(&a.Title), "body": optional(&a.Body), "base": optional(&a.Base), "files": changed, "draft": draft, "fork": n2bool(&a.Fork), "from": text(&a.From)},
 		"push":  {"pr": pull, "branch": text(&a.Branch), "repo": inRepo, "files": changed, "by": by, "message": text(&a.Message), "force": n2bool(&a.Force)},
@@ -527,6 +534,7 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 				number2(n, &a.Times)
 			}
 		}},
+		"lag":     {"commits": lag(&a.Lag.Commits), "reads": lag(&a.Lag.Reads), "lists": lag(&a.Lag.Lists)},
 		"install": {"repo": inRepo}, "uninstall": {"repo": inRepo}, "suspend": {"repo": inRepo},
 		"rename":  {"repo": inRepo, "to": text(&a.To)},
 		"stop":    {},
