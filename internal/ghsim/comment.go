@@ -205,6 +205,11 @@ func (r *repo) commentsOn(number int) []*comment {
 	return out
 }
 
+// listedOn lists the comments as the API does.
+func (g *GitHub) listedOn(r *repo, number int) []*comment {
+	return slices.DeleteFunc(r.commentsOn(number), func(c *comment) bool { return !g.listed(c.created) })
+}
+
 // Issue is an issue as people see it.
 type Issue struct {
 	Number   int

@@ -2,7 +2,6 @@ package ghsim
 
 import (
 	"reflect"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,7 +60,7 @@ func (m *guard) Lock() {
 func (g *GitHub) SetLag(l Lag) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.lag = l; max(l.Reads, l.Lists) == 0 {
+	if g.lag = l; l.Reads == 0 {
 		g.past, g.mu.keep = nil, nil
 	} else if g.mu.keep == nil {
 		g.kept, g.mu.keep = time.Time{}, g.keep
@@ -76,7 +75,7 @@ func (g *GitHub) keep() {
 		return
 	}
 	g.kept = now
-	old := now.Add(-max(g.lag.Reads, g.lag.Lists))
+	old := now.Add(-g.lag.Reads)
 	for len(g.past) > 0 && !g.past[0].until.After(old) {
 		g.past = g.past[1:]
 	}
@@ -85,22 +84,15 @@ func (g *GitHub) keep() {
 
 // behind returns the GitHub that a call reads: as it is, or as it was.
 func (g *GitHub) behind(c *call) *GitHub {
-	if c.kind != read {
+	if c.kind != read || g.lag.Reads == 0 {
 		return g
 	}
-	lag := g.lag.Reads
-	if c.lists() {
-		lag = max(lag, g.lag.Lists)
-	}
-	if lag == 0 {
-		return g
-	}
-	at := g.opt.Clock().Add(-lag)
+	at := g.opt.Clock().Add(-g.lag.Reads)
 	for _, m := range g.past {
 		if m.until.After(at) {
 			s := m.state
 			return &GitHub{
-				opt: g.opt, app: g.app, start: g.start, last: g.last, repos: s.repos, moved: s.moved, nodes: s.nodes, group: s.group,
+				opt: g.opt, app: g.app, last: g.last, repos: s.repos, moved: s.moved, nodes: s.nodes, group: s.group, lag: g.lag,
 				installs: g.installs, tokens: g.tokens, consents: g.consents, deliveries: g.deliveries, queries: g.queries,
 			}
 		}
@@ -108,13 +100,8 @@ func (g *GitHub) behind(c *call) *GitHub {
 	return g
 }
 
-// lists reports whether a call lists comments or checks.
-func (c *call) lists() bool {
-	if c.graphql {
-		return strings.Contains(string(c.body), "comments(")
-	}
-	return strings.HasSuffix(c.path, "/comments") || strings.HasSuffix(c.path, "/check-runs")
-}
+// listed reports whether lists have what was made at a time.
+func (g *GitHub) listed(made time.Time) bool { return g.opt.Clock().Sub(made) >= g.lag.Lists }
 
 // found finds the commit that a write names. One that was pushed a moment ago may not be there yet.
 func (r *repo) found(g *GitHub, sha string) *commit {

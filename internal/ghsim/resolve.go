@@ -875,7 +875,7 @@ func (v pullCommit) field(_ *execution, name string, _ arguments) (any, error) {
 
 // comments is the conversation on a pull request or an issue.
 func comments(x *execution, r *repo, number int, args arguments) (any, error) {
-	all := r.commentsOn(number)
+	all := x.g.listedOn(r, number)
 	if order := args.object("orderBy"); order != nil {
 		slices.SortStableFunc(all, func(a, b *comment) int { return a.updated.Compare(b.updated) })
 		if order.text("direction") == "DESC" {

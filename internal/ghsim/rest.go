@@ -478,7 +478,7 @@ func (c *call) listChecks() answer {
 	var runs []*check
 	for _, k := range slices.Backward(r.checks[x]) {
 		switch {
-		case c.query("check_name") != "" && c.query("check_name") != k.Name,
+		case !g.listed(k.Started), c.query("check_name") != "" && c.query("check_name") != k.Name,
 			c.query("status") != "" && c.query("status") != k.Status,
 			c.query("app_id") != "" && c.query("app_id") != strconv.FormatInt(g.opt.AppID, 10),
 			c.query("filter") != "all" && seen[k.Name]: // the newest of each name, within the App's one suite
@@ -580,7 +580,7 @@ func (c *call) since(comments []*comment) []*comment {
 
 // listRepoComments lists the comments of all issues and pull requests. Without sort, direction has no effect.
 func (c *call) listRepoComments() answer {
-	out := slices.Clone(c.since(c.repo.comments))
+	out := slices.DeleteFunc(slices.Clone(c.since(c.repo.comments)), func(x *comment) bool { return !c.g.listed(x.created) })
 	if c.query("sort") == "updated" {
 		slices.SortStableFunc(out, func(a, b *comment) int { return a.updated.Compare(b.updated) })
 	}
@@ -595,7 +595,7 @@ func (c *call) listComments() answer {
 	if c.repo.pulls[n] == nil && c.repo.issues[n] == nil {
 		return notFound
 	}
-	return list(c, c.since(c.repo.commentsOn(n)), c.g.commentJSON)
+	return list(c, c.since(c.g.listedOn(c.repo, n)), c.g.commentJSON)
 }
 
 func (c *call) createComment() answer {

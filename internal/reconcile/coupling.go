@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
@@ -63,22 +65,23 @@ func (r *Reconciler) assemble(ctx context.Context, d declaration) ([]coupling.Co
 // couplings judges a batch of couplings of one home from one set of reads.
 func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []job.Outcome {
 	out := make([]job.Outcome, len(claimed))
-	err := r.judge(budget.With(ctx, budget.Demotions), claimed) // what it finds may take a pass back
+	late, err := r.judge(budget.With(ctx, budget.Demotions), claimed) // what it finds may take a pass back
 	for i := range out {
-		out[i] = outcome(err)
+		out[i] = outcome(cmp.Or(err, late[claimed[i].Key]))
 	}
 	return out
 }
 
-func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
+// judge judges couplings and remembers what it finds. late are the errors of those, by key, of which reads still lag.
+func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late map[string]error, err error) {
 	home := homeOf(claimed[0].Key)
 	before, err := r.declared(ctx, home)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	active, err := r.assemble(ctx, before)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	asked := map[string]bool{}
 	for _, c := range claimed {
@@ -95,54 +98,64 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) error {
 	}
 	for key := range asked { // declared no more
 		if err := r.forget(ctx, key); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(todo) == 0 {
-		return nil
+		return nil, nil
 	}
 	if known, err := r.await(ctx, claimed, before.repo); err != nil || !known {
-		return err
+		return nil, err
 	}
 	todo, unread, err := r.judgeable(ctx, claimed, todo)
 	if err != nil || len(todo) == 0 {
-		return err
+		return nil, err
 	}
-	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo, unread: unread})
+	g, s, err := r.gather(ctx, wanted{home: home, couplings: todo, unread: unread, lag: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The policy may have changed with this very read: judge what is in force now.
 	now, err := r.declared(ctx, home)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now.rev != before.rev || now.repo.Policy != before.repo.Policy {
 		if fresh, err := r.assemble(ctx, now); err != nil {
-			return err
+			return nil, err
 		} else if publish.Hash(fresh) != publish.Hash(active) {
 			return r.judge(ctx, claimed)
 		}
 	}
 	s.Others, g.effects = others, now.overlay.Effects
+	if g.lag != nil {
+		late = map[string]error{}
+		s.Couplings = slices.DeleteFunc(slices.Clone(s.Couplings), func(c coupling.Coupling) bool {
+			lags := slices.ContainsFunc(c.Members, func(m coupling.Member) bool { return slices.Contains(g.lag.pulls, m.Pull) })
+			if lags {
+				late[c.Key()] = &forge.RetryError{Err: g.lag}
+			}
+			return lags
+		})
+	}
 	if err := r.lapse(ctx, &s, g); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.lookAtMembers(ctx, g); err != nil {
-		return err
+		return nil, err
 	}
 	for _, j := range rules.Evaluate(g.policy, s) {
 		if err := r.remember(ctx, j, g, s); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := r.wakeQueues(ctx, s); err != nil {
 		return err
 	}
 	if g.isOutage() {
-		return g.outage
+		return late, g.outage
 	}
-	return nil
+	return late, nil
 }
 
 // judgeable are those of some couplings of one home that can be judged, and the repositories of their members that are not known yet. A coupling

@@ -54,6 +54,8 @@ type repoDoc struct {
 	Bases []string `json:"bases,omitempty"`
 	// Since is when relbot first saw the repository, on this database.
 	Since time.Time `json:"since,omitzero"`
+	// Told is what events told of branches and tags in the last minute, which a read may not show yet.
+	Told []refDoc `json:"told,omitempty"`
 }
 
 // surveyed reports whether the repository was read on this database.
@@ -160,6 +162,9 @@ type pullDoc struct {
 	Author  string    `json:"author"`
 	Private bool      `json:"private,omitempty"`
 	Updated time.Time `json:"updated"`
+	// Told is when relbot learned of that, and Before the head that was replaced then: see [pullDoc.lags].
+	Told    time.Time `json:"told,omitzero"`
+	Before  string    `json:"before,omitempty"`
 	Recheck int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
 	// Returned: it was open before, as far as is known, so that a check that nothing is remembered of may stand on its head.
 	Returned bool `json:"returned,omitempty"`

@@ -34,6 +34,7 @@ type gathering struct {
 	asked   time.Time                                      // when they were read
 	effects []coupling.Effect                              // of commands at home, where they are remembered with a judgement
 	outage  error
+	lag     *lagError // pull requests that were not read as events told of them; nil for none
 	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed, or it would cost too much: nothing can be judged
 	bounded bool  // anybody may have written the policy: see [gathering.costly]
@@ -54,6 +55,7 @@ type wanted struct {
 	extra     []coupling.Pull        // pull requests beside the members
 	group     *groupTree             // judged in place of its base's tip
 	policy    *rules.Policy          // in place of the home's own, to preview it
+	lag       bool                   // pull requests may lag: their couplings are not judged
 	unread    map[coupling.Repo]bool // whose commands and descriptions are not known yet: their pull requests are not either
 }
 
@@ -171,8 +173,13 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 	// Anybody may propose a policy: what it names in repositories where the App is not known to be costs no calls.
 	unasked := func(p coupling.Pull) bool { _, known := watched[p.Repo]; return w.policy != nil && !known }
 	ask := slices.DeleteFunc(slices.Clone(pulls), unasked)
-	g.surveys, g.pulls, err = g.r.GitHub.Read(ctx, forge.Reading{Pulls: ask, Surveys: requests, Watched: watched})
-	g.note(err)
+	g.surveys, g.pulls, err = g.r.read(ctx, forge.Reading{Pulls: ask, Surveys: requests, Watched: watched})
+	var lags bool
+	if g.lag, lags = lagging(err); lags && (len(g.lag.repos) > 0 || !w.lag) {
+		return err
+	} else if !lags {
+		g.note(err)
+	}
 	for _, p := range pulls {
 		if unasked(p) {
 			g.pulls[p] = versionscan.NotKnown[forge.Pull](notInstalled)
@@ -190,8 +197,12 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 		f := g.pulls[p].Value
 		return f.State == "merged" && g.asked.Sub(f.MergedAt) < justMerged
 	}) {
-		g.surveys, _, err = g.r.GitHub.Read(ctx, forge.Reading{Surveys: requests})
-		g.note(err)
+		if g.surveys, _, err = g.r.read(ctx, forge.Reading{Surveys: requests}); err != nil {
+			if _, lags := lagging(err); lags {
+				return err
+			}
+			g.note(err)
+		}
 	}
 	for _, q := range requests {
 		s := g.surveys[q.Repo]

@@ -63,7 +63,7 @@ func (r *Reconciler) fresh(ctx context.Context, d repoDoc, branch string) (repoD
 		}
 		requests = append(requests, q)
 	}
-	surveys, _, err := r.GitHub.Read(ctx, forge.Reading{Surveys: requests})
+	surveys, _, err := r.read(ctx, forge.Reading{Surveys: requests})
 	if err != nil {
 		return d, "", err
 	}

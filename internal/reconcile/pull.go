@@ -33,6 +33,7 @@ type pullHint struct {
 	Bot       bool      `json:"bot"`
 	Private   bool      `json:"private"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Before    string    `json:"before"` // the head that a push replaced
 	// Read is the pull request as it was read, when no event told of it.
 	Read *forge.Pull `json:"read,omitempty"`
 
@@ -93,7 +94,15 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) {
 		read = versionscan.Know(*hint.Read)
 	} else if hint.Head == "" || hint.recheck || c.Attempt > 0 || late || several {
+		if hint.Head != "" && hint.Read == nil {
+			if err := r.expect(ctx, p, hint); err != nil {
+				return err
+			}
+		}
 		facts, err := r.lookingAt(ctx, p, repo)
+		if _, lags := lagging(err); lags {
+			return err
+		}
 		read = facts
 		switch {
 		case read.Known():
@@ -138,6 +147,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
 	found.Returned = returned(hint, seen)
+	if found.Told, found.Before = seen.Told, seen.Before; !found.Updated.Equal(seen.Updated) {
+		found.Told, found.Before = r.Now(), hint.Before
+	}
 	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
 		if !transient(err) {
 			return err
@@ -229,7 +241,7 @@ func returned(hint pullHint, seen pullDoc) bool {
 
 // lookingAt reads a pull request with what a look at its content needs.
 func (r *Reconciler) lookingAt(ctx context.Context, p coupling.Pull, repo repoDoc) (versionscan.Fact[forge.Pull], error) {
-	_, facts, err := r.GitHub.Read(ctx, forge.Reading{Pulls: []coupling.Pull{p}, Watched: map[coupling.Repo][]string{p.Repo: lookedAt(repo.rules())}})
+	_, facts, err := r.read(ctx, forge.Reading{Pulls: []coupling.Pull{p}, Watched: map[coupling.Repo][]string{p.Repo: lookedAt(repo.rules())}})
 	return facts[p], err
 }
 

@@ -33,7 +33,7 @@ import (
 const (
 	KindInstall    = "install"     // key: "all"; which repositories the App is on
 	KindRepo       = "repo"        // key: repository; its policy, tags and branches
-	KindBranch     = "branch"      // key: repository "@" branch; it moved, was made or deleted
+	KindRef        = "ref"         // key: repository "@" full name of a branch or tag; it moved, was made or deleted
 	KindPull       = "pull"        // key: pull request; something happened to it
 	KindListed     = "listed"      // key: pull request; it was listed, and differs from what is known of it
 	KindRecheck    = "recheck"     // key: pull request; its check has to be posted anew
@@ -123,7 +123,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 	return map[string]job.Handler{
 		KindInstall:    each(r.install),
 		KindRepo:       each(r.repo),
-		KindBranch:     each(r.branch),
+		KindRef:        each(r.ref),
 		KindPull:       each(r.pull),
 		KindListed:     each(r.pull),
 		KindRecheck:    each(r.pull),
@@ -206,7 +206,7 @@ func ReportWork(repo coupling.Repo) store.Work {
 
 // pulls reads pull requests and nothing beside them.
 func (r *Reconciler) pulls(ctx context.Context, pulls ...coupling.Pull) (map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
-	_, facts, err := r.GitHub.Read(ctx, forge.Reading{Pulls: pulls})
+	_, facts, err := r.read(ctx, forge.Reading{Pulls: pulls})
 	return facts, err
 }
 

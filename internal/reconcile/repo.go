@@ -243,8 +243,11 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		return r.Store.Enqueue(ctx, InstallWork())
 	}
 	for range 2 {
-		surveys, _, failure := r.GitHub.Read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
+		surveys, _, failure := r.read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
 		s := surveys[name]
+		if _, lags := lagging(failure); lags {
+			return failure
+		}
 		var unread []store.Work // what was to be seen may have changed every verdict: they are unknown, and tried again by themselves
 		if !s.Known() && c.Attempt == 0 {
 			var err error
@@ -282,24 +285,6 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		}
 	}
 	return r.resume(ctx, name)
-}
-
-// branch looks at a repository when one of its branches moved on which something depends.
-func (r *Reconciler) branch(ctx context.Context, c store.Claimed) error {
-	repo, branch, _ := strings.Cut(c.Key, "@")
-	var d repoDoc
-	rev, err := r.load(ctx, docRepo, repo, &d)
-	if err != nil {
-		return err
-	}
-	if rev == 0 || d.Gone {
-		return r.Store.Enqueue(ctx, InstallWork())
-	}
-	q := r.request(d, d.rules())
-	if d.Fingerprint == "" || slices.Contains(q.Branches, branch) || slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(branch, p) }) {
-		return r.Store.Enqueue(ctx, repoWork(d.Name))
-	}
-	return nil
 }
 
 // watched are the paths where what a repository's policy tells of stands: what is the same there on both sides of a merge need not be read.

@@ -260,8 +260,16 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	if written && r.Wrote != nil {
 		r.Wrote(ctx, posted.Level, verdict)
 	}
+	if errors.Is(err, forge.ErrNoCommit) {
+		// It was pushed a moment ago and will be there, or was replaced and never will.
+		fresh, unread := r.pulls(ctx, p)
+		if f := fresh[p]; unread == nil && (!f.Known() || f.Value.Head != seen.Head || f.Value.State != "open") {
+			return r.Store.Enqueue(ctx, pullWork(p))
+		}
+		return err
+	}
 	if errors.Is(err, forge.ErrRejected) {
-		// The commit is gone (a force-push) or GitHub wants no more of this: the next event brings the new head.
+		// GitHub wants no more of this; the next look at everything tries it again.
 		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
 		return nil
 	}

@@ -33,9 +33,9 @@ var Table = []Row{
 	{"check_suite", []string{"rerequested"}, "recheck", "somebody asked for all checks again", suiteWork},
 	{"issue_comment", []string{"created"}, "comment", "a comment may hold commands", commentWork},
 	{"issue_comment", []string{"edited", "deleted"}, "verify", "somebody may have changed relbot's own note", editWork},
-	{"push", nil, "repo", "a base branch moved, or a tag was pushed", refWork},
-	{"create", nil, "repo", "a tag or release line was created", refWork},
-	{"delete", nil, "repo", "a tag or release line was deleted", refWork},
+	{"push", nil, "ref", "a base branch moved, or a tag was pushed", refWork},
+	{"create", nil, "ref", "a tag or release line was created", refWork},
+	{"delete", nil, "ref", "a tag or release line was deleted", refWork},
 	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
 	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
 	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized", "created"}, "install", "a repository was made, or changed its name, default branch or visibility", installAndRepoWork},
@@ -52,9 +52,13 @@ type Routed struct {
 
 // payload is what relbot reads of an event.
 type payload struct {
+	event      string // X-GitHub-Event
 	Action     string `json:"action"`
 	Ref        string `json:"ref"`
 	RefType    string `json:"ref_type"`
+	Before     string `json:"before"`
+	After      string `json:"after"`
+	Deleted    bool   `json:"deleted"`
 	Repository struct {
 		FullName string `json:"full_name"`
 		Private  bool   `json:"private"`
@@ -116,7 +120,7 @@ type pullRequest struct {
 
 // Route decides what an event calls for, from its name and payload alone.
 func Route(event string, raw []byte) (Routed, error) {
-	var p payload
+	p := payload{event: event}
 	err := jsonv2.Unmarshal(raw, &p, lenient)
 	var form *jsonv2.SemanticError
 	if errors.As(err, &form) && form.JSONPointer != "" && jsontext.Value(raw).IsValid(lenient) {
@@ -161,6 +165,7 @@ type hint struct {
 	Bot       bool      `json:"bot"`
 	Private   bool      `json:"private"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Before    string    `json:"before,omitempty"`
 }
 
 func pullWork(p *payload) []store.Work {
@@ -170,7 +175,7 @@ func pullWork(p *payload) []store.Work {
 	}
 	h := hint{
 		Action: p.Action, Head: r.Head.SHA, Base: r.Base.Ref, State: r.State, Title: r.Title, Body: r.Body,
-		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt,
+		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt, Before: p.Before,
 	}
 	if r.Merged {
 		h.State = "merged"
@@ -248,17 +253,39 @@ func editWork(p *payload) []store.Work {
 }
 
 // refWork is the work of a branch or tag that moved, was made or deleted. Most branches are heads of pull requests, of which nothing but
-// these depends: which are bases is not known here.
+// these depends: which are bases is not known here. Pushes name the ref in full, other events its kind beside it.
 func refWork(p *payload) []store.Work {
-	branch, is := strings.CutPrefix(p.Ref, "refs/heads/")
-	if is = is || p.RefType == "branch"; !is || branch == p.Repository.Default || p.Repository.Default == "" {
+	ref := p.Ref
+	switch p.RefType {
+	case "branch":
+		ref = "refs/heads/" + p.Ref
+	case "tag":
+		ref = "refs/tags/" + p.Ref
+	}
+	name := p.Repository.FullName
+	if name == "" || !strings.HasPrefix(ref, "refs/") {
 		return repoWork(p)
 	}
-	if p.Repository.FullName == "" || strings.HasPrefix(branch, "gh-readonly-queue/") {
+	if strings.HasPrefix(ref, "refs/heads/gh-readonly-queue/") {
 		return nil
 	}
-	key := p.Repository.FullName + "@" + branch
-	return []store.Work{row("branch", key, key, nil)}
+	hint := refHint{After: commitOf(p.After), Before: commitOf(p.Before), Gone: p.Deleted || p.event == "delete"}
+	return []store.Work{row("ref", name+"@"+ref, "refs:"+name, hint)}
+}
+
+// refHint tells the worker where a branch or a tag was before, and where it is.
+type refHint struct {
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	Gone   bool   `json:"gone,omitempty"`
+}
+
+// commitOf returns a commit's id, or "" for the zeros that GitHub writes for none.
+func commitOf(id string) string {
+	if strings.Trim(id, "0") == "" {
+		return ""
+	}
+	return id
 }
 
 func repoWork(p *payload) []store.Work {

@@ -1,0 +1,219 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/versionscan"
+)
+
+// For some seconds after an event GitHub's reads may tell the state before it (tanium/octobot#315, rocq-prover/bot#1). What an event said is remembered
+// with the pull request or the repository, and a read that does not show it yet is no fact: its work is tried again. After lagLimit what is read counts:
+// the event may have been an old one, delivered again.
+const lagLimit = time.Minute
+
+// lagError says that reads tell an older state than events did.
+type lagError struct {
+	pulls []coupling.Pull
+	repos []coupling.Repo
+}
+
+func (e *lagError) Error() string { return "GitHub still tells the state before an event" }
+
+// lags reports whether a read of a pull request tells an older state than is known. Times of GitHub are whole seconds: within one the head that a push
+// replaced shows it.
+func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
+	switch {
+	case d.Told.IsZero():
+		return false
+	case fact.Known():
+		f := fact.Value
+		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && d.Before != "" && f.Head == d.Before
+	}
+	return fact.Absent() // it is new
+}
+
+// refDoc is what an event told of a branch or a tag.
+type refDoc struct {
+	Ref    string    `json:"ref"` // refs/heads/main
+	Gone   bool      `json:"gone,omitempty"`
+	Before []string  `json:"before,omitempty"` // the commits where it was before, as far as is known
+	At     time.Time `json:"at"`
+}
+
+// lags reports whether a survey tells an older state of a branch or a tag. Only refs that were asked for can be missing.
+func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
+	var at string
+	if name, is := strings.CutPrefix(d.Ref, "refs/tags/"); is {
+		if asked.NoTags || !s.Tags.Known() {
+			return false
+		}
+		if i := slices.IndexFunc(s.Tags.Value, func(t versionscan.Tag) bool { return t.Name == name }); i >= 0 {
+			at = s.Tags.Value[i].Commit
+		}
+	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {
+		at = s.Tip
+	} else if s.Branches.Known() && wants(asked, name) {
+		at = s.Branches.Value[name]
+	} else {
+		return false
+	}
+	if at == "" {
+		return !d.Gone
+	}
+	return d.Gone || slices.Contains(d.Before, at)
+}
+
+// wants reports whether a survey asks for a branch.
+func wants(q forge.SurveyRequest, branch string) bool {
+	return slices.Contains(q.Branches, branch) || slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(branch, p) })
+}
+
+// read reads pull requests and repositories. What lags is unknown; where nothing else failed the error is then a [lagError], to be tried again.
+func (r *Reconciler) read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
+	surveys, pulls, failed := r.GitHub.Read(ctx, q)
+	lag := &lagError{}
+	for p, fact := range pulls {
+		if old, err := r.pullLags(ctx, p, fact); err != nil {
+			return surveys, pulls, err
+		} else if old {
+			pulls[p] = versionscan.NotKnown[forge.Pull](lag.Error())
+			lag.pulls = append(lag.pulls, p)
+		}
+	}
+	for _, asked := range q.Surveys {
+		fact := surveys[asked.Repo]
+		if !fact.Known() {
+			continue
+		}
+		if old, err := r.repoLags(ctx, asked, fact.Value); err != nil {
+			return surveys, pulls, err
+		} else if old {
+			surveys[asked.Repo] = versionscan.NotKnown[forge.Survey](lag.Error())
+			lag.repos = append(lag.repos, asked.Repo)
+		}
+	}
+	if failed == nil && len(lag.pulls)+len(lag.repos) > 0 {
+		failed = &forge.RetryError{Err: lag}
+	}
+	return surveys, pulls, failed
+}
+
+func (r *Reconciler) pullLags(ctx context.Context, p coupling.Pull, fact versionscan.Fact[forge.Pull]) (bool, error) {
+	var d pullDoc
+	if _, err := r.load(ctx, docPull, p.String(), &d); err != nil || !d.lags(fact) {
+		return false, err
+	}
+	if r.Now().Sub(d.Told) < lagLimit {
+		return true, nil
+	}
+	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if !d.lags(fact) {
+			return nil, false
+		}
+		d.Told = time.Time{}
+		r.believes(p.String())
+		return nil, true
+	})
+	return false, err
+}
+
+func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s forge.Survey) (bool, error) {
+	var d repoDoc
+	if _, err := r.load(ctx, docRepo, string(asked.Repo), &d); err != nil {
+		return false, err
+	}
+	var over []string // those that lag for too long
+	for _, ref := range d.Told {
+		switch {
+		case !ref.lags(s, asked):
+		case r.Now().Sub(ref.At) < lagLimit:
+			return true, nil
+		default:
+			over = append(over, ref.Ref)
+		}
+	}
+	if len(over) == 0 {
+		return false, nil
+	}
+	_, err := update(ctx, r, docRepo, string(asked.Repo), func(d *repoDoc) ([]store.Work, bool) {
+		n := len(d.Told)
+		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return slices.Contains(over, t.Ref) && r.Now().Sub(t.At) >= lagLimit })
+		return nil, len(d.Told) < n
+	})
+	r.believes(fmt.Sprint(asked.Repo, " ", over))
+	return false, err
+}
+
+// believes logs that a read counts though it tells an older state than an event did.
+func (r *Reconciler) believes(what string) {
+	r.Log.Warn("GitHub still tells the state before an event: it counts now", "of", what, "after", lagLimit)
+}
+
+// expect remembers what an event told of a pull request before it is read.
+func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, hint pullHint) error {
+	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if !hint.UpdatedAt.After(d.Updated) {
+			return nil, false
+		}
+		d.Updated, d.Before, d.Told = hint.UpdatedAt, hint.Before, r.Now()
+		return nil, true
+	})
+	return err
+}
+
+// refHint is what an event told of a branch or a tag.
+type refHint struct {
+	Before string `json:"before"` // commit; "" when it is new, or the event does not tell
+	After  string `json:"after"`
+	Gone   bool   `json:"gone"`
+}
+
+// ref remembers what an event told of a branch or a tag, and has its repository read where something depends on it.
+func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
+	name, ref, _ := strings.Cut(c.Key, "@")
+	var d repoDoc
+	rev, err := r.load(ctx, docRepo, name, &d)
+	if err != nil {
+		return err
+	}
+	if rev == 0 || d.Gone {
+		return r.Store.Enqueue(ctx, InstallWork())
+	}
+	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
+	if isBranch && d.Fingerprint != "" && !wants(r.request(d, d.rules()), branch) {
+		return nil
+	}
+	var hint refHint
+	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that the ref moved
+	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
+		told := refDoc{Ref: ref, Gone: hint.Gone, At: r.Now()}
+		before := []string{hint.Before}
+		if isBranch && branch == d.Default {
+			before = append(before, d.Tip) // of two pushes the read may lack both
+		}
+		for _, b := range before {
+			if b != "" && b != hint.After && !slices.Contains(told.Before, b) {
+				told.Before = append(told.Before, b)
+			}
+		}
+		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
+		d.Told = append(d.Told, told)
+		return []store.Work{repoWork(d.Name)}, true
+	})
+	return err
+}
+
+// lagging reports whether an error says that reads lag, and what.
+func lagging(err error) (*lagError, bool) {
+	var lag *lagError
+	return lag, errors.As(err, &lag)
+}
