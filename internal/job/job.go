@@ -200,8 +200,8 @@ func (r *Runner) later(ctx context.Context, c store.Claimed, cause error, log *s
 	var after retryAfter
 	outage := errors.As(cause, &after)
 	outcome, wait := "retry", backoff(c, outage)
-	if outage && after.RetryAfter() > wait {
-		wait = after.RetryAfter()
+	if outage && after.RetryAfter() > 0 {
+		wait = max(after.RetryAfter(), firstRetry)
 	}
 	// Only what fails by itself is given up: when an outage ends, however late, everything goes on that it held up.
 	stuck := !outage && !errors.Is(cause, context.Canceled) && !c.Since.IsZero() && r.Now().Sub(c.Since) >= giveUpAfter

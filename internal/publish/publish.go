@@ -94,6 +94,27 @@ func Settled(d store.Document) bool {
 type Publisher struct {
 	GitHub GitHub
 	Store  store.Store
+	Now    func() time.Time
+}
+
+// listLag is how long what was just written may be missing from GitHub's lists.
+const listLag = 20 * time.Second
+
+// Unlisted returns an error while something that was asked for, without an answer, may exist though no list has it: a second one must wait. asked is
+// when; zero is never.
+func Unlisted(asked, now time.Time) error {
+	left := asked.Add(listLag).Sub(now)
+	if left <= 0 {
+		return nil
+	}
+	return &forge.RetryError{After: min(left, listLag/4), Err: errors.New("what was written may not be listed yet")}
+}
+
+// undone reports whether an error says that a write had no effect.
+func undone(err error) bool {
+	var retry *forge.RetryError
+	refused := errors.As(err, &retry) && retry.After > 0 || slices.ContainsFunc([]error{forge.ErrRejected, forge.ErrNoCommit, forge.ErrGone, forge.ErrSuspended, forge.ErrToken}, func(e error) bool { return errors.Is(err, e) })
+	return budget.Held(err) || refused && !errors.Is(err, forge.ErrUnanswered)
 }
 
 // Posted is the check that stands on a commit.
@@ -104,6 +125,8 @@ type Posted struct {
 	Status  string    `json:"status"`
 	Hash    string    `json:"hash"`             // of what was written last
 	Intent  string    `json:"intent,omitempty"` // hash of a write whose answer is not recorded yet
+	Meant   string    `json:"meant,omitempty"`  // the level of that write
+	Asked   time.Time `json:"asked,omitzero"`   // when that asked for a run or annotations, which must not come twice
 	Unknown time.Time `json:"unknown,omitzero"` // since when the verdict has been unknown
 	At      time.Time `json:"at,omitzero"`
 	// Annotated is the hash of the annotations that the run has: unannotated for none, "" when they are not known.
@@ -250,7 +273,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if !p.Differs(posted, run, o) {
 		return false, nil
 	}
-	if posted.Level == "pass" && o.Level != "pass" {
+	if posted.demoted(o) {
 		ctx = budget.With(ctx, budget.Demotions)
 	}
 	run.ExternalID = externalID(hash, annotated(run))
@@ -271,16 +294,24 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if err := p.GitHub.PutStatus(ctx, repo, note.Status(run)); err != nil {
 			return false, err
 		}
-	} else if done, err := p.adopt(ctx, repo, run, &posted, o.Verify && rev == 0); err != nil {
+	} else if done, err := p.adopt(ctx, repo, run, &posted, o, rev == 0); err != nil {
 		return false, err
 	} else if !done {
-		if rev, err = put(ctx, p.Store, DocCheck, key, rev, with(posted, func(q *Posted) { q.Intent = hash })); err != nil {
+		taken := posted.takes(run)
+		intended := with(posted, func(q *Posted) { q.Intent, q.Meant, q.Asked = hash, o.Level, time.Time{} })
+		if taken.ID == 0 || len(taken.Annotations) > 0 {
+			intended.Asked = p.Now()
+		}
+		if rev, err = put(ctx, p.Store, DocCheck, key, rev, intended); err != nil {
 			return false, err
 		}
-		taken := posted.takes(run)
 		id, err := write(taken)
 		if errors.Is(err, forge.ErrGone) && taken.ID != 0 { // archived or deleted by GitHub
 			id, err = write(run)
+		}
+		if err != nil && undone(err) && !intended.Asked.IsZero() {
+			_, failed := put(ctx, p.Store, DocCheck, key, rev, with(intended, func(q *Posted) { q.Asked = time.Time{} }))
+			return false, errors.Join(err, failed)
 		}
 		if err != nil {
 			return false, err
@@ -288,6 +319,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		posted.ID, posted.Annotated = id, annotated(run)
 	}
 	posted.Name, posted.Level, posted.Status, posted.Hash, posted.Intent, posted.At = run.Name, o.Level, run.Status, hash, "", o.Now
+	posted.Meant, posted.Asked = "", time.Time{}
 	if o.Level != "unknown" {
 		posted.Unknown = time.Time{}
 	}
@@ -319,11 +351,16 @@ func (p *Publisher) doubt(ctx context.Context, key string, again []store.Work) e
 	}
 }
 
+// demoted reports whether a check takes back a pass that stands, or may.
+func (p Posted) demoted(o CheckOptions) bool {
+	return (p.Level == "pass" || p.Meant == "pass") && o.Level != "pass"
+}
+
 func with(p Posted, f func(*Posted)) Posted { f(&p); return p }
 
 // adopt looks for the effect of a write whose answer was lost, or of a relbot whose database was lost, and reports whether the wanted check stands already.
-func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.CheckRun, posted *Posted, verify bool) (bool, error) {
-	if posted.Intent == "" && !verify {
+func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.CheckRun, posted *Posted, o CheckOptions, forgotten bool) (bool, error) {
+	if posted.Intent == "" && !(o.Verify && forgotten) {
 		return false, nil
 	}
 	runs, err := p.GitHub.CheckRuns(ctx, repo, run.Head, run.Name)
@@ -336,6 +373,14 @@ func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.Che
 			newest = r
 		}
 	}
+	if newest.ExternalID != run.ExternalID && newest.ExternalID != forge.Incomplete && newest.ID <= posted.ID {
+		if err := Unlisted(posted.Asked, p.Now()); err != nil && !posted.demoted(o) {
+			return false, err
+		} else if err != nil {
+			posted.Annotated = "" // a pass is taken back at once, by a run of its own
+			return false, nil
+		}
+	}
 	if newest.ID != 0 {
 		posted.ID, posted.Name, posted.Status, posted.Annotated = newest.ID, newest.Name, newest.Status, annotatedIn(newest.ExternalID)
 	}
@@ -344,17 +389,18 @@ func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.Che
 
 // Noted is the coordination note on a pull request.
 type Noted struct {
-	ID       int64    `json:"id"`
-	NodeID   string   `json:"node_id"`
-	URL      string   `json:"url"`
-	Picture  string   `json:"picture"`
-	Hash     string   `json:"hash"`
-	Intent   string   `json:"intent,omitempty"`
-	Body     string   `json:"body"`
-	Minimize []string `json:"minimize,omitempty"` // node ids of outdated notes that have to be folded still
-	Banner   []stale  `json:"banner,omitempty"`   // outdated notes that have to get their banner still
-	Closed   bool     `json:"closed,omitempty"`   // the last word was said
-	Renamed  bool     `json:"renamed,omitempty"`  // a repository that it names has another name now, which makes no other picture
+	ID       int64     `json:"id"`
+	NodeID   string    `json:"node_id"`
+	URL      string    `json:"url"`
+	Picture  string    `json:"picture"`
+	Hash     string    `json:"hash"`
+	Intent   string    `json:"intent,omitempty"`
+	Asked    time.Time `json:"asked,omitzero"` // when the newest note was asked for
+	Body     string    `json:"body"`
+	Minimize []string  `json:"minimize,omitempty"` // node ids of outdated notes that have to be folded still
+	Banner   []stale   `json:"banner,omitempty"`   // outdated notes that have to get their banner still
+	Closed   bool      `json:"closed,omitempty"`   // the last word was said
+	Renamed  bool      `json:"renamed,omitempty"`  // a repository that it names has another name now, which makes no other picture
 }
 
 // stale is an outdated note.
@@ -426,17 +472,23 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 	case n.ID == 0 && o.Last:
 		return nil
 	case n.ID == 0 || n.Closed && !o.Last || n.Picture != o.Picture && !o.Last:
+		if err := Unlisted(n.Asked, p.Now()); err != nil && pending {
+			return err
+		}
 		if n.ID != 0 && !n.Closed {
 			n.Banner = append(n.Banner, stale{n.ID, n.NodeID, n.Body})
 		}
 		n.ID, n.NodeID = 0, ""
-		n.Intent, n.Picture, n.Hash, n.Body, n.Closed = hash, o.Picture, hash, body, false
+		n.Intent, n.Picture, n.Hash, n.Body, n.Closed, n.Asked = hash, o.Picture, hash, body, false, p.Now()
 		if err := save(); err != nil {
 			return err
 		}
 		c, err := p.GitHub.PostComment(ctx, pull, body)
-		if budget.Held(err) && !pending {
-			n.Intent = "" // nothing is under way that would have to be looked for
+		if err != nil && undone(err) {
+			n.Asked = time.Time{}
+			if !pending {
+				n.Intent = "" // nothing is under way that would have to be looked for
+			}
 			return errors.Join(err, save())
 		}
 		if err != nil {
@@ -532,6 +584,10 @@ func (p *Publisher) find(ctx context.Context, pull coupling.Pull, n *Noted) (str
 			live = append(live, c)
 		}
 	}
+	// One that was posted a moment ago stands though it is not listed yet.
+	if known := func(c forge.Comment) bool { return c.ID == n.ID }; n.ID != 0 && !slices.ContainsFunc(comments, known) && Unlisted(n.Asked, p.Now()) != nil {
+		live = append(live, forge.Comment{ID: n.ID, NodeID: n.NodeID, Body: n.Body})
+	}
 	keep := -1
 	for i, c := range live {
 		if c.ID == n.ID || n.ID == 0 { // of several the newest
@@ -569,8 +625,9 @@ func commentURL(id int64) string {
 
 // once remembers a comment that is made once.
 type once struct {
-	ID     int64 `json:"id"`
-	Intent bool  `json:"intent,omitempty"`
+	ID     int64     `json:"id"`
+	Intent bool      `json:"intent,omitempty"`
+	Asked  time.Time `json:"asked,omitzero"` // when the comment was last asked for
 }
 
 // Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up. With verify nothing may be remembered of
@@ -592,15 +649,16 @@ func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, b
 				return err
 			}
 		}
-	}
-	if !o.Intent {
-		if rev, err = put(ctx, p.Store, DocOnce, key, rev, once{Intent: true}); err != nil {
+		if err := Unlisted(o.Asked, p.Now()); err != nil {
 			return err
 		}
 	}
+	if rev, err = put(ctx, p.Store, DocOnce, key, rev, once{Intent: true, Asked: p.Now()}); err != nil {
+		return err
+	}
 	c, err := p.GitHub.PostComment(ctx, pull, body)
-	if budget.Held(err) && !o.Intent {
-		_, failed := put(ctx, p.Store, DocOnce, key, rev, once{})
+	if err != nil && undone(err) {
+		_, failed := put(ctx, p.Store, DocOnce, key, rev, once{Intent: o.Intent})
 		return errors.Join(err, failed)
 	}
 	if err != nil {

@@ -218,7 +218,7 @@ func (r *Reconciler) unread(ctx context.Context, c store.Claimed, repo coupling.
 		}
 		return r.Store.Put(ctx, []store.Document{{Kind: docWaiting, Key: d.Key, Rev: d.Rev}}, nil)
 	}
-	later := &forge.RetryError{After: time.Second, Err: errors.New("the repository was not read yet")}
+	later := &forge.RetryError{Err: errors.New("the repository was not read yet")}
 	if c.Want == 0 { // no row of work: whoever runs it tries again
 		return errors.Join(r.Store.Enqueue(ctx, read), later)
 	}

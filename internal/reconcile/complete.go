@@ -464,7 +464,7 @@ func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...cou
 		}
 		for _, key := range in[p] {
 			if !slices.Contains(indexed.Couplings, key) {
-				return &forge.RetryError{After: time.Second, Err: fmt.Errorf("%s: its coupling %s was not judged yet", p, key)}
+				return &forge.RetryError{Err: fmt.Errorf("%s: its coupling %s was not judged yet", p, key)}
 			}
 		}
 	}

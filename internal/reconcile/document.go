@@ -202,6 +202,7 @@ type override struct {
 // reportDoc is the last report of a repository.
 type reportDoc struct {
 	Issue  int          `json:"issue"`
+	Asked  time.Time    `json:"asked,omitzero"` // when the issue was asked for, while its number is not known
 	Open   bool         `json:"open"`
 	Hash   string       `json:"hash"`
 	Rows   []drift.Row  `json:"rows"`

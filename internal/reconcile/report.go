@@ -46,7 +46,7 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	var standing forge.Issue
 	if rev, err := r.load(ctx, docReport, c.Key, &last); err != nil {
 		return err
-	} else if rev == 0 { // the first, or one whose answer or whose database was lost
+	} else if rev == 0 || last.Issue == 0 && !last.Asked.IsZero() { // the first, or one whose answer or whose database was lost
 		if standing, err = r.findReport(ctx, repo, d.rules().Report.Labels[0]); err != nil {
 			return err
 		}
@@ -71,6 +71,9 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	}
 	fresh := drift.New(last.Rows, rep.Drift)
 	if last.Issue == 0 {
+		if err := r.askReport(ctx, c.Key, last); err != nil {
+			return err
+		}
 		if last.Issue, err = r.Publish.GitHub.CreateIssue(ctx, repo, note.ReportTitle, body, d.rules().Report.Labels); err != nil {
 			return err
 		}
@@ -89,6 +92,18 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	return r.keepReport(ctx, c.Key, last, rep, hash)
 }
 
+// askReport remembers that an issue is asked for, unless one was a moment ago and may not be listed yet.
+func (r *Reconciler) askReport(ctx context.Context, key string, last reportDoc) error {
+	if err := publish.Unlisted(last.Asked, r.Now()); err != nil {
+		return err
+	}
+	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
+		d.Asked = r.Now()
+		return nil, true
+	})
+	return err
+}
+
 func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc, rep drift.Report, hash string) error {
 	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
 		before := publish.Hash(*d)
@@ -104,7 +119,7 @@ func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc,
 		})
 		nights = append(nights, night)
 		*d = last
-		d.Hash, d.Rows, d.Gates, d.Nights = hash, rep.Drift, rep.Gates, nights[max(0, len(nights)-maxNights):]
+		d.Asked, d.Hash, d.Rows, d.Gates, d.Nights = time.Time{}, hash, rep.Drift, rep.Gates, nights[max(0, len(nights)-maxNights):]
 		return nil, publish.Hash(*d) != before
 	})
 	return err

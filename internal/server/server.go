@@ -96,7 +96,7 @@ func New(o Options) (*Server, error) {
 	o.Store = measure.Store(store.Dated(o.Store, o.Now))
 	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
-		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store},
+		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store, Now: o.Now},
 		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Seed: o.Seed, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
 		Pages: reconcile.Access{SignIn: o.SignIn != nil, Public: o.Public},
 	}
