@@ -70,7 +70,7 @@ const (
 
 var pointsMinute = map[Resource]int{REST: 810, GraphQL: 1800}
 
-// demotionsFirst is how long after a pause only what takes a pass back is written. A read might be refused again, and start the next pause.
+// demotionsFirst is how long after a pause others give way to a write that takes a pass back. A read might be refused again and start the next pause.
 const demotionsFirst = time.Second
 
 // Points of a call.
@@ -110,6 +110,7 @@ type account struct {
 	points  map[Resource][]spent // of the last minute, oldest first
 	content []time.Time          // of the last hour, oldest first
 	paused  time.Time
+	first   bool               // a write that takes a pass back waits for the end of the pause
 	turns   map[line]time.Time // the last moment that was given to somebody who waits
 	atOnce  chan struct{}
 }
@@ -158,13 +159,16 @@ func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Ti
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.account(id)
+	demotion := rank == Demotions && points == WritePoints
 	open := a.paused
-	if !open.IsZero() && (rank != Demotions || points != WritePoints) {
+	if a.first && !demotion {
 		open = open.Add(demotionsFirst)
 	}
 	if open.After(now) {
+		a.first = a.first || demotion
 		return a.wait(line{ErrPaused, rank}, now, open.Sub(now), 0)
 	}
+	a.first = false
 	h := a.hour[res]
 	if h == nil {
 		return 0, nil // nothing is known of a limit

@@ -471,7 +471,7 @@ func TestNewCheck(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	run.Head = strings.Repeat("0", 40)
-	if _, _, _, err := w.NewCheck(t.Context(), repo, s.NodeID, run, "x"); !errors.Is(err, forge.ErrRejected) {
+	if _, _, _, err := w.NewCheck(t.Context(), repo, s.NodeID, run, "x"); !errors.Is(err, forge.ErrNoCommit) {
 		t.Errorf("got %v", err)
 	}
 }

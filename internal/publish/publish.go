@@ -273,6 +273,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 	if !p.Differs(posted, run, o) {
 		return false, nil
 	}
+	before := posted
 	if posted.demoted(o) {
 		ctx = budget.With(ctx, budget.Demotions)
 	}
@@ -309,8 +310,8 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if errors.Is(err, forge.ErrGone) && taken.ID != 0 { // archived or deleted by GitHub
 			id, err = write(run)
 		}
-		if err != nil && undone(err) && !intended.Asked.IsZero() {
-			_, failed := put(ctx, p.Store, DocCheck, key, rev, with(intended, func(q *Posted) { q.Asked = time.Time{} }))
+		if err != nil && undone(err) {
+			_, failed := put(ctx, p.Store, DocCheck, key, rev, before)
 			return false, errors.Join(err, failed)
 		}
 		if err != nil {
@@ -364,6 +365,10 @@ func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.Che
 		return false, nil
 	}
 	runs, err := p.GitHub.CheckRuns(ctx, repo, run.Head, run.Name)
+	if err != nil && posted.demoted(o) { // a pass is taken back without a read
+		posted.ID = 0
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

@@ -217,3 +217,11 @@ func lagging(err error) (*lagError, bool) {
 	var lag *lagError
 	return lag, errors.As(err, &lag)
 }
+
+// notYet turns a refusal to know a pull request that was opened or changed a moment ago into an error to try again.
+func (r *Reconciler) notYet(d pullDoc, err error) error {
+	if errors.Is(err, forge.ErrGone) && r.Now().Sub(d.Told) < lagLimit {
+		return &forge.RetryError{Err: errors.New(err.Error())} // no refusal any more, after which nothing would be tried
+	}
+	return err
+}

@@ -492,12 +492,19 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 	if err != nil {
 		return err
 	}
+	posted, err := list[publish.Posted](ctx, r, publish.DocCheck, string(repo.Name)+"@")
+	if err != nil {
+		return err
+	}
 	var queue []store.Work
 	for _, p := range pulls {
 		d, seen := known[p.Pull.String()]
 		delete(known, p.Pull.String())
 		hint := hintOf(p)
 		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Basis == wordsBasis(hint, repo) && d.Looked == lookBasis(hint, repo, d.Touches) {
+			if !checked(d, posted[string(repo.Name)+"@"+p.Head]) { // GitHub did not take its check
+				queue = append(queue, showWork(p.Pull))
+			}
 			// Nothing happened but comments, relbot's own among them. That the pull request was seen then is remembered: an event from before is late.
 			if !d.Updated.Equal(p.UpdatedAt) {
 				if err := r.seenAt(ctx, p); err != nil {
@@ -516,6 +523,16 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 		}
 	}
 	return r.queue(ctx, queue)
+}
+
+// checked reports whether a check was written that says what is to be said of a pull request in no coupling. What couplings say is shown whenever they
+// are judged.
+func checked(d pullDoc, c publish.Posted) bool {
+	level := rules.Pass
+	if d.Extra != nil {
+		level = d.Extra.Level
+	}
+	return c.Hash != "" && c.Intent == "" && c.Level == string(level)
 }
 
 // queue queues work in parts: a transaction of ten thousand rows keeps deliveries waiting.

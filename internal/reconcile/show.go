@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,10 +49,7 @@ func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) erro
 	if s.seen.State == "open" && s.seen.Head != "" {
 		asked := s.hint
 		asked.Verify = asked.Verify || s.seen.Returned || r.settling(s.repo)
-		err := r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked, len(behind) > 0)
-		if refused(err) {
-			return cmp.Or(r.unshown(ctx, s.pull), err)
-		} else if err != nil {
+		if err := r.notYet(s.seen, r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked, len(behind) > 0)); err != nil {
 			return err
 		}
 	}
@@ -71,17 +67,6 @@ func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) erro
 	return r.Store.Enqueue(ctx, tell)
 }
 
-// unshown has the reconciling timer look at a pull request again whose check GitHub would not take: a permission may be granted any time, an
-// installation woken up, and no event tells of this pull request then.
-func (r *Reconciler) unshown(ctx context.Context, p coupling.Pull) error {
-	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		changed := d.Basis != ""
-		d.Basis = ""
-		return nil, changed
-	})
-	return err
-}
-
 // tell publishes the note on a pull request.
 func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
 	s, err := r.shown(ctx, c.Work)
@@ -91,7 +76,7 @@ func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
 	if len(s.judgements) > 0 {
 		s.hint.Verify = s.hint.Verify || r.settling(s.repo)
 	}
-	return r.showNote(ctx, s.pull, s.repo, s.seen, s.judgements, s.hint)
+	return r.notYet(s.seen, r.showNote(ctx, s.pull, s.repo, s.seen, s.judgements, s.hint))
 }
 
 // remembered is what is remembered of a pull request.

@@ -109,10 +109,10 @@ func TestAccepted(t *testing.T) {
 	if want := []string{"accepted", "repeated", "accepted", "accepted", "ignored"}; !slices.Equal(outcomes, want) {
 		t.Errorf("outcomes %v, want %v", outcomes, want)
 	}
-	if pushed, err := webhook.Route("push", []byte(`{"ref":"refs/heads/fix","repository":{"full_name":"acme/app","default_branch":"main"}}`)); err != nil || len(pushed.Work) != 1 || pushed.Work[0].Key != "acme/app@fix" {
+	if pushed, err := webhook.Route("push", []byte(`{"ref":"refs/heads/fix","repository":{"full_name":"acme/app","default_branch":"main"}}`)); err != nil || len(pushed.Work) != 1 || pushed.Work[0].Key != "acme/app@refs/heads/fix" {
 		t.Errorf("a branch that may be nobody's base: %+v %v", pushed.Work, err)
 	}
-	if len(i.work) != 3 || i.work[0].Kind != "repo" || i.work[0].Key != "acme/app" {
+	if len(i.work) != 3 || i.work[0].Kind != "ref" || i.work[0].Key != "acme/app@refs/heads/main" {
 		t.Errorf("work %+v", i.work)
 	}
 }
