@@ -38,14 +38,20 @@ func simulated(ctx context.Context, o scenario.StartOptions, options server.Opti
 	options.Store, options.GitHub, options.Secrets, options.Now, options.Log, options.PublicURL, options.Seed, options.Owner = st, app, [][]byte{[]byte(o.Secret)}, o.Now, o.Log, o.PublicURL, o.Key, uuid.NewString()
 	for name, text := range o.Settings {
 		switch name {
-		case "reconcile_interval":
-			if options.ReconcileInterval, err = time.ParseDuration(text); err != nil {
+		case "reconcile_interval", "debounce":
+			d, err := time.ParseDuration(text)
+			if err != nil {
 				return nil, fmt.Errorf("settings: %s: %w", name, err)
+			}
+			if name == "debounce" {
+				options.Debounce = d
+			} else {
+				options.ReconcileInterval = d
 			}
 		case "public_url":
 			options.PublicURL = text
 		default:
-			return nil, fmt.Errorf("settings: %s has no meaning in a simulation: want reconcile_interval or public_url", name)
+			return nil, fmt.Errorf("settings: %s has no meaning in a simulation: want reconcile_interval, debounce or public_url", name)
 		}
 	}
 	return server.New(options)
