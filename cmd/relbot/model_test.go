@@ -37,6 +37,7 @@ type model struct {
 	held   map[string]bool
 	train  int // minor
 	pushed int
+	closed bool // the first of the other account's two pull requests
 }
 
 func newModel() *model {
@@ -149,9 +150,9 @@ func (v move) String() string { return strings.TrimSpace(fmt.Sprintf("%s #%d %d"
 // database lost, and several things happen before it can look.
 func randomMoves(r *rand.Rand, wild bool) []move {
 	kinds := []string{"gate", "gate", "gate", "cut", "bump", "close", "reopen", "reopen", "draft", "hold", "resume", "resume", "push", "title", "override", "cancel",
-		"revert", "merge", "merge", "merge"}
+		"revert", "merge", "merge", "merge", "far", "far fault"}
 	if wild {
-		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "restart", "burst", "burst", "burst", "calm")
+		kinds = append(kinds, "bypass", "webhooks", "webhooks", "fault", "fault", "lag", "lag", "restart", "burst", "burst", "burst", "calm")
 	} else {
 		kinds = append(kinds, "retarget", "home", "home")
 	}
@@ -163,6 +164,20 @@ func randomMoves(r *rand.Rand, wild bool) []move {
 }
 
 const modelRepo = coupling.Repo("acme/app")
+
+// farRepo is on another account, whose troubles must not be felt here. Of its two pull requests the second waits for the first.
+const (
+	farRepo   = coupling.Repo("zeta/lib")
+	farPolicy = "version: 1\ncouplings: {pair: {members: {a: {pr: 1}, b: {pr: 2}}, order: [a before b]}}\n"
+)
+
+// far says what the checks of the other account's pull requests have to say; that of one that is closed does not matter.
+func (m *model) far() map[int]string {
+	if m.closed {
+		return map[int]string{2: "block"}
+	}
+	return map[int]string{1: "pass", 2: "wait"}
+}
 
 // action makes a move in the model, apart from merges, and says what it is on GitHub. None: it makes no sense now.
 func (m *model) action(v move) (scenario.Action, bool) {
@@ -245,6 +260,21 @@ func (m *model) action(v move) (scenario.Action, bool) {
 	case "fault":
 		a = scenario.Action{Verb: v.kind, Match: []string{"reads", "writes", "graphql"}[v.k%3], Times: 1 + v.k%4,
 			Answer: []string{"500", "502", "429", "timeout", "lost_answer", "truncated"}[v.n%6], RetryAfter: v.k % 30}
+	case "lag":
+		behind := time.Duration(1+v.k%12) * time.Second
+		a = scenario.Action{Verb: v.kind}
+		*[]**time.Duration{&a.Lag.Commits, &a.Lag.Reads, &a.Lag.Lists}[v.n%3] = &behind
+	case "far":
+		a.Repo, a.Pull = farRepo, coupling.Pull{Repo: farRepo, Number: 1 + v.n%2}
+		m.pushed++
+		a.Verb, a.Files, ok = "push", map[string]*string{fmt.Sprint("f", a.Pull.Number): text(fmt.Sprint(m.pushed))}, a.Pull.Number == 2 || !m.closed
+		if v.k%3 == 0 {
+			a.Verb, a.Pull.Number, a.Files, ok = map[bool]string{true: "reopen", false: "close"}[m.closed], 1, nil, true
+			m.closed = !m.closed
+		}
+	case "far fault":
+		a = scenario.Action{Verb: "fault", Account: "zeta", Match: []string{"reads", "writes", "graphql", "GET /installation/repositories"}[v.k%4], Times: 1 + v.k%5,
+			Answer: []string{"500", "403", "429", "secondary", "timeout", "404"}[v.k%6]}
 	case "restart":
 		a = scenario.Action{Verb: v.kind, LoseDatabase: v.k%10 == 0}
 	}
@@ -267,6 +297,9 @@ func (m *modelRun) play(ctx context.Context, moves []move) error {
 	var open scenario.Step
 	for n := 1; n <= 4; n++ {
 		open.Do = append(open.Do, scenario.Action{Verb: "open", Pull: coupling.Pull{Repo: "acme/app", Number: n}, By: "ann", Title: text("T"), Files: map[string]*string{fmt.Sprint("f", n): text("1")}})
+	}
+	for n := 1; n <= 2; n++ {
+		open.Do = append(open.Do, scenario.Action{Verb: "open", Pull: coupling.Pull{Repo: farRepo, Number: n}, By: "ann", Title: text("T"), Files: map[string]*string{fmt.Sprint("f", n): text("1")}})
 	}
 	m.w.Step(ctx, open)
 	for _, v := range moves {
@@ -292,7 +325,7 @@ func (m *modelRun) move(ctx context.Context, v move) error {
 	}
 	m.steps++
 	m.story = append(m.story, v.String())
-	m.blind = m.blind || m.burst > 0 || v.kind == "webhooks" || v.kind == "fault"
+	m.blind = m.blind || m.burst > 0 || v.kind == "webhooks" || v.kind == "fault" || v.kind == "lag"
 	verdict := "unread"
 	if c, ok := m.w.GitHub.CurrentCheck(a.Pull); ok && a.Verb == "merge" {
 		verdict = c.Title
@@ -342,13 +375,19 @@ var alarmLine = regexp.MustCompile("(?m)^> - `([a-z]+)-([a-z-]+)`")
 func (m *modelRun) settle(ctx context.Context) error {
 	m.burst, m.blind = 0, false
 	r := m.w.Step(ctx, scenario.Step{Do: []scenario.Action{
-		{Verb: "webhooks", Mode: "on"}, {Verb: "clear_faults"}, {Verb: "advance", Duration: 40 * time.Minute},
+		{Verb: "webhooks", Mode: "on"}, {Verb: "clear_faults"}, noLag(), {Verb: "advance", Duration: 40 * time.Minute},
 	}})
 	if !r.OK {
 		return fmt.Errorf("the world does not settle: %v", r.Failures)
 	}
 	if n, err := m.w.Pending(ctx); err != nil || n > 0 {
 		return fmt.Errorf("%d rows of work are pending (%v)", n, err)
+	}
+	for n, want := range m.far() {
+		p := coupling.Pull{Repo: farRepo, Number: n}
+		if got := r.Checks[p.In(modelRepo)].Verdict; got != want {
+			return fmt.Errorf("the check of %s says %q, the policy %q", p, got, want)
+		}
 	}
 	shown := map[string]bool{}
 	for n := 1; n <= 4; n++ {
@@ -387,12 +426,19 @@ func (m *modelRun) settle(ctx context.Context) error {
 	return nil
 }
 
+// noLag ends all lags.
+func noLag() scenario.Action {
+	a := scenario.Action{Verb: "lag"}
+	a.Lag.Commits, a.Lag.Reads, a.Lag.Lists = new(time.Duration), new(time.Duration), new(time.Duration)
+	return a
+}
+
 // playModel plays moves in a new world.
 func playModel(ctx context.Context, moves []move) (*modelRun, error) {
 	s := &scenario.Scenario{Title: "model", Repo: "acme/app", Clock: scenario.DefaultClock, Repos: []scenario.Repo{{
 		Name: "acme/app", Policy: chaosPolicy, Files: map[string]string{"VERSION": "1.2.0-dev\n", "gate.py": "MIN = \"1.2.0\"\n"},
 		Tags: []scenario.Tag{{Name: "v1.1.0"}}, Branches: []scenario.Branch{{Name: "next"}}, Permissions: map[string]string{"ann": "write", "root": "admin"},
-	}}}
+	}, {Name: farRepo, Policy: farPolicy, Permissions: map[string]string{"ann": "write"}}}}
 	w, err := scenario.NewWorld(ctx, s, scenario.Options{Start: startSimulated})
 	if err != nil {
 		return nil, err
@@ -420,7 +466,7 @@ func (m *modelRun) forgetful(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if is := m.w.Step(ctx, scenario.Step{}).Checks[key]; m.state[p.Number] == "open" && !reflect.DeepEqual(was, is) {
+		if is := m.w.Step(ctx, scenario.Step{}).Checks[key]; (p.Repo == farRepo && (p.Number == 2 || !m.closed) || p.Repo == modelRepo && m.state[p.Number] == "open") && !reflect.DeepEqual(was, is) {
 			return fmt.Errorf("the check of %s said %+v, and with a new database %+v", key, was, is)
 		}
 	}
