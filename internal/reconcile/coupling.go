@@ -150,7 +150,7 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late m
 		}
 	}
 	if err := r.wakeQueues(ctx, s); err != nil {
-		return err
+		return nil, err
 	}
 	if g.isOutage() {
 		return late, g.outage
