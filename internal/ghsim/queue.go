@@ -243,7 +243,7 @@ func (g *GitHub) settle(r *repo) bool {
 	}
 	for i, state := range states {
 		// Under HEADGREEN one that failed may still land below one behind it that passes.
-		saved := r.queue.Strategy == "HEADGREEN" && slices.Contains(states[i+1:min(len(states), r.queue.Build)], "pending")
+		saved := r.queue.Strategy == "HEADGREEN" && slices.Contains(states[i+1:], "pending")
 		if q := r.queue.entries[i]; (state == "failed" || state == "late") && !saved {
 			g.dequeue(q, "dequeued", map[string]string{"failed": "CI_FAILURE", "late": "CI_TIMEOUT"}[state])
 			return true

@@ -187,7 +187,7 @@ func (l *queueLook) take(ctx context.Context, g queuedGroup, answered bool) erro
 	old := l.Now().Sub(g.Seen) >= unnamedPatience
 	if answered || old {
 		numbers, ok, err := l.name(ctx, l.repo.Name, l.branch, l.tip, l.queue, g.GroupEvent, l.doc.events())
-		if err != nil {
+		if err != nil && !ofGitHub(err) {
 			return err
 		}
 		if ok {
@@ -401,7 +401,7 @@ func (l *queueLook) note(ctx context.Context, head string, change func(*queuedGr
 func (l *queueLook) post(ctx context.Context, i int) error {
 	g := l.groups[i]
 	if g.unread != nil && (g.Passed || transient(g.unread) && l.Now().Before(g.due())) {
-		l.lookAgain(l.Now().Add(unnamedPause))
+		l.lookAgain(l.Now().Add(awaitedPause))
 		return nil
 	}
 	awaits := g.Verdict.Awaits()
