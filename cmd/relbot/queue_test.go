@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,9 @@ steps:
   - {name: the pair, do: [enqueue: {prs: [3]}, advance: 3m], expect: {merge: {3: done, 4: done}, coupling: {ordered: landed, both: landed}}}
 `
 		for name, proxy := range queues {
+			if method != "merge" && !slices.Contains([]string{"as it is", "403", "502 in HTML"}, name) {
+				continue // all of them with merge commits, the ways of naming with each method
+			}
 			t.Run(method+" "+name, func(t *testing.T) {
 				t.Parallel()
 				r, err := scenario.Run(t.Context(), parsed(t, text), scenario.Options{Start: through(proxy)})
