@@ -463,6 +463,31 @@ func TestBatchLostBetween(t *testing.T) {
 	}
 }
 
+// node is the node id of the repository.
+func node(t *testing.T, w *world) string {
+	t.Helper()
+	repos, err := w.app.Repositories(t.Context())
+	if err != nil || len(repos) != 1 {
+		t.Fatal(repos, err)
+	}
+	return repos[0].NodeID
+}
+
+// TestLookKeepsAnnotations holds that a first check with annotations is not made by the call that has no room for them; what that call would have
+// told is unknown then.
+func TestLookKeepsAnnotations(t *testing.T) {
+	for _, messages := range [][]string{nil, {"a"}} {
+		w := newWorld(t)
+		looked := false
+		_, err := w.Check(t.Context(), repo, failing(w, "Blocked: one", messages...), publish.CheckOptions{As: "check", Now: time.Now(), Look: &publish.Look{
+			NodeID: node(t, w), Path: "f", Then: func(_ string, told bool) ([]store.Document, []store.Work, error) { looked = told; return nil, nil, nil },
+		}})
+		if want := fmt.Sprintf("Blocked: one %v, 1 run", append([]string{}, messages...)); err != nil || annotations(w) != want || looked != (messages == nil) {
+			t.Errorf("shows %s, want %s; looked %v, %v", annotations(w), want, looked, err)
+		}
+	}
+}
+
 // TestNewDatabaseKnowsAnnotations holds that a run that was found tells which annotations it has: it is written again while they are the same.
 func TestNewDatabaseKnowsAnnotations(t *testing.T) {
 	for _, c := range []struct {
