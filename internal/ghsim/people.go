@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 )
@@ -226,7 +227,51 @@ func (c *call) createPull() answer {
 	return answer{status: http.StatusCreated, body: g.fullPullJSON(p)}
 }
 
-// createRuleset requires checks on the default branch, which is all that a ruleset does here.
+// letMerge lets a pull request into its merge queue, or has GitHub merge it by itself as soon as it may.
+func (x *execution) letMerge(name string, in arguments) (any, error) {
+	p, isPull := x.g.nodes[in.text("pullRequestId")].(*pull)
+	if !isPull || !x.token.sees(p.repo) {
+		return nil, missing("a node", fmt.Sprintf("global id of '%s'", in.text("pullRequestId")))
+	}
+	err := x.may(p.repo, "contents", "write")
+	switch {
+	case err != nil:
+		return nil, err
+	case name == "enqueuePullRequest":
+		err = x.g.enter(p, x.who)
+		x.g.rebuild(p.repo)
+	case !p.repo.autoMerge:
+		err = errors.New("auto-merge is not allowed for this repository")
+	default:
+		err = x.g.setAutoMerge(p, x.who)
+	}
+	if err != nil {
+		return nil, &fieldError{"UNPROCESSABLE", err.Error()}
+	}
+	return letIn{p, name, in.text("clientMutationId")}, nil
+}
+
+// letIn is the payload of enqueuePullRequest and of enablePullRequestAutoMerge.
+type letIn struct {
+	pull         *pull
+	name, client string
+}
+
+func (l letIn) typename() string { return strings.ToUpper(l.name[:1]) + l.name[1:] + "Payload" }
+
+func (l letIn) field(_ *execution, name string, _ arguments) (any, error) {
+	switch name {
+	case "clientMutationId":
+		return orNull(l.client), nil
+	case "mergeQueueEntry":
+		return queueEntry{l.pull.queued, slices.Index(l.pull.repo.queue.entries, l.pull.queued) + 1}, nil
+	case "pullRequest":
+		return pullValue{l.pull}, nil
+	}
+	return nil, unresolved(l, name)
+}
+
+// createRuleset requires checks, or the merge queue, on the default branch, which is all that a ruleset does here.
 func (c *call) createRuleset() answer {
 	g, r := c.g, c.repo
 	var in struct {
@@ -244,6 +289,11 @@ func (c *call) createRuleset() answer {
 					Context string `json:"context"`
 					App     int64  `json:"integration_id"`
 				} `json:"required_status_checks"`
+				Method   string `json:"merge_method"`
+				Strategy string `json:"grouping_strategy"`
+				Build    int    `json:"max_entries_to_build"`
+				Merge    int    `json:"max_entries_to_merge"`
+				Timeout  int    `json:"check_response_timeout_minutes"`
 			} `json:"parameters"`
 		} `json:"rules"`
 	}
@@ -260,6 +310,10 @@ func (c *call) createRuleset() answer {
 			check := rule.Parameters.Checks[0]
 			r.required, r.source = check.Context, map[int64]string{0: "any", g.opt.AppID: "app"}[check.App]
 			r.source = cmp.Or(r.source, "other")
+		case rule.Type == "merge_queue" && (r.install == nil || !r.install.user): // it is for organizations alone
+			q := rule.Parameters
+			r.queue = &mergeQueue{QueueSpec: QueueSpec{strings.ToLower(q.Method), q.Strategy, q.Build, q.Merge, time.Duration(q.Timeout) * time.Minute}.filled()}
+			r.grouping = r.queue.Strategy
 		default:
 			g.problem("ghsim knows no rule %s", rule.Type)
 			return invalid("Ruleset", fmt.Errorf("unknown rule %s", rule.Type))

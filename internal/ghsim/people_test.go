@@ -135,3 +135,71 @@ func TestPeopleOfAnAccount(t *testing.T) {
 	equal(t, "installation", fmt.Sprint(in.GetAccount().GetType(), in.GetTargetType(), in.GetRepositorySelection()), "UserUserall")
 	w.noProblems()
 }
+
+// TestPeopleQueue has a person require the merge queue, let pull requests into it, and have one merged by GitHub itself.
+func TestPeopleQueue(t *testing.T) {
+	w := newWorld(t, ghsim.RepoSpec{Permissions: map[string]string{"ann": "admin"}})
+	for n := 1; n <= 3; n++ {
+		w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: n, By: "ann", Files: files(fmt.Sprint("f", n), "x")}))
+	}
+	ann := w.newClient("ghp_ann")
+	mutate := func(name, fields string, n int) string {
+		t.Helper()
+		p, _, err := ann.PullRequests.Get(ctx, "acme", "app", n)
+		w.ok(err)
+		req, err := ann.NewRequest(http.MethodPost, "graphql", map[string]any{
+			"query":     "mutation($id: ID!) { " + name + "(input: {pullRequestId: $id}) { " + fields + " } }",
+			"variables": map[string]any{"id": p.GetNodeID()},
+		})
+		w.ok(err)
+		var out struct {
+			Data   json.RawMessage
+			Errors []struct{ Message string }
+		}
+		_, err = ann.Do(ctx, req, &out)
+		w.ok(err)
+		if len(out.Errors) > 0 {
+			return out.Errors[0].Message
+		}
+		return string(out.Data)
+	}
+	const auto, enqueue = "enablePullRequestAutoMerge", "enqueuePullRequest"
+	equal(t, "auto-merge where it is not allowed", mutate(auto, "pullRequest { number }", 1), "auto-merge is not allowed for this repository")
+	_, _, err := ann.Repositories.Edit(ctx, "acme", "app", &github.Repository{AllowAutoMerge: github.Bool(true)})
+	w.ok(err)
+	equal(t, "auto-merge", mutate(auto, "pullRequest { number }", 1), `{"enablePullRequestAutoMerge":{"pullRequest":{"number":1}}}`)
+	w.pass(1)
+	w.SettleGroups()
+	state, _ := w.Mergeable(pr(1))
+	equal(t, "it merged by itself", state, ghsim.MergeDone)
+
+	w.pass(2)
+	equal(t, "into no queue", mutate(enqueue, "mergeQueueEntry { position }", 2), "acme/app#2: main has no merge queue")
+	req, err := ann.NewRequest(http.MethodPost, "repos/acme/app/rulesets", map[string]any{
+		"name": "q", "target": "branch", "enforcement": "active", "conditions": map[string]any{"ref_name": map[string]any{"include": []string{"~DEFAULT_BRANCH"}, "exclude": []string{}}},
+		"rules": []any{map[string]any{"type": "merge_queue", "parameters": map[string]any{
+			"check_response_timeout_minutes": 10, "grouping_strategy": "HEADGREEN", "max_entries_to_build": 1, "max_entries_to_merge": 5, "merge_method": "REBASE",
+			"min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 0,
+		}}},
+	})
+	w.ok(err)
+	_, err = ann.Do(ctx, req, nil)
+	w.ok(err)
+	var rules []struct {
+		Type       string
+		Parameters struct {
+			Method   string `json:"merge_method"`
+			Strategy string `json:"grouping_strategy"`
+			Minutes  int    `json:"check_response_timeout_minutes"`
+		}
+	}
+	req, err = ann.NewRequest(http.MethodGet, "repos/acme/app/rules/branches/main", nil)
+	w.ok(err)
+	_, err = ann.Do(ctx, req, &rules)
+	w.ok(err)
+	equal(t, "the queue", fmt.Sprint(rules[1]), "{merge_queue {REBASE HEADGREEN 10}}")
+	w.pass(3)
+	equal(t, "first", mutate(enqueue, "mergeQueueEntry { position pullRequest { number } }", 2), `{"enqueuePullRequest":{"mergeQueueEntry":{"position":1,"pullRequest":{"number":2}}}}`)
+	equal(t, "second", mutate(enqueue, "mergeQueueEntry { position headCommit { oid } }", 3), `{"enqueuePullRequest":{"mergeQueueEntry":{"headCommit":null,"position":2}}}`)
+	w.noProblems()
+}

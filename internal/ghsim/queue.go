@@ -351,12 +351,18 @@ func (g *GitHub) AutoMerge(spec AutoMergeSpec) error {
 	case spec.Off:
 		g.endAutoMerge(p, cmp.Or(spec.By, p.author))
 		return nil
+	}
+	return g.setAutoMerge(p, cmp.Or(spec.By, p.author))
+}
+
+func (g *GitHub) setAutoMerge(p *pull, by string) error {
+	switch {
 	case p.closed, p.draft, p.queued != nil:
 		return p.errorf("auto-merge is for open pull requests that are no draft and in no queue")
 	case g.refusal(p, false) == "":
 		return p.errorf("Pull request is in clean status")
 	case p.autoMerge == "":
-		p.autoMerge = cmp.Or(spec.By, p.author)
+		p.autoMerge = by
 		g.emitPull(p, "auto_merge_enabled", nil, p.autoMerge)
 	}
 	return nil

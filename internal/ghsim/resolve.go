@@ -75,8 +75,11 @@ func (mutationRoot) typename() string { return "Mutation" }
 
 func (m mutationRoot) field(x *execution, name string, args arguments) (any, error) {
 	in := args.object("input")
-	if name == "createCheckRun" {
+	switch name {
+	case "createCheckRun":
 		return x.createCheckRun(in)
+	case "enqueuePullRequest", "enablePullRequestAutoMerge":
+		return x.letMerge(name, in)
 	}
 	id := in.text("subjectId")
 	c, isComment := x.g.nodes[id].(*comment)

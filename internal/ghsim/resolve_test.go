@@ -56,6 +56,7 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 		"MinimizeCommentPayload":   minimized{r.comments[0], "", "minimizeComment"},
 		"UnminimizeCommentPayload": minimized{r.comments[0], "", "unminimizeComment"},
 		"CreateCheckRunPayload":    madeCheck{run, ""}, "CheckRun": checkValue{run}, "CheckSuite": suiteValue{run},
+		"EnqueuePullRequestPayload": letIn{p, "enqueuePullRequest", ""}, "EnablePullRequestAutoMergePayload": letIn{p, "enablePullRequestAutoMerge", ""},
 		"PageInfo": pageInfo{page("CommitConnection").(connection)},
 	}
 	texts := map[string]string{
@@ -92,7 +93,7 @@ func TestSchemaIsAnsweredInFull(t *testing.T) {
 				case a.Name == "ids":
 					args["ids"] = []any{r.node, p.node, i.node, r.comments[0].node}
 				case a.Name == "input":
-					args["input"] = map[string]any{"subjectId": r.comments[0].node, "classifier": "OFF_TOPIC", "repositoryId": r.node, "name": "n", "headSha": main.id}
+					args["input"] = map[string]any{"subjectId": r.comments[0].node, "pullRequestId": p.node, "classifier": "OFF_TOPIC", "repositoryId": r.node, "name": "n", "headSha": main.id}
 				case texts[a.Name] != "":
 					args[a.Name] = texts[a.Name]
 				}

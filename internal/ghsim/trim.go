@@ -24,7 +24,9 @@ import (
 // kept holds a type a line, with its fields. Arguments, inputs and enums follow by themselves.
 const kept = `
 Query node nodes rateLimit repository viewer
-Mutation createCheckRun minimizeComment unminimizeComment
+Mutation createCheckRun enablePullRequestAutoMerge enqueuePullRequest minimizeComment unminimizeComment
+EnablePullRequestAutoMergePayload clientMutationId pullRequest
+EnqueuePullRequestPayload clientMutationId mergeQueueEntry
 MinimizeCommentPayload clientMutationId minimizedComment
 UnminimizeCommentPayload clientMutationId unminimizedComment
 CreateCheckRunPayload checkRun clientMutationId

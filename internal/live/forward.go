@@ -25,6 +25,7 @@ type forwarder struct {
 	seen   map[string]bool // GUIDs
 	events []string        // that were not taken yet
 	last   time.Time       // when the last one came
+	idle   time.Time       // when the last look began, if it found none
 	failed error           // why the last look failed
 }
 
@@ -73,13 +74,13 @@ func (f *forwarder) news(ctx context.Context, p *play) ([]entry, error) {
 
 // run forwards until ctx ends.
 func (f *forwarder) run(ctx context.Context, p *play) {
-	f.mu.Lock()
-	f.last = time.Now()
-	f.mu.Unlock()
 	for ctx.Err() == nil {
-		err := f.forward(ctx, p)
+		began := time.Now()
+		found, err := f.forward(ctx, p)
 		f.mu.Lock()
-		f.failed = err
+		if f.failed = err; err == nil && found == 0 {
+			f.idle = began
+		}
 		f.mu.Unlock()
 		if p.pause(ctx) != nil {
 			return
@@ -87,10 +88,10 @@ func (f *forwarder) run(ctx context.Context, p *play) {
 	}
 }
 
-func (f *forwarder) forward(ctx context.Context, p *play) error {
+func (f *forwarder) forward(ctx context.Context, p *play) (found int, err error) {
 	entries, err := f.news(ctx, p)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, d := range entries {
 		if f.seen[d.GUID] { // twice in the log
@@ -98,12 +99,12 @@ func (f *forwarder) forward(ctx context.Context, p *play) error {
 		}
 		if d.Repository == nil || *d.Repository == p.made.ID {
 			if err := f.hand(ctx, p, d); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		f.seen[d.GUID] = true
 	}
-	return nil
+	return len(entries), nil
 }
 
 // hand gives one delivery to relbot.
@@ -163,12 +164,16 @@ func (f *forwarder) hand(ctx context.Context, p *play, d entry) error {
 	return nil
 }
 
-// quiet waits until no delivery came for a while, and takes the events since the last time.
+// quiet waits until a look found nothing that began a while after everything before, and takes the events since the last time.
 func (f *forwarder) quiet(ctx context.Context, p *play) ([]string, error) {
+	from := time.Now()
 	err := p.until(ctx, "an end of the deliveries", func() (bool, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return !f.last.IsZero() && time.Since(f.last) >= p.Quiet, f.failed
+		if f.last.After(from) {
+			from = f.last
+		}
+		return f.idle.Sub(from) >= p.Quiet, f.failed
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,42 +30,76 @@ func gate(minor int) string {
 	return fmt.Sprintf("const V26_%d_0: Version = Version::new(26, %d, 0);\n", minor, minor)
 }
 
-// wants are what pull requests must show, by number: a state, a verdict with its reasons, and how many annotations.
+// wants are what pull requests must show, by number: a verdict with its reasons, how many annotations and notes; or that it is merged.
 type wants map[int]string
 
-// story is the shortest one that meets everything relbot relies on.
+// scene is a step of the story.
+type scene struct {
+	name  string
+	wants wants
+	do    func() error
+}
+
+// story is the shortest one that meets everything relbot relies on. Repositories of a user have no merge queue.
 func (p *play) story(ctx context.Context) error {
-	steps := []struct {
-		name  string
-		wants wants
-		do    func() error
-	}{
-		{"a repository is set up", nil, func() error { return nil }},
-		{"three are opened, in an order", wants{1: "open wait [order-waiting], 0 annotations", 2: "open pass [], 0 annotations", 3: "open pass [], 0 annotations"}, func() error {
-			return errors.Join(p.open(ctx, 1, "image", "Dockerfile", "FROM distroless\n"), p.open(ctx, 2, "gate", "src/gate.rs", gate(28)), p.open(ctx, 3, "docs", "docs.md", "Nonroot\n"))
-		}},
-		{"the one that waits is merged", wants{1: "open wait [order-waiting], 0 annotations"}, func() error { return p.tryMerge(ctx, 1) }},
-		{"a release is cut, and the gate is wrong", wants{1: "open wait [order-waiting], 0 annotations", 2: "open block [gate-cut-without], 1 annotation"}, func() error {
-			return p.tag(ctx, "v26.28.0-rc.1")
-		}},
-		{"the one that is blocked is merged", wants{2: "open block [gate-cut-without], 1 annotation"}, func() error { return p.tryMerge(ctx, 2) }},
-		{"the gate is mended", wants{2: "open pass [], 0 annotations", 1: "open wait [order-waiting], 0 annotations"}, func() error { return p.write(ctx, 2, gate(29)) }},
-		{"the first lands", wants{2: "merged pass [], 0 annotations", 1: "open pass [], 0 annotations"}, func() error { return p.merge(ctx, 2) }},
+	scenes := p.order(ctx)
+	if p.rec.Kind == "Organization" {
+		scenes = append(scenes, p.queue(ctx)...)
 	}
-	for _, s := range steps {
-		if err := p.act(ctx, s.name, s.wants, s.do); err != nil {
+	for _, s := range scenes {
+		if err := p.act(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	return nil
 }
 
+// order is the part in which three pull requests wait for each other and for a release.
+func (p *play) order(ctx context.Context) []scene {
+	return []scene{
+		{"a repository is set up", nil, func() error { return nil }},
+		{"three are opened, in an order", wants{1: "open wait [order-waiting], 0 annotations, 1 note", 2: "open pass [], 0 annotations, 1 note", 3: "open pass [], 0 annotations, 1 note"}, func() error {
+			return errors.Join(p.open(ctx, 1, "image", "Dockerfile", "FROM distroless\n"), p.open(ctx, 2, "gate", "src/gate.rs", gate(28)), p.open(ctx, 3, "docs", "docs.md", "Nonroot\n"))
+		}},
+		{"the one that waits is merged", wants{1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error { return p.tryMerge(ctx, 1) }},
+		{"a release is cut, and the gate is wrong", wants{1: "open wait [order-waiting], 0 annotations, 1 note", 2: "open block [gate-cut-without], 1 annotation, 1 note"}, func() error {
+			return p.tag(ctx, "v26.28.0-rc.1")
+		}},
+		{"the one that is blocked is merged", wants{2: "open block [gate-cut-without], 1 annotation, 1 note"}, func() error { return p.tryMerge(ctx, 2) }},
+		{"the gate is mended", wants{2: "open pass [], 0 annotations, 1 note", 1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error { return p.write(ctx, 2, gate(29)) }},
+		{"auto-merge is set for the one that waits", wants{1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error {
+			return p.mutate(ctx, 1, `mutation($id: ID!) { enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: SQUASH}) { pullRequest { number } } }`)
+		}},
+		{"the first lands, and the other by itself", wants{1: "merged", 2: "merged"}, func() error { return p.merge(ctx, 2) }},
+	}
+}
+
+// queue is the part in which two that are ordered go through the merge queue.
+func (p *play) queue(ctx context.Context) []scene {
+	const enqueue = `mutation($id: ID!) { enqueuePullRequest(input: {pullRequestId: $id}) { mergeQueueEntry { position } } }`
+	return []scene{
+		{"a merge queue is required", nil, func() error {
+			return p.rule(ctx, "queue", map[string]any{"type": "merge_queue", "parameters": map[string]any{
+				"check_response_timeout_minutes": 10, "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5, "max_entries_to_merge": 5, "merge_method": "SQUASH",
+				"min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 0,
+			}})
+		}},
+		{"two are opened", wants{4: "open pass [not-coupled], 0 annotations, 0 notes", 5: "open pass [not-coupled], 0 annotations, 0 notes"}, func() error {
+			return errors.Join(p.open(ctx, 4, "first", "first.txt", "1\n"), p.open(ctx, 5, "second", "second.txt", "2\n"))
+		}},
+		{"commands order them", wants{4: "open pass [], 0 annotations, 1 note", 5: "open pass [order-queued], 0 annotations, 1 note"}, func() error {
+			return p.comment(ctx, 4, "/relbot link #4 #5 as pair\n/relbot order #4 before #5 because the live suite says so")
+		}},
+		{"both are queued", wants{4: "merged", 5: "merged"}, func() error { return errors.Join(p.mutate(ctx, 4, enqueue), p.mutate(ctx, 5, enqueue)) }},
+	}
+}
+
 // act plays one step, and notes what it shows.
-func (p *play) act(ctx context.Context, name string, want wants, do func() error) error {
-	p.Log("%s", name)
-	p.rec.Steps = append(p.rec.Steps, Step{Name: name})
+func (p *play) act(ctx context.Context, s scene) error {
+	p.Log("%s", s.name)
+	p.rec.Steps = append(p.rec.Steps, Step{Name: s.name})
 	p.step = &p.rec.Steps[len(p.rec.Steps)-1]
-	if err := do(); err != nil {
+	if err := s.do(); err != nil {
 		return err
 	}
 	var all map[int]shown
@@ -75,9 +109,9 @@ func (p *play) act(ctx context.Context, name string, want wants, do func() error
 			return false, err
 		}
 		var wrong []error
-		for _, n := range slices.Sorted(maps.Keys(want)) {
-			if got := all[n].verdict; got != want[n] {
-				wrong = append(wrong, fmt.Errorf("#%d shows %q, want %q", n, got, want[n]))
+		for _, n := range slices.Sorted(maps.Keys(s.wants)) {
+			if got := all[n].verdict; got != s.wants[n] {
+				wrong = append(wrong, fmt.Errorf("#%d shows %q, want %q", n, got, s.wants[n]))
 			}
 		}
 		return len(wrong) == 0, errors.Join(wrong...)
@@ -96,15 +130,19 @@ func (p *play) act(ctx context.Context, name string, want wants, do func() error
 
 // shown is a pull request with what relbot shows on it.
 type shown struct {
-	number  int
-	verdict string // with the state of the pull request
-	check   string // as GitHub counts it
-	runs    int
-	notes   int
+	number      int
+	verdict     string // with all that a step must show
+	check       string // as GitHub counts it
+	runs        int
+	annotations int
+	notes       int
 }
 
 func (s shown) String() string {
-	return fmt.Sprintf("#%d %s; %s, %d runs, %d notes", s.number, s.verdict, s.check, s.runs, s.notes)
+	if s.check == "" {
+		return fmt.Sprintf("#%d %s", s.number, s.verdict)
+	}
+	return fmt.Sprintf("#%d %s; %s, %s", s.number, s.verdict, s.check, count(s.runs, "run"))
 }
 
 // pullRequest is one as the API shows it.
@@ -124,7 +162,7 @@ var verdictLine = regexp.MustCompile(`<!-- relbot:verdict (\{.*?\}) -->`)
 func (p *play) look(ctx context.Context) (map[int]shown, error) {
 	out := map[int]shown{}
 	for n := range p.branches {
-		s := shown{number: n, verdict: "open without a check"}
+		s := shown{number: n, verdict: "without a check"}
 		var pr pullRequest
 		if err := p.person.call(ctx, http.MethodGet, p.path("pulls/%d", n), nil, &pr); err != nil {
 			return nil, err
@@ -167,11 +205,7 @@ func (p *play) look(ctx context.Context) (map[int]shown, error) {
 			if err := p.person.call(ctx, http.MethodGet, p.path("check-runs/%d/annotations?per_page=100", newest), nil, &notes); err != nil {
 				return nil, err
 			}
-			state := pr.State
-			if pr.Merged {
-				state = "merged"
-			}
-			s.verdict = fmt.Sprintf("%s %s, %s", state, s.verdict, count(len(notes), "annotation"))
+			s.annotations = len(notes)
 		}
 		var comments []struct {
 			Body string `json:"body"`
@@ -183,6 +217,9 @@ func (p *play) look(ctx context.Context) (map[int]shown, error) {
 			if strings.Contains(c.Body, "<!-- relbot:note") {
 				s.notes++
 			}
+		}
+		if s.verdict = fmt.Sprintf("%s %s, %s, %s", pr.State, s.verdict, count(s.annotations, "annotation"), count(s.notes, "note")); pr.Merged {
+			s = shown{number: n, verdict: "merged"} // what its check and its note said last is chance
 		}
 		out[n] = s
 	}
@@ -320,4 +357,18 @@ func (p *play) merge(ctx context.Context, n int) error {
 		err := p.person.call(ctx, http.MethodPut, p.path("pulls/%d/merge", n), map[string]any{"merge_method": "squash"}, nil)
 		return err == nil, err
 	})
+}
+
+// mutate does something with a pull request over GraphQL.
+func (p *play) mutate(ctx context.Context, n int, mutation string) error {
+	var pr pullRequest
+	if err := p.person.call(ctx, http.MethodGet, p.path("pulls/%d", n), nil, &pr); err != nil {
+		return err
+	}
+	return p.person.query(ctx, mutation, map[string]any{"id": pr.NodeID}, nil)
+}
+
+// comment writes a comment.
+func (p *play) comment(ctx context.Context, n int, body string) error {
+	return p.person.call(ctx, http.MethodPost, p.path("issues/%d/comments", n), map[string]any{"body": body}, nil)
 }
