@@ -135,7 +135,7 @@ type shown struct {
 	check       string // as GitHub counts it
 	runs        int
 	annotations int
-	notes       int
+	notes       int // that are not outdated
 }
 
 func (s shown) String() string {
@@ -214,7 +214,7 @@ func (p *play) look(ctx context.Context) (map[int]shown, error) {
 			return nil, err
 		}
 		for _, c := range comments {
-			if strings.Contains(c.Body, "<!-- relbot:note") {
+			if strings.Contains(c.Body, "<!-- relbot:note") && !strings.Contains(c.Body, "<!-- relbot:outdated -->") {
 				s.notes++
 			}
 		}
