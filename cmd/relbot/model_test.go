@@ -520,8 +520,12 @@ func TestModel(t *testing.T) {
 		all.Go(func() {
 			for steps.Load() < want && failed.Load() < 3 {
 				n := *modelSeed + seed.Add(1) - 1
-				moves := randomMoves(rand.New(rand.NewSource(n)), n%2 == 1)
-				m, err := playModel(t.Context(), moves)
+				random, wild, play := rand.New(rand.NewSource(n)), n%2 == 1, playModel
+				moves := randomMoves(random, wild)
+				if n%6 >= 4 {
+					moves, play = queueMoves(random, wild), playQueue
+				}
+				m, err := play(t.Context(), moves)
 				if m != nil {
 					steps.Add(m.steps)
 					mu.Lock()
@@ -534,8 +538,8 @@ func TestModel(t *testing.T) {
 					continue
 				}
 				failed.Add(1)
-				moves = shrink(moves, func(l []move) bool { _, err := playModel(t.Context(), l); return err != nil })
-				if m, shrunk := playModel(t.Context(), moves); shrunk != nil {
+				moves = shrink(moves, func(l []move) bool { _, err := play(t.Context(), l); return err != nil })
+				if m, shrunk := play(t.Context(), moves); shrunk != nil {
 					t.Errorf("seed %d: %v\nshrunk to: %v\n%s", n, err, shrunk, strings.Join(m.story, "\n"))
 				} else {
 					t.Errorf("seed %d: %v (not again)", n, err)
