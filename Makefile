@@ -1,11 +1,10 @@
 # Everything a person or CI runs here is a target; each says what it does (make help).
 GO ?= go
 export CGO_ENABLED ?= 0
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race bench scale soak live fuzz lint deploy release generate
+.PHONY: help demo build test race bench scale soak live fuzz lint deploy image release generate
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -15,7 +14,7 @@ demo: ## play the real story on an embedded GitHub: no account, no network but G
 	@$(GO) run ./cmd/relbot demo $(ARGS)
 
 build: ## build the static binary ./relbot
-	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)" -o relbot ./cmd/relbot
+	$(GO) build -trimpath -ldflags "-s -w -X main.revision=$(COMMIT)" -o relbot ./cmd/relbot
 
 test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES), and the pages in a browser
 	@.ci/postgres
@@ -58,11 +57,14 @@ deploy: ## hold everything under deploy/ against the tools that read it: helm, p
 	@.ci/need systemd-analyze systemd
 	cd deploy/check && $(GO) vet ./... && $(GO) test -count 1 ./...
 
-release: ## check .goreleaser.yaml and build what a release would have, into dist/ (nothing is published)
+image: ## build the container image, where a Docker engine runs, and ask it for its version
+	@.ci/image
+
+release: ## check .goreleaser.yaml and build what a release has, into dist/ (nothing is published)
 	@.ci/release
 
 generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
-	$(GO) test ./cmd/relbot -run TestGenerated -update
+	$(GO) test ./cmd/relbot -run 'TestGenerated|TestActionLines' -update
 	$(GO) test ./internal/note -update
 	$(GO) test ./internal/policy -update
 	$(GO) test ./internal/versionscan -run Documented -update

@@ -52,13 +52,15 @@ var tables = map[string]func() string{
 		}
 		return b.String()
 	},
-	"values": values,
+	"values":  values,
+	"action":  func() string { return actionLine(published) },
+	"install": func() string { return installLines(published) },
 }
 
 var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n(.*?)<!-- end generated -->`)
 
 // documents hold generated tables, each of them once in one of these.
-var documents = []string{"../../README.md", "../../docs/operating.md", "../../deploy/chart/README.md"}
+var documents = []string{"../../README.md", "../../docs/operating.md", "../../docs/action.md", "../../deploy/chart/README.md"}
 
 // files are documents that come from the code as a whole.
 var files = map[string]func() string{

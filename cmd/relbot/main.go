@@ -16,12 +16,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Set when a release is built.
-var (
-	version  = "dev"
-	revision = "" // commit; "" is what the Go tool noted
-)
-
 // Exit codes of every subcommand.
 const (
 	exitFine    = 0

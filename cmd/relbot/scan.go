@@ -313,7 +313,7 @@ func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versio
 
 // textOf reads a file into a buffer that is used again and again. What is no regular file, or has a NUL byte near its beginning, has no text.
 func textOf(path string, buffer *[]byte) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, asItIs, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP):
 		return nil, nil

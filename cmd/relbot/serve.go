@@ -12,10 +12,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
-	"os/signal"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -146,7 +144,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer st.Close()
-	signal.Ignore(syscall.SIGXFSZ) // a limit on file sizes is a full disk like any other, and no reason to die
+	surviveFullDisks()
 	clock, err := store.NewClock(ctx, st, time.Now)
 	if err != nil {
 		return err

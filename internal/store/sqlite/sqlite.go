@@ -24,7 +24,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -116,7 +115,7 @@ func (s *Store) own(path string) error {
 	if s.lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	if err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(s.lock); err != nil {
 		return errors.New("another process has it open: stop that one first; several instances need PostgreSQL")
 	}
 	if s.locked, err = s.lock.Stat(); err != nil {
@@ -131,7 +130,7 @@ func (s *Store) own(path string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if system, ok := info.Sys().(*syscall.Stat_t); ok && system.Nlink > 1 {
+	if names(path, info) > 1 {
 		return errors.New("the file has several names (hard links): what one process writes under one of them is lost for another; remove the others")
 	}
 	return s.connect(path)
