@@ -65,6 +65,7 @@ release: ## check .goreleaser.yaml and build what a release has, into dist/ (not
 
 generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run 'TestGenerated|TestActionLines' -update
+	$(GO) test ./internal/scenario -run Reference -update
 	$(GO) test ./internal/note -update
 	$(GO) test ./internal/policy -update
 	$(GO) test ./internal/versionscan -run Documented -update

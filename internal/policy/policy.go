@@ -32,6 +32,9 @@ type Problem = strict.Problem
 // maxProblems bounds how many problems are told; a file that has more is not a policy.
 const maxProblems = 200
 
+// maxText bounds a single text of a policy, patterns above all.
+const maxText = 2000
+
 // Parse reads a policy for its home repository. It returns the policy, or every problem, in the order of the file.
 func Parse(home coupling.Repo, text []byte) (*rules.Policy, []Problem) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -42,6 +45,7 @@ func Parse(home coupling.Repo, text []byte) (*rules.Policy, []Problem) {
 	if root.IsZero() {
 		return nil, coded(r.Done())
 	}
+	r.MaxText = maxText
 	d := newDecoder(home)
 	d.file().read(root)
 	if problems := r.Done(); len(problems) > 0 {

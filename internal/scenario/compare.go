@@ -32,6 +32,7 @@ type StepResult struct {
 	OK       bool                   `json:"ok"`
 	Checks   map[string]CheckResult `json:"checks"`
 	Failures []Failure              `json:"failures"`
+	Titles   map[string]string      `json:"-"` // of the checks
 }
 
 // CheckResult is a check as the embedded GitHub shows it.
@@ -86,7 +87,7 @@ func (w *World) compare(e Expect, r *StepResult) {
 		for _, p := range w.GitHub.Pulls(repo) {
 			key := coupling.Pull{Repo: repo, Number: p.Number}
 			if c, ok := w.GitHub.CurrentCheck(key); ok {
-				r.Checks[key.In(home)] = read(c)
+				r.Checks[key.In(home)], r.Titles[key.In(home)] = read(c), c.Title
 			}
 		}
 	}

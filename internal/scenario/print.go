@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// Printer writes results for people: a line a step with a mark and its checks, and under a failed one what was wanted
-// and what there was.
+// Printer writes results for people: a line a step with a mark and its checks, below it the title of each check that changed, and what was wanted
+// and what there was where an expectation failed.
 type Printer struct {
 	W      io.Writer
 	Colour bool
+	titles map[string]string // of the checks after the step before
 }
 
 var paints = map[string]string{"pass": "32", "wait": "33", "block": "31", "unknown": "35", "dim": "2", "bold": "1"}
@@ -26,7 +27,8 @@ func (p Printer) Paint(as, text string) string {
 }
 
 // File writes one scenario.
-func (p Printer) File(r FileResult) {
+func (p *Printer) File(r FileResult) {
+	p.titles = nil
 	fmt.Fprintf(p.W, "%s %s\n", p.Paint("bold", r.Title), p.Paint("dim", r.File))
 	for _, s := range r.Steps {
 		p.Step(s)
@@ -34,12 +36,22 @@ func (p Printer) File(r FileResult) {
 }
 
 // Step writes one step.
-func (p Printer) Step(s StepResult) {
+func (p *Printer) Step(s StepResult) {
 	mark := p.Paint("pass", "✓")
 	if !s.OK {
 		mark = p.Paint("block", "✗")
 	}
-	fmt.Fprintf(p.W, "  %s %s  %s\n", mark, s.Name, p.Checks(s.Checks))
+	checks := p.Checks(s.Checks)
+	if checks == "" {
+		checks = p.Paint("dim", "nothing is open: nothing was judged")
+	}
+	fmt.Fprintf(p.W, "  %s %s  %s\n", mark, s.Name, checks)
+	for _, key := range slices.SortedFunc(maps.Keys(s.Titles), natural) {
+		if title := s.Titles[key]; title != p.titles[key] {
+			fmt.Fprintf(p.W, "      %s %s\n", key, p.Paint(s.Checks[key].Verdict, title))
+		}
+	}
+	p.titles = s.Titles
 	for _, f := range s.Failures {
 		fmt.Fprintf(p.W, "      %s\n        want %s\n        got  %s\n", f.Path, indent(f.Want), indent(f.Got))
 	}

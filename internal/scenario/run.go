@@ -469,7 +469,7 @@ func (w *World) Act(ctx context.Context, a Action) error { return w.do(ctx, a) }
 
 // Step performs one step and holds its expectations against the embedded GitHub.
 func (w *World) Step(ctx context.Context, s Step) StepResult {
-	r := StepResult{Name: s.Name, Checks: map[string]CheckResult{}, Failures: []Failure{}}
+	r := StepResult{Name: s.Name, Checks: map[string]CheckResult{}, Titles: map[string]string{}, Failures: []Failure{}}
 	fail := func(path, want string, err error) {
 		r.Failures = append(r.Failures, Failure{Path: path, Want: want, Got: err.Error()})
 	}

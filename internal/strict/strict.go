@@ -53,6 +53,7 @@ func (p Problem) String() string {
 // Reader collects problems while it walks a document.
 type Reader struct {
 	Problems []Problem
+	MaxText  int // of a single text; 0 is no limit but that of the document
 	nodes    int
 }
 
@@ -239,15 +240,12 @@ func (n Node) Text(want string) (string, bool) {
 		return "", false
 	}
 	text := ScalarText(s)
-	if len(text) > maxScalar {
-		n.Problemf(fmt.Sprintf("%d characters", len(text)), fmt.Sprintf("at most %d", maxScalar), "too long")
+	if limit := n.r.MaxText; limit > 0 && len(text) > limit {
+		n.Problemf(fmt.Sprintf("%d characters", len(text)), fmt.Sprintf("at most %d", limit), "too long")
 		return "", false
 	}
 	return text, true
 }
-
-// maxScalar bounds a single text, patterns above all.
-const maxScalar = 2000
 
 // One reads one of several words.
 func (n Node) One(into *string, words ...string) {
