@@ -20,6 +20,7 @@ test: ## run all tests, on SQLite and on a PostgreSQL server (installed when non
 	@.ci/postgres
 	@.ci/chromium
 	@.ci/need strace strace
+	@.ci/need jq jq
 	$(GO) test -timeout 30m ./...
 
 race: ## run the tests of the concurrent packages under the race detector

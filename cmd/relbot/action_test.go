@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -330,12 +331,76 @@ couplings:
 	if !strings.Contains(summary, "gate-cut-without") {
 		t.Errorf("the report: %s %s", log, summary)
 	}
-	expect("a word that is none", map[string]string{"command": "$(touch owned)"}, exitUsage, "", `^::error::command: want check or report`)
+	if log, _, outputs, code := r.run(map[string]string{"command": "members"}); code != exitFine || outputs["members"] != "1 2" {
+		t.Errorf("members: exit %d, %v: %s", code, outputs["members"], log)
+	}
+	expect("a word that is none", map[string]string{"command": "$(touch owned)"}, exitUsage, "", `^::error::command: want check, report or members`)
 
 	if _, writes := gh.Counts(); writes > 0 {
 		t.Errorf("%d writes by an action that only looks", writes)
 	}
 	if p := gh.Problems(); len(p) > 0 {
 		t.Error(p)
+	}
+}
+
+// TestRerunWorkflow runs the script of the workflow against a gh that keeps a record: of 300 open pull requests, it may ask for members alone.
+func TestRerunWorkflow(t *testing.T) {
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				ID, Uses, Run string
+				With, Env     map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "docs/workflows/relbot-rerun.yml")), &workflow); err != nil {
+		t.Fatal(err)
+	}
+	steps := workflow.Jobs["rerun"].Steps
+	if len(steps) != 2 || steps[0].With["command"] != "members" || steps[1].Env["MEMBERS"] != "${{ steps."+steps[0].ID+".outputs.members }}" {
+		t.Fatalf("the steps: %+v", steps)
+	}
+	dir := t.TempDir()
+	pulls := []map[string]any{}
+	for n := 1; n <= 300; n++ {
+		pulls = append(pulls, map[string]any{"number": n, "headRefOid": fmt.Sprintf("head%d", n), "body": nil})
+	}
+	pulls[40]["body"] = "Text.\n  Merge-After: #7\n"
+	pulls[41]["body"] = "It says Merge-After: #7 within a sentence."
+	list, err := json.Marshal(pulls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gh := `#!/usr/bin/env bash
+echo "$*" | tr '\n' ' ' >>calls; echo >>calls
+case "$1 $2" in
+"pr list") while [ "$1" != --jq ]; do shift; done; jq -r "$2" list.json ;;
+"run list") while [ "$1" != --commit ]; do shift; done; echo "run-of-$2" ;;
+esac
+`
+	for name, text := range map[string]string{"gh": gh, "list.json": string(list), "script": steps[1].Run} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := exec.Command("bash", "-eo", "pipefail", "script")
+	c.Dir, c.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MEMBERS=1 20")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s (jq has to be there: make test installs it)", err, out)
+	}
+	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again []string
+	for line := range strings.Lines(string(calls)) {
+		if run, ok := strings.CutPrefix(strings.TrimSpace(line), "run rerun run-of-"); ok {
+			again = append(again, run)
+		}
+	}
+	slices.Sort(again)
+	if !slices.Equal(again, []string{"head1", "head20", "head41"}) || strings.Count(string(calls), "\n") != 1+2*3 {
+		t.Errorf("ran again %q, with the calls\n%s", again, calls)
 	}
 }

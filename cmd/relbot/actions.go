@@ -99,8 +99,8 @@ func workflowCommand(name, message string, properties ...string) string {
 	return "::" + name + "::" + escapeData.Replace(message) + "\n"
 }
 
-// tell writes annotations, the job's summary and its outputs: verdict, title and json.
-func (j actionsJob) tell(run forge.CheckRun, level rules.Level, answer []byte, failed bool) error {
+// tell writes annotations, the job's summary and its outputs: verdict, title, members and json.
+func (j actionsJob) tell(run forge.CheckRun, level rules.Level, members string, answer []byte, failed bool) error {
 	if j.is() {
 		var b strings.Builder
 		headline := failed || level == rules.Unknown
@@ -123,7 +123,7 @@ func (j actionsJob) tell(run forge.CheckRun, level rules.Level, answer []byte, f
 	}
 	if path := j.getenv("GITHUB_OUTPUT"); path != "" {
 		end := rand.Text()
-		if err := appendFile(path, fmt.Sprintf("verdict=%s\ntitle<<%s\n%s\n%s\njson<<%s\n%s\n%s\n", level, end, run.Title, end, end, answer, end)); err != nil {
+		if err := appendFile(path, fmt.Sprintf("verdict=%s\nmembers=%s\ntitle<<%s\n%s\n%s\njson<<%s\n%s\n%s\n", level, members, end, run.Title, end, end, answer, end)); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ func configCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: fine: %d couplings, %d gates\n", file(args), len(p.Couplings), len(p.Gates))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: fine: %s, %s\n", file(args), coupling.Count(len(p.Couplings), "coupling"), coupling.Count(len(p.Gates), "gate"))
 				return nil
 			},
 		},
@@ -63,12 +63,8 @@ func parsePolicy(home coupling.Repo, path string, text []byte, stderr io.Writer)
 	for _, problem := range problems {
 		fmt.Fprintf(stderr, "%s:%s\n", path, problem)
 	}
-	switch n := len(problems); n {
-	case 0:
-		return p, nil
-	case 1:
-		return nil, exit{exitUsage, fmt.Errorf("%s: 1 problem", path)}
-	default:
-		return nil, exit{exitUsage, fmt.Errorf("%s: %d problems", path, n)}
+	if n := len(problems); n > 0 {
+		return nil, exit{exitUsage, fmt.Errorf("%s: %s", path, coupling.Count(n, "problem"))}
 	}
+	return p, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/server"
@@ -52,7 +53,7 @@ func backupCommand(address *string) *cobra.Command {
 			if err != nil {
 				return unsure(fmt.Errorf("%s: %w", args[0], err))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rows\n", args[0], rows)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], coupling.Count(rows, "row"))
 			return nil
 		},
 	}
@@ -101,7 +102,7 @@ func restoreCommand(address *string) *cobra.Command {
 			if err != nil {
 				return unsure(fmt.Errorf("%s: %w", args[0], err))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d rows restored; what GitHub shows is read again when the server starts\n", rows)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s restored; what GitHub shows is read again when the server starts\n", coupling.Count(rows, "row"))
 			return nil
 		},
 	}
@@ -201,7 +202,7 @@ func checkDatabaseCommand(address *string) *cobra.Command {
 					fmt.Fprintf(out, "%s: %s\n", f.What, f.Detail)
 				}
 				if len(faults) == 0 {
-					fmt.Fprintf(out, "%d rows, nothing is wrong with them\n", rows)
+					fmt.Fprintf(out, "%s, nothing is wrong with them\n", coupling.Count(rows, "row"))
 				}
 			}
 			if len(faults) > 0 {
@@ -337,7 +338,7 @@ func tellRebuilt(ctx context.Context, db store.Database, out io.Writer) error {
 		if err != nil {
 			return unsure(err)
 		}
-		words = append(words, fmt.Sprintf("%d %s", len(docs), kind.Name))
+		words = append(words, coupling.Count(len(docs), kind.Name)+kind.More)
 	}
 	fmt.Fprintln(out, "known again: "+strings.Join(words, ", "))
 	return nil

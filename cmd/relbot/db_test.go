@@ -230,7 +230,7 @@ func TestRebuild(t *testing.T) {
 			}
 			return relbot(t, "db", "rebuild")
 		}
-		if out, errs, code := run(); code != exitFine || out != "known again: 1 repositories, 3 pull requests, 1 couplings, 0 comments with commands\n" {
+		if out, errs, code := run(); code != exitFine || out != "known again: 1 repository, 3 pull requests, 1 coupling, 0 comments with commands\n" {
 			t.Fatalf("exit %d: %s%s", code, out, errs)
 		}
 		if _, errs, code := run(); code != exitBlocked || !strings.Contains(errs, "not empty") {
@@ -268,7 +268,7 @@ func TestRebuild(t *testing.T) {
 			}
 			db.Close()
 		}
-		if out, errs, code := run(); code != exitFine || out != "known again: 1 repositories, 3 pull requests, 1 couplings, 1 comments with commands\n" {
+		if out, errs, code := run(); code != exitFine || out != "known again: 1 repository, 3 pull requests, 1 coupling, 1 comment with commands\n" {
 			t.Fatalf("exit %d: %s%s", code, out, errs)
 		}
 		if _, now := gh.Counts(); now != wrote {

@@ -68,7 +68,7 @@ func historyCommand() *cobra.Command {
 				dir = args[0]
 			}
 			h := historian{}
-			if err := h.open(cmd.Context(), dir, cmd.ErrOrStderr()); err != nil {
+			if err := h.open(cmd.Context(), dir, pr != 0, cmd.ErrOrStderr()); err != nil {
 				return err
 			}
 			answer, err := h.answer(cmd.Context(), gate, pr)
@@ -100,8 +100,9 @@ type historian struct {
 // remote tells a repository's URL from a directory.
 var remote = regexp.MustCompile(`^(?:https?|ssh|git|file)://|^[\w.-]+@[\w.-]+:`)
 
-// open opens a clone, or makes one of its own of a URL, in the user's cache directory.
-func (h *historian) open(ctx context.Context, dir string, stderr io.Writer) error {
+// open opens a clone, or makes one of its own of a URL, in the user's cache directory. Where there is no policy a draft takes its place, if that
+// is enough to answer.
+func (h *historian) open(ctx context.Context, dir string, drafted bool, stderr io.Writer) error {
 	var err error
 	if remote.MatchString(dir) {
 		cache, err := os.UserCacheDir()
@@ -126,10 +127,19 @@ func (h *historian) open(ctx context.Context, dir string, stderr io.Writer) erro
 	text, err := os.ReadFile(filepath.Join(h.repo.Dir(), policy.Path))
 	if errors.Is(err, fs.ErrNotExist) { // also where nothing is checked out
 		committed := h.ask.Files(ctx, h.tip, []string{policy.Path})[policy.Path]
-		if !committed.Known() {
-			return fmt.Errorf("%s: no %s there, nor on %s", dir, policy.Path, h.base)
+		switch {
+		case committed.Known():
+			text, err = []byte(committed.Value.Text), nil
+		case drafted:
+			d, failed := draftOf(ctx, h.repo.Dir())
+			if failed != nil {
+				return fmt.Errorf("%s: no %s there, nor on %s, and no draft: %w", dir, policy.Path, h.base, failed)
+			}
+			fmt.Fprintf(stderr, "There is no %s: this is by the draft that `relbot config init` would write.\n", policy.Path)
+			text, err = []byte(d.Text), nil
+		default:
+			return fmt.Errorf("%s: no %s there, nor on %s: `relbot config init` writes a first one", dir, policy.Path, h.base)
 		}
-		text, err = []byte(committed.Value.Text), nil
 	}
 	if err != nil {
 		return err

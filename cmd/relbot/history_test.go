@@ -356,3 +356,27 @@ func TestHistoryOfALink(t *testing.T) {
 		t.Errorf("exit %d: %s %s", code, out, errs)
 	}
 }
+
+// TestHistoryWithoutAPolicy: where a pull request shipped is told by a draft, which is said; a gate needs a policy.
+func TestHistoryWithoutAPolicy(t *testing.T) {
+	r := newTree(t)
+	r.write("VERSION", "1.1.0-dev\n")
+	r.commit("start")
+	r.git("tag", "v1.0.0")
+	r.write("x", "x")
+	r.commit("A change (#7)")
+	r.git("tag", "v1.1.0-rc.1")
+	for _, from := range []string{r.dir, "file://" + r.dir} {
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+		out, errs, code := relbot(t, "history", from, "--pr", "7")
+		if code != exitFine || !strings.Contains(out, "first ship: 1.1.0\n") || !strings.Contains(errs, "this is by the draft that `relbot config init` would write") {
+			t.Errorf("%s: exit %d: %s %s", from, code, out, errs)
+		}
+		if _, errs, code := relbot(t, "history", from, "--gate", "g"); code != exitUsage || !strings.Contains(errs, "`relbot config init` writes a first one") {
+			t.Errorf("%s: exit %d: %s", from, code, errs)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, ".github")); err == nil {
+		t.Error("the draft was written")
+	}
+}

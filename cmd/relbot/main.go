@@ -61,6 +61,7 @@ func program() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(commands()...)
+	nameValues(root)
 	return root
 }
 
@@ -70,7 +71,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return exitFine
 	}

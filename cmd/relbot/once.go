@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghapp"
+	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/rules"
@@ -29,11 +32,11 @@ type onceFlags struct {
 }
 
 func (f *onceFlags) register(c *cobra.Command, formats string) {
-	c.Flags().StringVar(&f.repo, "repo", os.Getenv("GITHUB_REPOSITORY"), "repository as owner/name, also GITHUB_REPOSITORY")
+	c.Flags().StringVar(&f.repo, "repo", os.Getenv("GITHUB_REPOSITORY"), "the repository, also GITHUB_REPOSITORY; in a clone that of its remote origin")
 	c.Flags().StringVar(&f.token, "token-file", "", "a file with a token; otherwise GITHUB_TOKEN is used")
-	c.Flags().StringVar(&f.config, "config", "", "settings of `relbot serve`: read as its App, and not with a token")
-	c.Flags().StringVar(&f.api, "api-url", cmp.Or(os.Getenv("RELBOT_GITHUB_API_URL"), os.Getenv("GITHUB_API_URL"), "https://api.github.com"), "REST API")
-	c.Flags().StringVar(&f.format, "format", strings.Split(formats, "|")[0], formats)
+	c.Flags().StringVar(&f.config, "config", "", "settings of the server: read as its App, and not with a token")
+	c.Flags().StringVar(&f.api, "api-url", cmp.Or(os.Getenv("RELBOT_GITHUB_API_URL"), os.Getenv("GITHUB_API_URL"), defaultAPI), "REST API")
+	c.Flags().StringVar(&f.format, "format", strings.Split(formats, "|")[0], strings.ReplaceAll(formats, "|", ", "))
 }
 
 // open makes a reconciler on an empty store that has read the repository.
@@ -54,9 +57,12 @@ func (f *onceFlags) connect(ctx context.Context, formats string) (*reconcile.Rec
 	if !strings.Contains("|"+formats+"|", "|"+f.format+"|") {
 		return nil, "", nil, fmt.Errorf("--format %q: want %s", f.format, strings.ReplaceAll(formats, "|", ", "))
 	}
+	if f.repo == "" {
+		f.fromOrigin(ctx)
+	}
 	repo, err := coupling.ParseRepo(f.repo)
 	if err != nil {
-		return nil, "", nil, fmt.Errorf("--repo: %w", err)
+		return nil, "", nil, fmt.Errorf("--repo: %w; here is no clone whose remote origin names one", err)
 	}
 	who, err := f.identity()
 	if err != nil {
@@ -73,6 +79,28 @@ func (f *onceFlags) connect(ctx context.Context, formats string) (*reconcile.Rec
 	r := &reconcile.Reconciler{GitHub: app, Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return r, repo, func() { st.Close() }, nil
 }
+
+// fromOrigin takes the repository, and where nothing names another GitHub its API too, from the remote of the clone at hand.
+func (f *onceFlags) fromOrigin(ctx context.Context) {
+	clone, err := gitrepo.Open(ctx, ".")
+	if err != nil {
+		return
+	}
+	m := originURL.FindStringSubmatch(clone.Origin(ctx))
+	if m == nil {
+		return
+	}
+	f.repo = m[3]
+	if host := m[1] + m[2]; f.api == defaultAPI && strings.Contains(host, ".") { // an alias of SSH has no dot
+		f.api = ghapp.APIURL("https://" + host)
+	}
+}
+
+// originURL takes host and repository out of what git calls a remote's URL.
+var originURL = regexp.MustCompile(`^(?:(?:https?|ssh|git)://(?:[^@/]*@)?([^/:]+)(?::\d+)?/|(?:[^@/]*@)?([^/:]+):)([\w.-]+/[\w.-]+?)(?:\.git)?/?$`)
+
+// defaultAPI is that of github.com.
+const defaultAPI = "https://api.github.com"
 
 // identity is as whom GitHub is read.
 func (f *onceFlags) identity() (ghapp.Settings, error) {
@@ -106,7 +134,9 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
 		Short: "Print a repository's drift report; exits 1 when something has drifted",
-		Args:  cobra.NoArgs,
+		Long: "Print a repository's drift report: Markdown, or text at a terminal. Exits 1 when something has drifted, 3 when it cannot tell.\n" +
+			"In a clone the repository is that of its remote origin.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, repo, done, err := f.open(cmd.Context(), formats)
 			if err != nil {
@@ -118,6 +148,9 @@ func reportCommand() *cobra.Command {
 				return unsure(err)
 			}
 			out := cmd.OutOrStdout()
+			if !cmd.Flags().Changed("format") && terminal(out) {
+				f.format = "text"
+			}
 			switch f.format {
 			case "json":
 				fmt.Fprintln(out, string(note.ReportJSON(rep)))
@@ -296,7 +329,21 @@ func tellCheck(out, errs io.Writer, a reconcile.Answer, format string, failed bo
 	if _, err := io.WriteString(out, job.shield(text.String())); err != nil {
 		return err
 	}
-	return job.tell(a.Check, a.Verdict.Level, encoded, failed)
+	return job.tell(a.Check, a.Verdict.Level, membersOf(a), encoded, failed)
+}
+
+// membersOf lists the numbers of the repository's own pull requests in the couplings of an answer.
+func membersOf(a reconcile.Answer) string {
+	var numbers []int
+	for _, j := range a.Judgements {
+		for _, m := range j.Members {
+			if m.Pull.Repo.Same(a.Repo) {
+				numbers = append(numbers, m.Pull.Number)
+			}
+		}
+	}
+	slices.Sort(numbers)
+	return strings.Trim(fmt.Sprint(slices.Compact(numbers)), "[]")
 }
 
 func checkText(w io.Writer, a reconcile.Answer, answer checkAnswer) {

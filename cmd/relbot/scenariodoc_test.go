@@ -43,3 +43,16 @@ func TestScenarioWithALongPolicy(t *testing.T) {
 		t.Errorf("exit %d: %s %s", code, out, errs)
 	}
 }
+
+// TestIndex holds that the index of the documentation, to which README leads, names every document.
+func TestIndex(t *testing.T) {
+	index := read(t, "docs/README.md")
+	for path := range texts(t, "docs") {
+		if name := filepath.Base(path); filepath.Dir(path) == "docs" && name != "README.md" && !strings.Contains(index, "]("+name+")") {
+			t.Errorf("docs/README.md does not name %s", name)
+		}
+	}
+	if !strings.Contains(read(t, "README.md"), "](docs/README.md)") {
+		t.Error("README does not lead to the index of the documentation")
+	}
+}

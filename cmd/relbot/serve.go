@@ -40,7 +40,7 @@ type loader func() (*settings.Settings, error)
 // settingsFlags gives a command the server's settings as flags. What it returns loads them.
 func settingsFlags(c *cobra.Command) loader {
 	var config string
-	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings `FILE` (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
+	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
 	for _, s := range settings.Table {
 		if !s.Secret {
 			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))

@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/scenario"
 	"github.com/relbot/relbot/internal/server"
@@ -155,7 +156,7 @@ func simulateOpenly(ctx context.Context, path, address string, until int, stdout
 	}
 	s := all[0]
 	if until < 0 || until > len(s.Steps) {
-		return fmt.Errorf("--until %d: %s has %d steps", until, path, len(s.Steps))
+		return fmt.Errorf("--until %d: %s has %s", until, path, coupling.Count(len(s.Steps), "step"))
 	}
 	shown, err := newStage(address, s)
 	if err != nil {
@@ -186,6 +187,11 @@ func simulateOpenly(ctx context.Context, path, address string, until int, stdout
 
 // colours reports whether a writer is a terminal that wants colours.
 func colours(w io.Writer) bool {
+	return terminal(w) && cmp.Or(os.Getenv("NO_COLOR"), os.Getenv("CI")) == "" && os.Getenv("TERM") != "dumb"
+}
+
+// terminal reports whether a writer is a terminal.
+func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && cmp.Or(os.Getenv("NO_COLOR"), os.Getenv("CI")) == "" && os.Getenv("TERM") != "dumb"
+	return ok && isatty.IsTerminal(f.Fd())
 }

@@ -374,11 +374,11 @@ func (d *doctor) repository(ctx context.Context, r forge.Repository, s versionsc
 	case file.Known():
 		p, problems := policy.Parse(r.Name, []byte(file.Value.Text))
 		if len(problems) > 0 {
-			d.say(Problem, "policy", name, "Mend it; `relbot config validate` tells all problems. Until then the last good policy is in force.", "%s has %d problems, the first: %s", policy.Path, len(problems), problems[0])
+			d.say(Problem, "policy", name, "Mend it; `relbot config validate` tells all problems. Until then the last good policy is in force.", "%s has %s, the first: %s", policy.Path, coupling.Count(len(problems), "problem"), problems[0])
 			break
 		}
 		check = p.Check.Name
-		d.say(Fine, "policy", name, "", "%d couplings, %d gates", len(p.Couplings), len(p.Gates))
+		d.say(Fine, "policy", name, "", "%s, %s", coupling.Count(len(p.Couplings), "coupling"), coupling.Count(len(p.Gates), "gate"))
 	case file.Absent():
 		d.say(Warning, "policy", name, "`relbot config init` writes a first one from a clone; without it, commands and lines in descriptions still make couplings.", "there is no %s", policy.Path)
 	default:

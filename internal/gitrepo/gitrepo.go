@@ -80,6 +80,15 @@ func Clone(ctx context.Context, url, dir string) (*Repo, error) {
 // Dir is the top of the work tree.
 func (r *Repo) Dir() string { return r.dir }
 
+// Origin returns the URL of the remote origin, or "".
+func (r *Repo) Origin(ctx context.Context) string {
+	out, err := r.git(ctx, nil, "remote", "get-url", "origin")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func (r *Repo) git(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", r.dir, "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"}, args...)...)
 	cmd.Stdin, cmd.Env = in, append(os.Environ(), "LC_ALL=C")

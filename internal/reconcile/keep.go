@@ -35,8 +35,8 @@ func Readable(d store.Document) error {
 	return nil
 }
 
-// Counted are the kinds of documents of which people like to know how many there are.
-var Counted = []struct{ Kind, Name string }{{docRepo, "repositories"}, {docPull, "pull requests"}, {docJudgement, "couplings"}, {docComment, "comments with commands"}}
+// Counted are the kinds of documents of which people like to know how many there are, each with a noun and what follows it.
+var Counted = []struct{ Kind, Name, More string }{{docRepo, "repository", ""}, {docPull, "pull request", ""}, {docJudgement, "coupling", ""}, {docComment, "comment", " with commands"}}
 
 // Installed reports whether a database knows a repository on which an App is or was installed.
 func Installed(ctx context.Context, s store.Store) (bool, error) {
