@@ -154,7 +154,7 @@ func TestDoctor(t *testing.T) {
 		{name: "not installed there", args: []string{"--repo", "acme/other"}, check: "installed", state: doctor.Problem, message: "not installed on acme/other", fix: "/apps/relbot/installations/new"},
 		{name: "suspended", damage: func(c *clinic) { must(c.Suspend(doctorRepo)) }, check: "installed", state: doctor.Problem, message: "suspended"},
 		{name: "no policy", damage: func(c *clinic) { put(t, c, ".github/relbot.yml", nil) }, check: "policy", state: doctor.Warning, message: "there is no .github/relbot.yml", fix: "relbot config init"},
-		{name: "an invalid policy", damage: func(c *clinic) { text := "version: 1\ngates: 7\n"; put(t, c, ".github/relbot.yml", &text) }, check: "policy", state: doctor.Problem, message: "1 problems, the first: 2:", fix: "relbot config validate"},
+		{name: "an invalid policy", damage: func(c *clinic) { text := "version: 1\ngates: 7\n"; put(t, c, ".github/relbot.yml", &text) }, check: "policy", state: doctor.Problem, message: "1 problem, the first: 2:", fix: "relbot config validate"},
 		{name: "not required", damage: func(c *clinic) { must(c.Require(doctorRepo, ghsim.Requirement{})) }, check: "required", state: doctor.Problem, message: "main does not require relbot/coordination", fix: "/acme/app/settings/rules"},
 		{name: "required from any source", damage: func(c *clinic) {
 			must(c.Require(doctorRepo, ghsim.Requirement{Check: "relbot/coordination", Source: "any"}))
