@@ -133,7 +133,6 @@ type shown struct {
 	number      int
 	verdict     string // with all that a step must show
 	check       string // as GitHub counts it
-	runs        int
 	annotations int
 	notes       int // that are not outdated
 }
@@ -142,7 +141,7 @@ func (s shown) String() string {
 	if s.check == "" {
 		return fmt.Sprintf("#%d %s", s.number, s.verdict)
 	}
-	return fmt.Sprintf("#%d %s; %s, %s", s.number, s.verdict, s.check, count(s.runs, "run"))
+	return fmt.Sprintf("#%d %s; %s", s.number, s.verdict, s.check)
 }
 
 // pullRequest is one as the API shows it.
@@ -182,7 +181,6 @@ func (p *play) look(ctx context.Context) (map[int]shown, error) {
 		}
 		newest := int64(0)
 		for _, run := range list.Runs {
-			s.runs++
 			if run.ID < newest {
 				continue
 			}
