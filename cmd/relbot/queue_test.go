@@ -17,7 +17,7 @@ import (
 	"github.com/relbot/relbot/internal/scenario"
 )
 
-// queueProxy stands before the simulated GitHub and answers what is asked of merge queues and their checks as GitHub may.
+// queueProxy answers, in place of the simulated GitHub, queries about merge queues as GitHub may.
 type queueProxy struct {
 	http.RoundTripper
 	before func(query string) *http.Response         // in GitHub's place; nil lets it answer
@@ -214,9 +214,9 @@ func TestQueueThatCannotBeNamed(t *testing.T) {
 		{"the commits tell, by the method of the rules", "squash", "", "", "403", "waiting", "in no coupling"},
 		{"merge commits too", "merge", "order: [a before b]", "", "403", "waiting", "holds together"},
 		{"rebased ones do not, and nothing is coupled", "rebase", "", "", "403", "waiting", "nothing coupled is on this branch"},
-		{"but where something is, it fails", "rebase", "order: [a before b]", "", "403", "refused", "could not be told"},
-		{"whatever that has to do with it", "rebase", "other", "", "502 in HTML", "refused", "could not be told"},
-		{"or a command makes it", "rebase", "", "/relbot link #3 #4", "403", "refused", "could not be told"},
+		{"but where something is, it fails", "rebase", "order: [a before b]", "", "403", "refused", "could not be named"},
+		{"whatever that has to do with it", "rebase", "other", "", "502 in HTML", "refused", "could not be named"},
+		{"or a command makes it", "rebase", "", "/relbot link #3 #4", "403", "refused", "could not be named"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -44,7 +44,7 @@ type queuePage struct {
 	} `json:"mergeQueue"`
 }
 
-// errNoEntries ends the reading of a queue whose entries are not all told of; why stands in the answer.
+// errNoEntries ends the reading of a queue whose entries are not all readable. The answer holds the reason.
 var errNoEntries = errors.New("the entries of the merge queue cannot be read")
 
 // Queue reads the merge queue of a branch. What of it GitHub does not tell is not known; the error says that it did not answer.

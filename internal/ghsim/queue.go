@@ -28,7 +28,7 @@ func (q QueueSpec) filled() QueueSpec {
 //
 // GitHub makes one group for each entry, on top of that of the entry ahead: base_sha is "the SHA of the merge group's parent commit" (published
 // description of the merge_group event; firezone/firezone#13268, iotaledger/iota#12491). An entry lands when its group has passed and all ahead have
-// landed. When an entry is thrown out, the groups behind it are destroyed and made anew without it.
+// landed. When an entry is thrown out, the groups behind it are destroyed and rebuilt without it.
 type mergeQueue struct {
 	QueueSpec
 	entries []*Group // in order; those beyond Build have no group yet
@@ -126,7 +126,7 @@ func (g *GitHub) Grouping(name coupling.Repo, strategy string) error {
 	return err
 }
 
-// rebuild makes the groups of the first entries that have none on top of the entry ahead, and destroys those that stand on something else by now.
+// rebuild makes the groups of the first entries that have none on top of the entry ahead, and destroys those that are built on something else by now.
 func (g *GitHub) rebuild(r *repo) {
 	if r.queue == nil {
 		return
@@ -265,7 +265,7 @@ func (s *mergeQueue) landing(states []string) int {
 	return n
 }
 
-// stateOf says how the checks of an entry's group stand: "queued" before there is one, then "pending", "passed", "failed" or "late".
+// stateOf returns the state of the checks of an entry's group: "queued" before there is one, then "pending", "passed", "failed" or "late".
 func (g *GitHub) stateOf(q *Group) string {
 	r, head := q.pull.repo, q.head()
 	if head == nil {
@@ -309,7 +309,7 @@ func (g *GitHub) landEntries(r *repo, entries []*Group) {
 	}
 }
 
-// dequeue takes an entry out of its queue. reason is the group's, why the pull request's. The groups behind it stand until GitHub makes them anew.
+// dequeue takes an entry out of its queue. reason is the group's, why the pull request's. The groups behind it remain until GitHub rebuilds them.
 func (g *GitHub) dequeue(q *Group, reason, why string) {
 	r := q.pull.repo
 	r.queue.entries = slices.DeleteFunc(r.queue.entries, func(x *Group) bool { return x == q })

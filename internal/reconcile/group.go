@@ -17,7 +17,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// groupHint is what the merge_group event told.
+// groupHint is the payload of the merge_group event.
 type groupHint struct {
 	rules.GroupEvent
 	Action  string `json:"action"`
@@ -219,9 +219,9 @@ func (r *Reconciler) barred(ctx context.Context, all []coupling.Coupling, g *gat
 	return out, nil
 }
 
-// told reports an error unless all is known that was said in the repositories whose couplings may speak of a repository's pull requests. The work is
-// queued again once it is.
-func (r *Reconciler) told(ctx context.Context, c store.Claimed, d repoDoc) error {
+// informed returns an error unless relbot knows the policies and commands of all repositories whose couplings may concern a repository's pull requests.
+// It queues the work again once it does.
+func (r *Reconciler) informed(ctx context.Context, c store.Claimed, d repoDoc) error {
 	homes := append([]coupling.Repo{d.Name}, d.rules().Trust...)
 	for _, home := range homes {
 		var h repoDoc

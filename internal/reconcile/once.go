@@ -179,7 +179,7 @@ func (r *Reconciler) JudgeGroup(ctx context.Context, repo coupling.Repo, group M
 	if err != nil {
 		return Answer{}, err
 	}
-	pulls, verdict, found := rules.PullsOf(repo, numbers), unreadable("which pull requests are in the group could not be told"), groupJudgement{}
+	pulls, verdict, found := rules.PullsOf(repo, numbers), unreadable("the pull requests in the group could not be named"), groupJudgement{}
 	if ok {
 		if err := r.learnGroup(ctx, d, pulls); err != nil {
 			return Answer{}, err

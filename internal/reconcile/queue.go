@@ -16,32 +16,34 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// All groups of a merge queue are looked at together, by the work of the queue, whose lane is the one writer of their checks. The news of a group
-// only notes that it is there. So a look sees the whole queue, and each pass of a pair that lands together follows from a new one:
+// One kind of work handles all groups of a merge queue, and its lane is the only writer of their checks. The event of a group only records the group.
 //
-//	news of a group, a coupling judged, a timer
+//	event of a group, a coupling judged, a timer
 //	  → read policies, tip and entries → name each group → judge it on its own tree → rules.Released → post, the last group first
-//	  → look again: at once when a group that was posted lets one ahead of it pass, else when something is awaited
+//	  → look again: immediately when a posted pass releases a group ahead, else after a pause while something is awaited
 //
-// A group that failed stays failed, since GitHub throws its entry out.
+// So every release follows from a new read of the queue. A group that failed stays failed, since GitHub removes its entry.
 
 const (
-	unnamedPatience = time.Minute      // for how long it is asked again which pull requests are in a group
+	unnamedPatience = time.Minute      // for how long relbot tries to name the pull requests in a group
 	unnamedPause    = 5 * time.Second  // between these
 	awaitedPause    = 15 * time.Second // between looks while a partner, or another check, is awaited
 	longestWait     = 30 * time.Minute // for partners, where the queue's time-out is not known: half of GitHub's own default
-	groupMemory     = 24 * time.Hour   // for which a group that has ended is remembered: others may stand on it
+	groupMemory     = 24 * time.Hour   // for which a group that has ended is remembered: others may be built on it
 )
 
 // queueDoc is what is remembered of a merge queue.
 type queueDoc struct {
 	Groups []queuedGroup `json:"groups"`
+	// Changed is when a coupling with members on the branch was last judged.
+	Changed time.Time `json:"changed,omitzero"`
 }
 
-// queuedGroup is a merge group as the events told of it.
+// queuedGroup is a merge group as its events reported it.
 type queuedGroup struct {
 	rules.GroupEvent
 	Seen   time.Time `json:"seen"`
+	Right  time.Time `json:"right,omitzero"`   // when it was last judged, and passed by itself
 	Waits  time.Time `json:"waits,omitzero"`   // since when its check waits for partners
 	Until  time.Time `json:"until,omitzero"`   // and until when it may
 	Failed bool      `json:"failed,omitempty"` // its check fails, for good
@@ -57,8 +59,8 @@ func (d *queueDoc) find(head string) *queuedGroup {
 	return nil
 }
 
-// add notes a group. One that was made anew for the same entry goes on waiting where the one before it left off, so that what is thrown out ahead
-// of it does not keep the queue waiting for longer.
+// add records a group. A group that GitHub rebuilt for the same entry keeps the patience of the one before it. Otherwise each entry that is removed
+// ahead of it would prolong the wait.
 func (d *queueDoc) add(e rules.GroupEvent, now time.Time) {
 	d.Groups = slices.DeleteFunc(d.Groups, func(g queuedGroup) bool { return now.Sub(g.Seen) > groupMemory })
 	if d.find(e.Head) != nil {
@@ -66,7 +68,8 @@ func (d *queueDoc) add(e rules.GroupEvent, now time.Time) {
 	}
 	added := queuedGroup{GroupEvent: e, Seen: now}
 	for _, g := range d.Groups {
-		if g.Number() == e.Number() && !g.Failed && (g.Gone.IsZero() || g.Reason == "invalidated") {
+		// Whose time is over, and who did not fail, has left the queue unnoticed.
+		if g.Number() == e.Number() && !g.Failed && (g.Gone.IsZero() || g.Reason == "invalidated") && now.Before(g.Until) {
 			added.Waits = g.Waits
 		}
 	}
@@ -107,6 +110,7 @@ func (r *Reconciler) wakeQueue(ctx context.Context, c store.Claimed) error {
 type queueLook struct {
 	*Reconciler
 	key    string
+	began  time.Time
 	repo   repoDoc
 	branch string
 	tip    string
@@ -120,14 +124,15 @@ type queueLook struct {
 type lookedGroup struct {
 	queuedGroup
 	rules.QueuedGroup
-	found  groupJudgement
-	unread error // why it could not be judged
+	found   groupJudgement
+	unread  error // why it could not be judged
+	settled bool  // it passed, nothing has changed since, and nobody ahead waits for it
 }
 
 // lookAtQueue answers each group of a merge queue that it can, and leaves none waiting for anything but a partner, for a bounded time.
 func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
 	name, branch, _ := strings.Cut(c.Key, "@")
-	repo, l := coupling.Repo(name), &queueLook{Reconciler: r, key: c.Key, branch: branch}
+	repo, l := coupling.Repo(name), &queueLook{Reconciler: r, key: c.Key, branch: branch, began: r.Now()}
 	if _, err := r.load(ctx, docQueue, c.Key, &l.doc); err != nil {
 		return err
 	}
@@ -159,7 +164,7 @@ func (l *queueLook) look(ctx context.Context, c store.Claimed) error {
 	if l.repo, l.tip, err = l.fresh(ctx, l.repo, l.branch); err != nil {
 		return err
 	}
-	if err := l.told(ctx, c, l.repo); err != nil {
+	if err := l.informed(ctx, c, l.repo); err != nil {
 		return err
 	}
 	l.queue, err = l.GitHub.Queue(ctx, l.repo.Name, l.branch)
@@ -217,7 +222,7 @@ func (l *queueLook) lookAgain(at time.Time) {
 	}
 }
 
-// discover takes up the groups that the queue shows and no event has told of, and lets go those that have landed.
+// discover adds the groups that the queue shows and no event reported, and ends those that have landed.
 func (l *queueLook) discover(ctx context.Context) error {
 	var landed []string
 	for at := l.doc.find(l.tip); at != nil && !slices.Contains(landed, at.Head); at = l.doc.find(at.BaseSHA) {
@@ -300,12 +305,16 @@ func lands(queue forge.Queue, pulls []coupling.Pull) []coupling.Pull {
 
 // answer judges the groups and posts their checks, the last one first.
 func (l *queueLook) answer(ctx context.Context) error {
+	waiting := false // one ahead waits for those behind it
 	for i, g := range l.groups {
 		posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head)
 		if err != nil {
 			return err
 		}
 		g.Passed = posted.Level == string(rules.Pass) && posted.Intent == ""
+		if g.settled = !waiting && g.Passed && g.Right.After(l.doc.Changed); g.settled {
+			continue
+		}
 		tree := groupTree{Head: g.Head, Group: rules.Group{Repo: l.repo.Name, Base: l.branch, Pulls: g.Pulls, Behind: l.behind(i), Build: l.queue.Build}}
 		if g.found, g.unread = l.judgedGroup(ctx, tree); g.unread != nil && !ofGitHub(g.unread) {
 			return g.unread
@@ -317,6 +326,7 @@ func (l *queueLook) answer(ctx context.Context) error {
 		if err := l.wait(ctx, g); err != nil {
 			return err
 		}
+		waiting = waiting || len(g.Verdict.Awaits()) > 0
 	}
 	for i := len(l.groups) - 1; i >= 0; i-- {
 		if err := l.post(ctx, i); err != nil {
@@ -400,6 +410,9 @@ func (l *queueLook) note(ctx context.Context, head string, change func(*queuedGr
 // post shows what the check of a group has to be, given those behind it.
 func (l *queueLook) post(ctx context.Context, i int) error {
 	g := l.groups[i]
+	if g.settled {
+		return nil
+	}
 	if g.unread != nil && (g.Passed || transient(g.unread) && l.Now().Before(g.due())) {
 		l.lookAgain(l.Now().Add(awaitedPause))
 		return nil
@@ -420,12 +433,17 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 	case v.Pending():
 		l.lookAgain(g.Deadline)
 		l.lookAgain(l.Now().Add(awaitedPause))
+		return nil
 	case v.Level != rules.Pass:
 		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed = true })
-	case !g.Passed && slices.ContainsFunc(l.groups[:i], func(a *lookedGroup) bool { return len(a.Verdict.Awaits()) > 0 }):
+	}
+	if !g.Passed && slices.ContainsFunc(l.groups[:i], func(a *lookedGroup) bool { return len(a.Verdict.Awaits()) > 0 }) {
 		l.lookAgain(l.Now()) // now that it shows a pass, one ahead of it may follow
 	}
-	return nil
+	if g.Verdict.Level != rules.Pass { // released with others, without which it does not pass
+		return nil
+	}
+	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Right = l.began })
 }
 
 // due is when a group has waited long enough for what cannot be read.
@@ -445,8 +463,8 @@ func (l *queueLook) green(ctx context.Context, g *lookedGroup) bool {
 	return err == nil && ok
 }
 
-// showUnnamed answers a group whose pull requests could not be told: it fails where something on its branch may be coupled. One that was answered
-// and is in the queue no more has left it.
+// showUnnamed answers a group whose pull requests could not be named. It fails where something on its branch may be coupled. A group that was
+// answered before, and is not in the queue, is recorded as ended.
 func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
 	entries := l.queue.Entries
 	if posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head); err != nil {
@@ -462,7 +480,7 @@ func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
 		v := rules.Verdict{Level: rules.Pass, Reasons: []rules.Reason{{Code: rules.NotCoupled, Value: l.branch}}}
 		return l.showGroup(ctx, l.repo, g.Head, nil, v, nil)
 	}
-	return l.fail(ctx, g, "which pull requests are in the group could not be told: "+cmpOr(entries.Why, "the queue does not show it"))
+	return l.fail(ctx, g, "the pull requests in the group could not be named: "+cmpOr(entries.Why, "the queue does not show it"))
 }
 
 // fail ends a group of which something cannot be known.
@@ -542,14 +560,14 @@ func (r *Reconciler) wakeQueues(ctx context.Context, s rules.Snapshot) error {
 			if !base.Queue {
 				continue
 			}
-			var doc queueDoc
-			if _, err := r.load(ctx, docQueue, string(repo)+"@"+branch, &doc); err != nil {
-				return err
-			}
-			if slices.ContainsFunc(doc.Groups, queuedGroup.live) {
-				if err := r.Store.Enqueue(ctx, queueWork(repo, branch)); err != nil {
-					return err
+			if _, err := update(ctx, r, docQueue, string(repo)+"@"+branch, func(d *queueDoc) ([]store.Work, bool) {
+				if !slices.ContainsFunc(d.Groups, queuedGroup.live) {
+					return nil, false
 				}
+				d.Changed = r.Now()
+				return []store.Work{queueWork(repo, branch)}, true
+			}); err != nil {
+				return err
 			}
 		}
 	}
