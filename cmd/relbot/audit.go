@@ -70,7 +70,7 @@ func auditCommand() *cobra.Command {
 			}
 		},
 	}
-	c.Flags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL when not given")
+	c.Flags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
 	c.Flags().StringVar(&repo, "repo", "", "only what happened in this repository: owner/name")
 	c.Flags().StringVar(&since, "since", "", "only from this date on (UTC)")
 	c.Flags().StringVar(&format, "format", "text", "text or json (one object a line)")

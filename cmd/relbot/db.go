@@ -27,7 +27,7 @@ import (
 func dbCommand() *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Back up, restore, migrate, check or rebuild the server's database"}
 	var address string
-	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL when not given")
+	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
 	c.AddCommand(backupCommand(&address), restoreCommand(&address), migrateCommand(&address), checkDatabaseCommand(&address), rebuildCommand())
 	return c
 }

@@ -42,7 +42,7 @@ func jobsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL when not given")
+	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
 	c.Flags().StringVar(&format, "format", "table", "table or json")
 	c.Flags().BoolVar(&all, "all", false, "also what waits, and what is being worked on")
 	c.AddCommand(retryCommand(&address), dropCommand(&address))

@@ -43,7 +43,11 @@ func settingsFlags(c *cobra.Command) loader {
 	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
 	for _, s := range settings.Table {
 		if !s.Secret {
-			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s, default %q)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), s.Default))
+			preset := ""
+			if s.Default != "" {
+				preset = ", default " + s.Default
+			}
+			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s%s)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), preset))
 		}
 	}
 	return func() (*settings.Settings, error) {

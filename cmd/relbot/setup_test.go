@@ -181,7 +181,7 @@ func TestSetup(t *testing.T) {
 	}
 
 	b.submit("/setup/register", map[string]string{"web": "github.com", "account": "a b", "name": "", "public_url": "http://relbot.example.org"})
-	b.want(http.StatusUnprocessableEntity, `GitHub: "github.com" is no address`, `"a b" is no name`, "want 1 to 34", `"http://relbot.example.org" is no address: want https://host`)
+	b.want(http.StatusUnprocessableEntity, `GitHub: "github.com" is no address: want https://github.com`, `"a b" is no name`, "want 1 to 34", `"http://relbot.example.org" is no address: want https://host`)
 	good := map[string]string{"web": web.URL, "account": "acme", "name": "Acme's relbot", "public_url": at}
 	b.submit("/setup/register", good, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
 	b.want(http.StatusForbidden)

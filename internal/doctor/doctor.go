@@ -293,20 +293,24 @@ func (d *doctor) deliveries(ctx context.Context, app forge.Registration) {
 		}
 		refused++
 	}
-	when := last.Delivered.UTC().Format(time.RFC3339)
+	when := "at " + last.Delivered.UTC().Format(time.RFC3339)
+	them, were := "the last one", "was"
+	if refused > 1 {
+		them, were, when = fmt.Sprintf("the last %d", refused), "were", when+" the last"
+	}
 	switch {
 	case last.OK:
-		d.say(Fine, check, "", "", "the last one arrived at %s", when)
+		d.say(Fine, check, "", "", "the last one arrived %s", when)
 	case last.Code == 401 || last.Code == 403:
-		d.say(Problem, check, "", "The webhook secret at GitHub and that of relbot differ, or something before relbot asks for a login. "+setHook, "the last %d were refused with %d, at %s the last", refused, last.Code, when)
+		d.say(Problem, check, "", "The webhook secret at GitHub and that of relbot differ, or something before relbot asks for a login. "+setHook, "%s %s refused with %d, %s", them, were, last.Code, when)
 	case last.Code == 503 && d.SettingUp:
-		d.say(Fine, check, "", "", "the last %d wait until the setup is finished: the server asks for them when it starts", refused)
+		d.say(Fine, check, "", "", "what GitHub sends waits until the setup is finished: the server asks for it when it starts")
 	case last.Code == 503:
-		d.say(Problem, check, "", "Look at relbot's log: most likely its database does not answer. What was refused is asked for again.", "the last %d could not be stored, at %s the last", refused, when)
+		d.say(Problem, check, "", "Look at relbot's log: most likely its database does not answer. What was refused is asked for again.", "%s could not be stored, %s", them, when)
 	case last.Code == 404 || last.Code == 405:
-		d.say(Problem, check, "", "What answers there is not relbot, or not at this path. "+setHook, "the last %d were answered with %d, at %s the last", refused, last.Code, when)
+		d.say(Problem, check, "", "What answers there is not relbot, or not at this path. "+setHook, "%s %s answered with %d, %s", them, were, last.Code, when)
 	default:
-		d.say(Problem, check, "", "GitHub has to reach public_url from the internet (a GitHub Enterprise Server: from its own network): look at DNS, certificate, firewall, and whether `relbot serve` runs.", "the last %d did not arrive, at %s the last: %s (%d)", refused, when, last.Status, last.Code)
+		d.say(Problem, check, "", "GitHub has to reach public_url from the internet (a GitHub Enterprise Server: from its own network): look at DNS, certificate, firewall, and whether `relbot serve` runs.", "%s did not arrive, %s: %s (%d)", them, when, last.Status, last.Code)
 	}
 }
 
