@@ -9,6 +9,11 @@
 // Those who wait are given moments one behind the other, as far apart as the limit makes them, each rank in a line of its own. Told the same
 // moment they would all come at once, all but a few in vain, again and again.
 //
+// While an account fails, one call at a time stands for all of its work: the others wait until that one was answered. Where GitHub names no time, the
+// pauses are relbot's own, and never longer than two minutes: 15 s while GitHub answers with 5xx or not at all, and a minute, then two, after refusals for
+// a secondary limit ("Exceeding the rate limit" in GitHub's docs asks for at least a minute, and for longer each time). Reads and writes fail apart:
+// in an outage of GitHub's reads a pass is still revoked.
+//
 // A GitHub that tells no limits has none (an Enterprise Server as it is delivered), and nothing is held back there but new comments and
 // issues. Each process counts for itself; what several use together shows in what GitHub says is left. Asking GitHub for the limits was
 // refused: every answer carries them.
@@ -70,7 +75,7 @@ const (
 
 var pointsMinute = map[Resource]int{REST: 810, GraphQL: 1800}
 
-// demotionsFirst is how long after a pause others give way to a write that takes a pass back. A read might be refused again and start the next pause.
+// demotionsFirst is how long after a pause other writes give way to one that revokes a pass: they might be refused again, and start the next pause.
 const demotionsFirst = time.Second
 
 // Points of a call.
@@ -90,12 +95,13 @@ var (
 	ErrHour    = errors.New("GitHub's limit of calls an hour is near")
 	ErrPoints  = errors.New("GitHub's limit of calls a minute is near")
 	ErrPaused  = errors.New("GitHub asked to wait")
+	ErrOutage  = errors.New("GitHub does not answer")
 	ErrContent = errors.New("GitHub's limit for new comments and issues is near")
 )
 
 // Held reports whether an error says that a call has to wait. It was not made, so that it has no effect to look for.
 func Held(err error) bool {
-	return slices.ContainsFunc([]error{ErrHour, ErrPoints, ErrPaused, ErrContent}, func(why error) bool { return errors.Is(err, why) })
+	return slices.ContainsFunc([]error{ErrHour, ErrPoints, ErrPaused, ErrOutage, ErrContent}, func(why error) bool { return errors.Is(err, why) })
 }
 
 // Budget is the budgets of all installations. Its methods may be called from any goroutine.
@@ -109,9 +115,10 @@ type account struct {
 	hour    map[Resource]*hour
 	points  map[Resource][]spent // of the last minute, oldest first
 	content []time.Time          // of the last hour, oldest first
-	paused  time.Time
-	first   bool               // a write that takes a pass back waits for the end of the pause
-	turns   map[line]time.Time // the last moment that was given to somebody who waits
+	refused map[bool]*gate       // for a limit: reads, and writes (true)
+	outage  map[bool]*gate       // likewise
+	first   bool                 // a write that revokes a pass waits for the end of a pause
+	turns   map[line]time.Time   // the last moment that was given to somebody who waits
 	atOnce  chan struct{}
 }
 
@@ -138,7 +145,7 @@ func (b *Budget) account(id int64) *account {
 	}
 	a := b.accounts[id]
 	if a == nil {
-		a = &account{hour: map[Resource]*hour{}, points: map[Resource][]spent{}, turns: map[line]time.Time{}, atOnce: make(chan struct{}, MaxAtOnce)}
+		a = &account{refused: map[bool]*gate{false: {}, true: {}}, outage: map[bool]*gate{false: {}, true: {}}, hour: map[Resource]*hour{}, points: map[Resource][]spent{}, turns: map[line]time.Time{}, atOnce: make(chan struct{}, MaxAtOnce)}
 		b.accounts[id] = a
 	}
 	return a
@@ -154,21 +161,154 @@ func (a *account) wait(l line, now time.Time, least, every time.Duration) (time.
 	return turn.Sub(now), l.why
 }
 
-// Take asks for a call. It returns 0 and counts the call, or says for how long it has to wait and why.
-func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Time) (time.Duration, error) {
+// gate holds the calls of an account back while it fails.
+type gate struct {
+	failed int       // in a row
+	until  time.Time // nothing is sent before
+	probe  time.Time // when the call was sent that stands for all the others
+}
+
+// How long relbot waits of its own accord.
+const (
+	outageAfter   = 3 // failures in a row
+	outagePause   = 15 * time.Second
+	refusedPause  = time.Minute // at first
+	refusedPauses = 2 * time.Minute
+	probeTime     = 35 * time.Second // longer than any call takes
+	probePoll     = time.Second      // how soon others ask what came of a probe
+)
+
+// wait returns for how long no call may be sent.
+func (g *gate) wait(now time.Time) time.Duration {
+	switch {
+	case g.until.After(now):
+		return g.until.Sub(now)
+	case !g.until.IsZero() && now.Sub(g.probe) < probeTime:
+		return probePoll
+	}
+	return 0
+}
+
+// enter notes that a call is sent; while the account fails it is the probe.
+func (g *gate) enter(now time.Time) {
+	if !g.until.IsZero() {
+		g.probe = now
+	}
+}
+
+// Enter asks whether an account may be called at all, beside all limits. It returns 0 and counts the call, or says for how long it has to wait and why.
+// What came of it has to be told by Answered, Failed, Refused or Dropped.
+func (b *Budget) Enter(id int64, write bool, now time.Time) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.account(id)
-	demotion := rank == Demotions && points == WritePoints
-	open := a.paused
-	if a.first && !demotion {
-		open = open.Add(demotionsFirst)
+	if wait, why := a.held(write, Checks, now); wait > 0 {
+		return wait, why
 	}
-	if open.After(now) {
+	a.enter(write, now)
+	return 0, nil
+}
+
+func (a *account) held(write bool, rank Rank, now time.Time) (time.Duration, error) {
+	g, demotion := a.refused[write], write && rank == Demotions
+	wait := g.wait(now)
+	if left := g.until.Add(demotionsFirst).Sub(now); a.first && write && !demotion && left > 0 {
+		wait = max(wait, left)
+	}
+	if wait > 0 {
 		a.first = a.first || demotion
-		return a.wait(line{ErrPaused, rank}, now, open.Sub(now), 0)
+		return a.wait(line{ErrPaused, rank}, now, wait, 0)
 	}
-	a.first = false
+	if demotion {
+		a.first = false
+	}
+	if wait := a.outage[write].wait(now); wait > 0 {
+		return a.wait(line{ErrOutage, rank}, now, wait, 0)
+	}
+	return 0, nil
+}
+
+func (a *account) enter(write bool, now time.Time) {
+	a.refused[write].enter(now)
+	a.outage[write].enter(now)
+}
+
+// Answered notes that GitHub answered a call.
+func (b *Budget) Answered(id int64, write bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(id)
+	*a.outage[write] = gate{}
+	if !a.refused[write].until.After(now) { // else it was sent before the refusal
+		*a.refused[write] = gate{}
+	}
+}
+
+// Failed notes that GitHub answered a call with 5xx, or not at all. mild says that the call may have been at fault.
+func (b *Budget) Failed(id int64, write, mild bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(id)
+	g := a.outage[write]
+	if mild && g.until.IsZero() {
+		return
+	}
+	g.probe, a.refused[write].probe = time.Time{}, time.Time{}
+	if g.failed++; g.failed >= outageAfter {
+		g.until = now.Add(outagePause)
+	}
+}
+
+// Dropped notes that nothing is known of a call: it was not sent after all, or broken off here.
+func (b *Budget) Dropped(id int64, write bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(id)
+	a.refused[write].probe, a.outage[write].probe = time.Time{}, time.Time{}
+}
+
+// Refused notes that GitHub refused a call for a limit, and returns for how long nothing is sent. asked is for how long GitHub asked to wait, 0 where it did not
+// say.
+func (b *Budget) Refused(id int64, write bool, asked time.Duration, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(id)
+	g, other := a.refused[write], a.refused[!write]
+	*a.outage[write] = gate{} // it answers
+	switch {
+	case asked > 0:
+	case g.until.After(now): // of those that were under way together one counts
+		return g.until.Sub(now)
+	case g.failed == 0:
+		asked = refusedPause
+	default:
+		asked = refusedPauses
+	}
+	g.until, g.probe = now.Add(asked), time.Time{}
+	// The whole account pauses. After that reads and writes have a probe each: where reads are refused again and again, a write that revokes a pass
+	// must not wait behind them.
+	if g.failed++; g.failed == 1 && other.until.Before(g.until) {
+		other.until = g.until
+	}
+	return asked
+}
+
+// Take is Enter, and keeps GitHub's limits.
+func (b *Budget) Take(id int64, res Resource, points int, rank Rank, now time.Time) (time.Duration, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a, write := b.account(id), points == WritePoints
+	if wait, why := a.held(write, rank, now); wait > 0 {
+		return wait, why
+	}
+	wait, why := a.take(res, points, rank, now)
+	if wait == 0 {
+		a.enter(write, now)
+	}
+	return wait, why
+}
+
+func (a *account) take(res Resource, points int, rank Rank, now time.Time) (time.Duration, error) {
 	h := a.hour[res]
 	if h == nil {
 		return 0, nil // nothing is known of a limit
@@ -215,8 +355,8 @@ func (b *Budget) TakeContent(id int64, now time.Time) (time.Duration, error) {
 	return 0, nil
 }
 
-// Enter waits for a free place among the calls that run at once, and returns the function that leaves it.
-func (b *Budget) Enter(ctx context.Context, id int64) (func(), error) {
+// Place waits for a free place among the calls that run at once, and returns the function that leaves it.
+func (b *Budget) Place(ctx context.Context, id int64) (func(), error) {
 	b.mu.Lock()
 	places := b.account(id).atOnce
 	b.mu.Unlock()
@@ -228,21 +368,10 @@ func (b *Budget) Enter(ctx context.Context, id int64) (func(), error) {
 	}
 }
 
-// Learn takes over what an answer says of the limits.
-func (b *Budget) Learn(id int64, res Resource, status int, h http.Header, now time.Time) {
+// Learn takes over what an answer says of the calls of the hour.
+func (b *Budget) Learn(id int64, res Resource, h http.Header) {
 	limit, err := strconv.Atoi(h.Get("X-RateLimit-Limit"))
-	limited := err == nil && limit > 0
-	after := RetryAfter(status, h, now)
-	if !limited && after == 0 {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	a := b.account(id)
-	if after > 0 && h.Get("X-RateLimit-Remaining") != "0" {
-		a.paused = now.Add(after)
-	}
-	if !limited {
+	if err != nil || limit <= 0 {
 		return
 	}
 	if r := Resource(h.Get("X-RateLimit-Resource")); r != "" {
@@ -253,6 +382,9 @@ func (b *Budget) Learn(id int64, res Resource, status int, h http.Header, now ti
 	if err != nil || bad != nil {
 		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(id)
 	known := a.hour[res]
 	at := time.Unix(reset, 0)
 	if known == nil || at.After(known.reset) || left < known.left { // answers overtake each other
@@ -260,22 +392,21 @@ func (b *Budget) Learn(id int64, res Resource, status int, h http.Header, now ti
 	}
 }
 
-// RetryAfter is for how long an answer that refuses for a limit asks to wait; 0 when it does not refuse for one.
-func RetryAfter(status int, h http.Header, now time.Time) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	asked := err == nil && seconds > 0
-	switch {
-	case status != http.StatusForbidden && status != http.StatusTooManyRequests:
-		return 0
-	case asked:
+// Asked returns for how long an answer that refuses for a limit asks to wait; 0 when it does not say.
+func Asked(h http.Header) time.Duration {
+	if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil && seconds > 0 {
 		return time.Duration(seconds) * time.Second
-	case h.Get("X-RateLimit-Remaining") == "0":
-		if reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil {
-			return max(time.Unix(reset, 0).Sub(now), time.Second)
-		}
-		return time.Minute
-	case status == http.StatusTooManyRequests:
-		return time.Minute
 	}
 	return 0
+}
+
+// UsedUp returns for how long the calls of the hour are used up, by an answer; 0 when they are not.
+func UsedUp(h http.Header, now time.Time) time.Duration {
+	if h.Get("X-RateLimit-Remaining") != "0" {
+		return 0
+	}
+	if reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+		return max(time.Unix(reset, 0).Sub(now), time.Second)
+	}
+	return time.Minute
 }

@@ -144,16 +144,16 @@ func (s *signer) Sign(claims jwt.Claims) (string, error) {
 }
 
 // transport authenticates as the App on a repository's installation, or as the App itself for "", and keeps GitHub's limits.
-func (a *App) transport(ctx context.Context, repo coupling.Repo, p purpose) (http.RoundTripper, error) {
+func (a *App) transport(ctx context.Context, repo coupling.Repo, p purpose) (limited, error) {
 	if a.s.Token != "" {
-		return bearer{a.s.HTTP, a.s.Token}, nil
+		return limited{bearer{a.s.HTTP, a.s.Token}, a, 0}, nil
 	}
 	if repo == "" {
-		return a.app, nil
+		return limited{a.app, a, 0}, nil
 	}
 	id, err := a.installation(ctx, repo)
 	if err != nil {
-		return nil, err
+		return limited{}, err
 	}
 	key := tokenKey{installation: id, purpose: p}
 	if p != forReading {
@@ -297,24 +297,13 @@ func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string,
 // translate turns an error into one that callers tell apart. write says whether something may have happened when the
 // answer is missing.
 func (a *App) translate(write bool, res *github.Response, err error) error {
-	var status int
-	var header http.Header
-	if res != nil && res.Response != nil {
-		status, header = res.StatusCode, res.Header
+	if res == nil || res.Response == nil {
+		return a.classify(0, nil, write, err)
 	}
-	// The library takes some limits for what they are, and has lost the status then.
-	var primary *github.RateLimitError
-	var secondary *github.AbuseRateLimitError
-	switch {
-	case errors.As(err, &primary):
-		status, header, err = primary.Response.StatusCode, primary.Response.Header, errors.New("the calls of this hour are used up")
-	case errors.As(err, &secondary):
-		status, header, err = http.StatusTooManyRequests, secondary.Response.Header, errors.New("secondary rate limit")
-	}
-	return a.classify(status, header, write, err)
+	return a.classify(res.StatusCode, res.Header, write, err)
 }
 
-// classify judges an answer by its status; 0 is none.
+// classify judges an answer by its status; 0 is none. Refusals for a limit are [limited]'s.
 func (a *App) classify(status int, header http.Header, write bool, err error) error {
 	var waits *forge.RetryError // not sent: for want of a token, or for a limit
 	if errors.As(err, &waits) {
@@ -323,21 +312,14 @@ func (a *App) classify(status int, header http.Header, write bool, err error) er
 	if errors.Is(err, context.Canceled) || errors.Is(err, forge.ErrSuspended) {
 		return err
 	}
-	after := time.Duration(0)
-	if seconds, bad := strconv.Atoi(header.Get("Retry-After")); bad == nil {
-		after = time.Duration(seconds) * time.Second
-	}
-	limit := budget.RetryAfter(status, header, a.s.Now())
 	switch {
 	case status == 0:
 		if write {
 			err = fmt.Errorf("%w: %w", forge.ErrUnanswered, err)
 		}
 		return &forge.RetryError{Err: err}
-	case limit > 0:
-		return &forge.RetryError{After: limit, Err: err}
 	case status >= 500:
-		return &forge.RetryError{After: after, Err: err}
+		return &forge.RetryError{After: budget.Asked(header), Err: err}
 	case status == http.StatusUnauthorized:
 		return &forge.RetryError{Err: fmt.Errorf("%w: %w", forge.ErrToken, err)}
 	case status == http.StatusForbidden, status == http.StatusNotFound, status == http.StatusGone, status == http.StatusUnavailableForLegalReasons:

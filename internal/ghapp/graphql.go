@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 )
@@ -147,6 +146,7 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
+		a.budget.Failed(t.installation, write, false, a.s.Now())
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	if !write && tooLong(res.StatusCode, nil) {
@@ -156,12 +156,17 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		return out, fmt.Errorf("graphql: %w", a.classify(res.StatusCode, res.Header, write, errors.New(res.Status)))
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
+		a.budget.Failed(t.installation, write, false, a.s.Now())
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	for _, e := range out.Errors {
+		if e.Type == "RATE_LIMITED" || (len(e.Path) == 0 || len(out.Data) == 0) && strings.Contains(strings.ToLower(e.Message), "rate limit") {
+			return out, fmt.Errorf("graphql: %w", t.refused(write, res.Header, e.Message))
+		}
+	}
+	a.budget.Answered(t.installation, write, a.s.Now())
+	for _, e := range out.Errors {
 		switch e.Type {
-		case "RATE_LIMITED":
-			return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
 		case "RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED":
 			return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 		}
@@ -170,8 +175,6 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		}
 		if len(e.Path) == 0 || len(out.Data) == 0 {
 			switch {
-			case strings.Contains(strings.ToLower(e.Message), "rate limit"):
-				return out, fmt.Errorf("graphql: %w", a.usedUp(ctx, repo, res.Header, e))
 			case strings.HasPrefix(e.Message, outOfTime):
 				return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, e.Message)})
 			case len(out.Data) == 0:
@@ -185,15 +188,6 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	return out, nil
-}
-
-// usedUp is a limit that GraphQL tells of with status 200: until the hour ends where it says so, else for a minute.
-func (a *App) usedUp(ctx context.Context, repo coupling.Repo, h http.Header, e queryError) error {
-	now := a.s.Now()
-	if id, err := a.installation(ctx, repo); err == nil && a.s.Token == "" {
-		a.budget.Learn(id, budget.GraphQL, http.StatusTooManyRequests, h, now)
-	}
-	return &forge.RetryError{After: budget.RetryAfter(http.StatusTooManyRequests, h, now), Err: errors.New(e.Message)}
 }
 
 // variables collects a query's variables and their declarations.
