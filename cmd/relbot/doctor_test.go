@@ -172,6 +172,12 @@ func TestDoctor(t *testing.T) {
 		{name: "a queue of which nobody tells", damage: func(c *clinic) {
 			must(c.Grant(doctorRepo, perm, slices.DeleteFunc(slices.Clone(events), func(e string) bool { return e == "merge_group" })))
 		}, check: "merge-queue", state: doctor.Problem, message: "not told of its groups", fix: "merge_group"},
+		{name: "an IP allow list", damage: func(c *clinic) {
+			must(c.AddFault(ghsim.Fault{Match: "GET /installation/repositories", Answer: "allow_list", Account: "acme", Times: -1}))
+		}, args: []string{"--repo", "acme/app"}, check: "installed", state: doctor.Problem, message: "GitHub lets in nobody from this address: Although you appear", fix: "An owner of acme has to add this machine's address"},
+		{name: "an account that is not listed", damage: func(c *clinic) {
+			must(c.AddFault(ghsim.Fault{Match: "GET /installation/repositories", Answer: "500", Times: -1}))
+		}, check: "installed", state: doctor.Unknown, message: "its repositories could not be listed"},
 		{name: "an outage of reads", damage: func(c *clinic) {
 			must(c.AddFault(ghsim.Fault{Match: "GET /repos/*/rules/*", Answer: "500", Times: -1}))
 		}, check: "required", state: doctor.Unknown, message: "could not be read"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/engine"
 )
@@ -19,9 +20,10 @@ func jobsCommand() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "jobs",
-		Short: "List the work that fails or was given up, and why; the server may be running",
-		Long: "List the work that fails or was given up, and why; with --all also what merely waits. Failing work is tried again by itself, for four days;\n" +
-			"what was given up waits for an event of the same pull request or repository, or for `relbot jobs retry`. The server may be running.",
+		Short: "List the work that fails, was given up or refused, and why; the server may be running",
+		Long: "List the work that fails, was given up or refused, and why; with --all also what merely waits. Failing work is tried again by itself, for four days;\n" +
+			"what was given up waits for an event of the same pull request or repository, or for `relbot jobs retry`. What GitHub refused to write is tried again\n" +
+			"when an account changes what it grants, and each time everything is looked at again. The server may be running.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {
@@ -33,8 +35,12 @@ func jobsCommand() *cobra.Command {
 			}
 			defer db.Close()
 			jobs, err := db.Jobs(cmd.Context())
+			if err != nil {
+				return unsure(err)
+			}
+			refused, err := reconcile.Refusals(cmd.Context(), db)
 			if err == nil {
-				err = tellJobs(cmd.OutOrStdout(), jobs, all, format)
+				err = tellJobs(cmd.OutOrStdout(), jobs, refused, all, format)
 			}
 			if err != nil {
 				return unsure(err)
@@ -66,14 +72,17 @@ func state(j store.Job) string {
 type jobRow struct {
 	Kind     string     `json:"kind"`
 	Key      string     `json:"key"`
-	State    string     `json:"state"` // given up, failing, at work, waiting
+	State    string     `json:"state"` // given up, refused, failing, at work, waiting
 	Attempts int        `json:"attempts"`
-	Next     *time.Time `json:"next"` // when it is tried again; null when it was given up
+	Next     *time.Time `json:"next"` // when it is tried again; null when it was given up or refused
 	Error    *string    `json:"error"`
 }
 
-func tellJobs(out io.Writer, jobs []store.Job, all bool, format string) error {
+func tellJobs(out io.Writer, jobs []store.Job, refused []reconcile.Refusal, all bool, format string) error {
 	rows := []jobRow{}
+	for _, r := range refused {
+		rows = append(rows, jobRow{r.Kind, r.Key, "refused", r.Times, nil, &r.Cause})
+	}
 	for _, j := range jobs {
 		if !all && !j.Stuck && j.Attempt == 0 {
 			continue
@@ -124,7 +133,7 @@ func retryCommand(address *string) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "retry KIND KEY | --all",
-		Short: "Have work that fails or was given up done again now",
+		Short: "Have work that fails, was given up or refused done again now",
 		Args:  cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) || !all && len(args) != 2 {
@@ -139,12 +148,19 @@ func retryCommand(address *string) *cobra.Command {
 			if err != nil {
 				return unsure(err)
 			}
+			refused, err := reconcile.Refusals(cmd.Context(), db)
+			if err != nil {
+				return unsure(err)
+			}
+			for _, r := range refused {
+				jobs = append(jobs, store.Job{Work: r.Work, Attempt: r.Times})
+			}
 			jobs, err = chosen(jobs, args, all)
 			if err != nil {
 				return exit{exitBlocked, err}
 			}
 			for _, j := range jobs {
-				if err := db.Enqueue(cmd.Context(), store.Work{Kind: j.Kind, Key: j.Key, Lane: j.Lane, Origin: j.Origin}); err != nil {
+				if err := db.Enqueue(cmd.Context(), store.Work{Kind: j.Kind, Key: j.Key, Lane: j.Lane, Data: j.Data, Origin: j.Origin}); err != nil {
 					return unsure(err)
 				}
 			}
@@ -152,7 +168,7 @@ func retryCommand(address *string) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "all that fails or was given up")
+	c.Flags().BoolVar(&all, "all", false, "all that fails, was given up or refused")
 	return c
 }
 

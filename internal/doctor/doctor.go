@@ -69,7 +69,7 @@ type App interface {
 
 // Repos is what is asked of GitHub about repositories.
 type Repos interface {
-	Repositories(ctx context.Context) ([]forge.Repository, error)
+	Repositories(ctx context.Context) ([]forge.Repository, []forge.Unlisted, error)
 	BranchRules(ctx context.Context, repo coupling.Repo, branch string) (forge.BranchRules, error)
 	Queue(ctx context.Context, repo coupling.Repo, branch string) (forge.Queue, error)
 	Survey(ctx context.Context, requests []forge.SurveyRequest) (map[coupling.Repo]versionscan.Fact[forge.Survey], error)
@@ -338,13 +338,17 @@ func (d *doctor) installations(ctx context.Context, app forge.Registration) {
 			d.say(Problem, "permissions", in.Account, "An owner of the account has to agree: "+in.URL, "%s has not agreed to %s", in.Account, list(missing))
 		}
 	}
-	repos, err := d.GitHub.Repositories(ctx)
+	repos, unlisted, err := d.GitHub.Repositories(ctx)
 	if err != nil {
 		d.say(Unknown, check, "", "Try again.", "the repositories could not be listed: %v", err)
 		return
 	}
+	for _, u := range unlisted {
+		d.unlisted(check, u)
+	}
 	for _, name := range d.Repos {
-		if !slices.ContainsFunc(repos, func(r forge.Repository) bool { return r.Name.Same(name) }) {
+		hidden := slices.ContainsFunc(unlisted, func(u forge.Unlisted) bool { return strings.EqualFold(u.Account, name.Owner()) })
+		if !hidden && !slices.ContainsFunc(repos, func(r forge.Repository) bool { return r.Name.Same(name) }) {
 			d.say(Problem, check, string(name), "Add it: "+install, "the App is not installed on %s, or there is no such repository", name)
 		}
 	}
@@ -364,6 +368,19 @@ func (d *doctor) installations(ctx context.Context, app forge.Registration) {
 	}
 	for _, r := range wanted {
 		d.repository(ctx, r, surveys[r.Name], grants[r.Installation])
+	}
+}
+
+// unlisted says why the repositories of an account cannot be listed.
+func (d *doctor) unlisted(check string, u forge.Unlisted) {
+	var said *forge.RefusedError
+	switch {
+	case errors.As(u.Err, &said) && strings.Contains(said.Message, "IP allow list"):
+		d.say(Problem, check, u.Account, "An owner of "+u.Account+" has to add this machine's address to the organisation's IP allow list, or to the App's.", "GitHub lets in nobody from this address: %s", said.Message)
+	case errors.As(u.Err, &said):
+		d.say(Problem, check, u.Account, "Look at the installation: "+u.URL, "its repositories cannot be listed: %s", said.Message)
+	default:
+		d.say(Unknown, check, u.Account, "Try again.", "its repositories could not be listed: %v", u.Err)
 	}
 }
 

@@ -30,6 +30,29 @@ var (
 	ErrUnanswered = errors.New("sent, but the answer was lost")
 )
 
+// RefusedError is an answer of GitHub that ends work: asking again will not help soon. It is [ErrGone].
+type RefusedError struct {
+	Account string // whose
+	Route   string // method and path without names and numbers, or a GraphQL field
+	Status  int    // 403, 404, 410 or 451
+	Message string // GitHub's
+	Write   bool
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%v: %s: %d %s", ErrGone, e.Route, e.Status, e.Message)
+}
+
+// Unwrap returns [ErrGone].
+func (e *RefusedError) Unwrap() error { return ErrGone }
+
+// Unlisted is an account whose repositories could not be listed.
+type Unlisted struct {
+	Installation int64
+	Account, URL string // URL is its settings page
+	Err          error
+}
+
 // RetryError is a transient failure: an outage, a timeout, a rate limit.
 type RetryError struct {
 	After time.Duration // zero when GitHub named no time

@@ -282,6 +282,10 @@ func (a *App) page(ctx context.Context, repo coupling.Repo, method, path string,
 	}
 	if err != nil {
 		err = a.translate(method != http.MethodGet, res, err)
+		var said *github.ErrorResponse
+		if errors.Is(err, forge.ErrGone) && errors.As(err, &said) {
+			err = a.refusedBy(repo, routeOf(method, path), res.StatusCode, said.Message, method != http.MethodGet)
+		}
 		switch {
 		case repo == "":
 		case errors.Is(err, forge.ErrSuspended):

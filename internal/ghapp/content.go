@@ -72,7 +72,12 @@ func (a *App) raw(ctx context.Context, repo coupling.Repo, path, accept string) 
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, res.StatusCode, a.classify(res.StatusCode, res.Header, false, errors.New(res.Status))
+		err := a.classify(res.StatusCode, res.Header, false, errors.New(res.Status))
+		if errors.Is(err, forge.ErrGone) {
+			said, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal)) // less of it says less
+			err = a.refusedBy(repo, routeOf(http.MethodGet, "repos/"+string(repo)+"/"+path), res.StatusCode, messageIn(said), false)
+		}
+		return nil, res.StatusCode, err
 	}
 	text, err = io.ReadAll(io.LimitReader(res.Body, maxBlob+1))
 	return text, res.StatusCode, err

@@ -153,7 +153,11 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		return out, fmt.Errorf("graphql: %w", &forge.RetryError{Err: fmt.Errorf("%w: %s", errTooMuch, res.Status)})
 	}
 	if res.StatusCode != http.StatusOK {
-		return out, fmt.Errorf("graphql: %w", a.classify(res.StatusCode, res.Header, write, errors.New(res.Status)))
+		err := a.classify(res.StatusCode, res.Header, write, errors.New(res.Status))
+		if errors.Is(err, forge.ErrGone) {
+			err = a.refusedBy(repo, "POST /graphql", res.StatusCode, messageIn(raw), write)
+		}
+		return out, fmt.Errorf("graphql: %w", err)
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		a.budget.Failed(t.installation, write, false, a.s.Now())

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,11 +122,7 @@ func refusalOf(res *http.Response) (no refusal, err error) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(text), res.Body), res.Body}
-	var said struct {
-		Message string `json:"message"`
-		Docs    string `json:"documentation_url"`
-	}
-	json.Unmarshal(text, &said) //nolint:errcheck // then it says nothing
+	said := saidIn(text)
 	all := strings.ToLower(said.Message + " " + said.Docs)
 	if said.Message == "" {
 		all = strings.ToLower(string(text))
@@ -142,6 +140,54 @@ func refusalOf(res *http.Response) (no refusal, err error) {
 		no.message = fmt.Sprintf("%s, and an answer that is not the API's: %q", res.Status, cut(titleOf(string(text)), 200))
 	}
 	return no, nil
+}
+
+// said is an error in GitHub's form.
+type said struct {
+	Message string `json:"message"`
+	Docs    string `json:"documentation_url"`
+}
+
+// saidIn reads an error in GitHub's form; of another it says nothing.
+func saidIn(text []byte) (s said) {
+	if json.Unmarshal(text, &s) != nil {
+		return said{}
+	}
+	return s
+}
+
+func messageIn(text []byte) string { return saidIn(text).Message }
+
+// refusedBy is the error of an answer that ends work.
+func (a *App) refusedBy(repo coupling.Repo, route string, status int, message string, write bool) *forge.RefusedError {
+	account := repo.Owner()
+	if repo == "" {
+		account = "app"
+	}
+	return &forge.RefusedError{Account: account, Route: route, Status: status, Message: message, Write: write}
+}
+
+// statusOf is the status that REST has for a type of GraphQL's errors.
+func statusOf(kind string) int {
+	if kind == "FORBIDDEN" {
+		return http.StatusForbidden
+	}
+	return http.StatusNotFound
+}
+
+// fixedPart finds the parts of a path that are no names: there are few of them, so that a route may be the label of a metric.
+var fixedPart = regexp.MustCompile(`^(app|app-manifests|installations?|access_tokens|hook|config|deliveries|attempts|repos|repositories|check-runs|statuses|commits|compare|git|trees|blobs|issues|comments|reactions|collaborators|permission|rules|branches)$`)
+
+// routeOf is a method and a path without names and numbers.
+func routeOf(method, path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if !fixedPart.MatchString(p) || i > 0 && i <= 2 && parts[0] == "repos" {
+			parts[i] = "*"
+		}
+	}
+	return method + " /" + strings.Join(slices.Compact(parts), "/")
 }
 
 // titleOf is the title of a page, or the text itself.

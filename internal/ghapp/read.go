@@ -18,13 +18,16 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// Repositories lists every repository of every installation that is not suspended.
-func (a *App) Repositories(ctx context.Context) ([]forge.Repository, error) {
+// Repositories lists every repository of every installation that is not suspended, and the accounts of which they cannot be listed: what is known
+// of those stays.
+func (a *App) Repositories(ctx context.Context) ([]forge.Repository, []forge.Unlisted, error) {
 	installs, err := a.Installations(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var out []forge.Repository
+	var unlisted []forge.Unlisted
+	failed := map[int64]bool{}
 	for _, in := range installs {
 		if in.Suspended {
 			continue
@@ -35,19 +38,24 @@ func (a *App) Repositories(ctx context.Context) ([]forge.Repository, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			var said *forge.RefusedError
+			if errors.As(err, &said) {
+				said.Account = in.Account
+			}
+			unlisted, failed[in.ID] = append(unlisted, forge.Unlisted{Installation: in.ID, Account: in.Account, URL: in.URL, Err: err}), true
+			continue
 		}
 		out = append(out, repos...)
 	}
 	a.mu.Lock()
-	clear(a.installs)
+	maps.DeleteFunc(a.installs, func(_ coupling.Repo, id int64) bool { return !failed[id] })
 	clear(a.doubted)
 	for _, r := range out {
 		a.installs[r.Name] = r.Installation
 	}
 	a.mu.Unlock()
 	slices.SortFunc(out, func(a, b forge.Repository) int { return strings.Compare(string(a.Name), string(b.Name)) })
-	return out, nil
+	return out, unlisted, nil
 }
 
 func (a *App) installed(ctx context.Context, id int64) ([]forge.Repository, error) {

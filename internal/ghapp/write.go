@@ -129,7 +129,7 @@ func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, r
 		case e == nil:
 			return 0, "", false, &forge.RetryError{Err: fmt.Errorf("create check run: %w", forge.ErrUnanswered)}
 		case e.Type == "NOT_FOUND" || e.Type == "FORBIDDEN":
-			return 0, "", false, fmt.Errorf("create check run: %w: %s", forge.ErrGone, e.Message)
+			return 0, "", false, fmt.Errorf("create check run: %w", a.refusedBy(repo, "createCheckRun", statusOf(e.Type), e.Message, true))
 		}
 		return 0, "", false, fmt.Errorf("create check run: %w", rejected(errors.New(e.Message)))
 	}
@@ -299,7 +299,7 @@ func (a *App) Minimize(ctx context.Context, repo coupling.Repo, nodeID string) e
 	}
 	if e := ans.at("minimizeComment"); e != nil {
 		if e.Type == "NOT_FOUND" {
-			return fmt.Errorf("minimise comment: %w: %s", forge.ErrGone, e.Message)
+			return fmt.Errorf("minimise comment: %w", a.refusedBy(repo, "minimizeComment", statusOf(e.Type), e.Message, true))
 		}
 		return fmt.Errorf("minimise comment: %w: %s", forge.ErrRejected, e.Message)
 	}

@@ -72,6 +72,25 @@ func (g *GitHub) Grant(name coupling.Repo, permissions map[string]string, events
 	return nil
 }
 
+// Regrant has the account that owns a repository change some of what it lets the App do, and tells relbot of it. "none" takes a permission away.
+func (g *GitHub) Regrant(name coupling.Repo, changes map[string]string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.repo(name)
+	if err != nil {
+		return err
+	}
+	if r.install == nil {
+		return fmt.Errorf("%s: the App is not installed", name)
+	}
+	permissions := maps.Clone(r.install.grant.permissions)
+	maps.Copy(permissions, changes)
+	maps.DeleteFunc(permissions, func(_, level string) bool { return level == "none" })
+	r.install.grant.permissions = permissions
+	g.emitInstallation(r.install, "installation", "new_permissions_accepted", nil)
+	return nil
+}
+
 // Ask says what the App asks for from now on. Installations keep what they have until their owners agree, which is [GitHub.Grant].
 func (g *GitHub) Ask(permissions map[string]string, events []string) {
 	g.mu.Lock()

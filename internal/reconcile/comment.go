@@ -251,7 +251,7 @@ func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []jo
 	})
 	out := make([]job.Outcome, len(claimed))
 	for _, i := range order {
-		out[i] = outcome(r.comment(ctx, claimed[i]))
+		out[i] = job.Outcome{Err: r.comment(ctx, claimed[i])}
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []j
 	out := make([]job.Outcome, len(claimed))
 	late, err := r.judge(budget.With(ctx, budget.Demotions), claimed) // what it finds may take a pass back
 	for i := range out {
-		out[i] = outcome(cmp.Or(err, late[claimed[i].Key]))
+		out[i] = job.Outcome{Err: cmp.Or(err, late[claimed[i].Key])}
 	}
 	return out
 }

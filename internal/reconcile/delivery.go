@@ -1,10 +1,13 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -22,23 +25,91 @@ const (
 	overlap = 10 * time.Minute
 )
 
+const (
+	// redeliveries is how often a delivery is asked for again. What it was about is then found by looking at everything.
+	redeliveries = 3
+	// unsigned is how many of the newest deliveries say that the secret is wrong.
+	unsigned = 3
+)
+
+// deliveriesDoc is how far GitHub's record of deliveries was read, and what was asked for again.
+type deliveriesDoc struct {
+	At    time.Time        `json:"at"`
+	Asked map[string]asked `json:"asked,omitempty"` // by GUID; those that failed since
+	// Unsigned is from when on nothing was asked for again, since relbot takes none of what GitHub signs.
+	Unsigned time.Time `json:"unsigned,omitzero"`
+}
+
+// asked is a delivery that was asked for again.
+type asked struct {
+	Times int   `json:"times"`
+	ID    int64 `json:"id"` // of the newest attempt at that time
+}
+
 // deliveries asks GitHub which deliveries failed since the last time, and has those sent again of which no attempt
 // succeeded. Attempts of one delivery share its GUID; the status filter of the API is not used, since an attempt
 // that never connected carries no HTTP status.
+//
+// While the newest ones fail with 401, the secrets of both sides differ: nothing is asked for then but the newest, where nothing else happens that would tell
+// when they agree again.
 func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 	now := r.Now()
-	var w watermark
-	if _, err := r.load(ctx, docWatermark, "deliveries", &w); err != nil {
+	var d deliveriesDoc
+	if _, err := r.load(ctx, docWatermark, "deliveries", &d); err != nil {
 		return err
 	}
-	since := now.Add(-retention)
-	if w.At.Add(-overlap).After(since) {
-		since = w.At.Add(-overlap)
-	}
-	attempts, err := r.GitHub.Deliveries(ctx, since)
+	attempts, err := r.attempts(ctx, d.At)
 	if err != nil {
 		return err
 	}
+	missed := d.At.IsZero() || now.Sub(d.At) > retention
+	switch unsigned := areUnsigned(attempts); {
+	case unsigned && d.Unsigned.IsZero():
+		r.Log.Warn("GitHub signs with another webhook secret than relbot has: nothing is delivered again until relbot takes one; see relbot doctor")
+		d.Unsigned = cmp.Or(d.At, now.Add(-retention))
+		attempts = nil
+	case unsigned:
+		attempts = nil
+	case !d.Unsigned.IsZero():
+		if attempts, err = r.attempts(ctx, d.Unsigned); err != nil {
+			return err
+		}
+		if areUnsigned(attempts) {
+			attempts = attempts[:1]
+		} else {
+			d.Unsigned = time.Time{}
+		}
+	}
+	lost, failed := r.askAgain(ctx, &d, attempts)
+	if failed == nil { // else the rest is asked for the next time
+		d.At = now
+	}
+	_, err = update(ctx, r, docWatermark, "deliveries", func(kept *deliveriesDoc) ([]store.Work, bool) {
+		*kept = d
+		if lost || missed && failed == nil {
+			return []store.Work{ReconcileWork()}, true
+		}
+		return nil, true
+	})
+	return errors.Join(failed, err)
+}
+
+// attempts lists deliveries since the last time, as long as GitHub keeps them.
+func (r *Reconciler) attempts(ctx context.Context, last time.Time) ([]forge.DeliveryAttempt, error) {
+	since := r.Now().Add(-retention)
+	if from := last.Add(-overlap); from.After(since) {
+		since = from
+	}
+	return r.GitHub.Deliveries(ctx, since)
+}
+
+// areUnsigned reports whether the newest deliveries were refused for their signature.
+func areUnsigned(attempts []forge.DeliveryAttempt) bool {
+	return len(attempts) >= unsigned && !slices.ContainsFunc(attempts[:unsigned], func(a forge.DeliveryAttempt) bool { return a.OK || a.Code != http.StatusUnauthorized })
+}
+
+// askAgain has those deliveries sent again of which no attempt succeeded. It reports whether one is lost for good.
+func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []forge.DeliveryAttempt) (lost bool, err error) {
 	failed := map[string]forge.DeliveryAttempt{}
 	done := map[string]bool{}
 	for _, a := range attempts {
@@ -48,35 +119,40 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 			failed[a.GUID] = a
 		}
 	}
-	var again []forge.DeliveryAttempt
-	for guid, a := range failed {
-		if !done[guid] {
-			again = append(again, a)
+	maps.DeleteFunc(failed, func(guid string, _ forge.DeliveryAttempt) bool { return done[guid] })
+	before := d.Asked
+	d.Asked = map[string]asked{}
+	for guid, k := range before {
+		if _, still := failed[guid]; still || !d.Unsigned.IsZero() && !done[guid] {
+			d.Asked[guid] = k
 		}
 	}
-	slices.SortFunc(again, func(a, b forge.DeliveryAttempt) int { return int(a.ID - b.ID) })
-	lost := false
-	for _, a := range again {
-		if err := r.GitHub.Redeliver(ctx, a.ID); err != nil && transient(err) {
-			return fmt.Errorf("redeliver %s: %w", a.GUID, err)
+	n := 0
+	for _, a := range slices.SortedFunc(maps.Values(failed), func(a, b forge.DeliveryAttempt) int { return cmp.Compare(a.ID, b.ID) }) {
+		k := d.Asked[a.GUID]
+		if k.ID == a.ID { // on its way
+			continue
+		}
+		if k.Times >= redeliveries {
+			r.Log.Warn("not delivered again", "delivery", a.GUID, "attempts", k.Times)
+			d.Asked[a.GUID], lost = asked{k.Times, a.ID}, true
+			continue
+		}
+		err := r.GitHub.Redeliver(ctx, a.ID)
+		if err != nil && transient(err) {
+			return lost, fmt.Errorf("redeliver %s: %w", a.GUID, err)
 		} else if err != nil {
 			// GitHub does not have it any more, or does not want to: the rest must not wait for it. Looking at everything finds what it was about.
 			r.Log.Warn("not delivered again", "delivery", a.GUID, "error", err)
 			lost = true
 		}
+		d.Asked[a.GUID] = asked{k.Times + 1, a.ID}
+		n++
 	}
-	if len(again) > 0 {
-		r.Log.Info("asked GitHub to deliver again", "deliveries", len(again))
+	if n > 0 {
+		r.Log.Info("asked GitHub to deliver again", "deliveries", n)
 	}
-	_, err = update(ctx, r, docWatermark, "deliveries", func(w *watermark) ([]store.Work, bool) {
-		var work []store.Work
-		if lost || w.At.IsZero() || now.Sub(w.At) > retention {
-			work = append(work, ReconcileWork())
-		}
-		w.At = now
-		return work, true
-	})
-	return err
+	return lost, nil
 }
 
 // missedComments queues the commands in comments written since the last look, in case their deliveries were lost for good. With an

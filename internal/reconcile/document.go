@@ -37,6 +37,7 @@ const (
 	docWatermark = "watermark" // key: what has been listed so far
 	docQueue     = "queue"     // key: repository "@" branch; the groups of its merge queue
 	docMoved     = "moved"     // key: former name of a repository, in lower case
+	docRefused   = "refused"   // key: kind " " key of work that GitHub refused
 )
 
 // repoDoc is a repository as it was last surveyed, and the policy in force there.

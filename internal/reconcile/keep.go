@@ -15,7 +15,7 @@ var documents = map[string]func() any{
 	docRepo: zero[repoDoc], docOverlay: zero[overlayDoc], docJudgement: zero[judgementDoc], docHistory: zero[historyDoc], docMember: zero[memberDoc],
 	docPull: zero[pullDoc], docHead: zero[headDoc], docOverride: zero[overrideDoc], docComment: zero[commentDoc], docMention: zero[mentionDoc],
 	docReport: zero[reportDoc], docPage: zero[pageDoc], docTimeline: zero[timelineDoc], docWaiting: zero[waitingDoc], docWatermark: zero[watermark],
-	docMoved: zero[movedDoc], docLines: zero[linesDoc], docQueue: zero[queueDoc],
+	docMoved: zero[movedDoc], docLines: zero[linesDoc], docQueue: zero[queueDoc], docRefused: zero[refusedDoc],
 }
 
 func zero[T any]() any { return new(T) }

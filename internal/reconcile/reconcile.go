@@ -51,12 +51,13 @@ const (
 	KindReport     = "report"      // key: repository
 	KindDeliveries = "deliveries"  // key: "app"; ask GitHub which deliveries failed
 	KindPrune      = "prune"       // key: what is pruned
+	KindRefused    = "refused"     // key: "all"; try again what GitHub refused
 	KindReconcile  = "reconcile"   // key: "all"; queue everything
 )
 
 // Reader is what reconciling reads of GitHub in bulk.
 type Reader interface {
-	Repositories(ctx context.Context) ([]forge.Repository, error)
+	Repositories(ctx context.Context) ([]forge.Repository, []forge.Unlisted, error)
 	Read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error)
 	OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error)
 	Queue(ctx context.Context, repo coupling.Repo, branch string) (forge.Queue, error)
@@ -104,9 +105,12 @@ type Reconciler struct {
 	Patience time.Duration
 	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.
 	Wrote func(ctx context.Context, before string, v rules.Verdict)
+	// Refused is told of each refusal of GitHub that ends work. It may be nil.
+	Refused func(forge.RefusedError)
 
-	views   views
-	indexes sync.Map // of memberships, by home
+	refusals refusals
+	views    views
+	indexes  sync.Map // of memberships, by home
 }
 
 // Access is how pages are opened.
@@ -120,7 +124,7 @@ const DefaultPatience = 10 * time.Minute
 
 // Handlers is the table of all kinds of work.
 func (r *Reconciler) Handlers() map[string]job.Handler {
-	return map[string]job.Handler{
+	all := map[string]job.Handler{
 		KindInstall:    each(r.install),
 		KindRepo:       each(r.repo),
 		KindRef:        each(r.ref),
@@ -142,7 +146,12 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		KindDeliveries: each(r.deliveries),
 		KindPrune:      each(r.prune),
 		KindReconcile:  each(r.all),
+		KindRefused:    each(r.tryRefused),
 	}
+	for kind, h := range all {
+		all[kind] = r.heeded(h)
+	}
+	return all
 }
 
 // each makes a handler of a function that does one row.
@@ -150,19 +159,10 @@ func each(do func(context.Context, store.Claimed) error) job.Handler {
 	return func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
 		out := make([]job.Outcome, len(claimed))
 		for i, c := range claimed {
-			out[i] = outcome(do(ctx, c))
+			out[i] = job.Outcome{Err: do(ctx, c)}
 		}
 		return out
 	}
-}
-
-// outcome tells the runner what to do with a row: what GitHub will not answer differently soon is not worth a retry
-// now, since an event or the reconciling timer brings it back.
-func outcome(err error) job.Outcome {
-	if refused(err) {
-		return job.Outcome{}
-	}
-	return job.Outcome{Err: err}
 }
 
 // refused reports whether GitHub does not let relbot do something.

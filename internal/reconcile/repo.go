@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,11 @@ import (
 // install learns on which repositories the App is installed. A new one has all its open pull requests looked at, since
 // a required check that is never posted blocks for ever; one that went away is unreadable from now on.
 func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
-	repos, err := r.GitHub.Repositories(ctx)
+	repos, unlisted, err := r.GitHub.Repositories(ctx)
+	if err != nil {
+		return err
+	}
+	failed, later, err := r.unlisted(ctx, unlisted)
 	if err != nil {
 		return err
 	}
@@ -60,7 +65,7 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 		}
 	}
 	for name, d := range known {
-		if d.Gone || here[coupling.Repo(name)] {
+		if d.Gone || here[coupling.Repo(name)] || failed[d.Installation] {
 			continue
 		}
 		affected, err := r.touching(ctx, coupling.Repo(name))
@@ -77,7 +82,25 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 			return err
 		}
 	}
-	return nil
+	return later
+}
+
+// unlisted warns of the accounts whose repositories GitHub does not list, and returns their installations, and an error where asking again may
+// help. Each account fails alone: one organisation lets in nobody from this address, and the others go on.
+func (r *Reconciler) unlisted(ctx context.Context, accounts []forge.Unlisted) (failed map[int64]bool, later error, err error) {
+	failed = map[int64]bool{}
+	for _, u := range accounts {
+		failed[u.Installation] = true
+		switch {
+		case refused(u.Err):
+			if err := r.heed(ctx, work(KindInstall, u.Account, "install"), u.Err); err != nil {
+				return nil, nil, err
+			}
+		default:
+			later = cmp.Or(later, u.Err)
+		}
+	}
+	return failed, later, r.listedAgain(ctx, accounts)
 }
 
 // rename carries what is remembered of a repository over to its new name.
@@ -566,7 +589,7 @@ func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Store.Enqueue(ctx, InstallWork(), DeliveriesWork()); err != nil {
+	if err := r.Store.Enqueue(ctx, InstallWork(), DeliveriesWork(), RefusedWork()); err != nil {
 		return err
 	}
 	// One home after the other: all judgements together may be more than there is memory for.

@@ -432,6 +432,8 @@ func (w *World) do(ctx context.Context, a Action) error {
 		w.kill(ctx)
 	case "restart":
 		return w.restart(ctx, a.LoseDatabase)
+	case "grant":
+		return g.Regrant(a.Repo, a.Grants)
 	case "install":
 		return g.Install(a.Repo)
 	case "uninstall":

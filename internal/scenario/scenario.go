@@ -103,6 +103,7 @@ type Action struct {
 	Times, Over     int
 	Lasts           time.Duration
 	Account         string
+	Grants          map[string]string
 	Run             int // rerequest
 	Suite           bool
 	RetryAfter      int
@@ -535,11 +536,28 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 			}
 		}},
 		"lag":     {"commits": lag(&a.Lag.Commits), "reads": lag(&a.Lag.Reads), "lists": lag(&a.Lag.Lists)},
+		"grant":   d.grant(a, inRepo),
 		"install": {"repo": inRepo}, "uninstall": {"repo": inRepo}, "suspend": {"repo": inRepo},
 		"rename":  {"repo": inRepo, "to": text(&a.To)},
 		"stop":    {},
 		"restart": {"lose_database": n2bool(&a.LoseDatabase)},
 	}
+}
+
+// grant reads the permissions that an account changes, and the repository that it owns.
+func (d *decoder) grant(a *Action, repo func(node)) keys {
+	k := keys{"repo": repo}
+	for _, name := range []string{"actions", "checks", "contents", "issues", "merge_queues", "metadata", "pull_requests", "statuses"} {
+		k[name] = func(n node) {
+			var level string
+			n.One(&level, "none", "read", "write")
+			if a.Grants == nil {
+				a.Grants = map[string]string{}
+			}
+			a.Grants[name] = level
+		}
+	}
+	return k
 }
 
 func number2(n node, into *int) { number(n, into) }
@@ -632,6 +650,8 @@ func (d *decoder) required(n node, a *Action) {
 	case "fault":
 		need(a.Match != "", "match")
 		need(a.Answer != "", "answer")
+	case "grant":
+		need(len(a.Grants) > 0, "contents")
 	case "permission":
 		need(a.User != "", "user")
 		need(a.Role != "", "role")

@@ -97,7 +97,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
 		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store, Now: o.Now},
-		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Seed: o.Seed, Patience: reconcile.DefaultPatience, Wrote: measure.Check,
+		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Seed: o.Seed, Patience: reconcile.DefaultPatience, Wrote: measure.Check, Refused: measure.Refused,
 		Pages: reconcile.Access{SignIn: o.SignIn != nil, Public: o.Public},
 	}
 	handlers := s.recon.Handlers()

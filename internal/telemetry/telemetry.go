@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/webhook"
@@ -58,6 +60,7 @@ type Telemetry struct {
 	remaining  *prometheus.GaugeVec
 	limit      *prometheus.GaugeVec
 	dbErrors   *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
 }
 
 // New makes the metrics and registers them.
@@ -98,6 +101,7 @@ func New(o Options) *Telemetry {
 	t.callTime = histogram("relbot_github_request_duration_seconds", "Time until GitHub answered.", []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30}, "kind")
 	t.remaining = gauge("relbot_github_rate_limit_remaining", "Requests, or GraphQL points, left in the present hour.", "installation", "resource")
 	t.limit = gauge("relbot_github_rate_limit", "Requests, or GraphQL points, an hour.", "installation", "resource")
+	t.refusals = counter("relbot_github_refusals_total", "Refusals of GitHub that ended work (403, 404, 410), by route and status.", "route", "status")
 	t.dbErrors = counter("relbot_database_errors_total", "Operations on the database that failed.", "operation")
 	build := gauge("relbot_build_info", "The program that runs; always 1.", "version", "commit", "goversion")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
@@ -177,6 +181,11 @@ func (t *Telemetry) Check(ctx context.Context, before string, v rules.Verdict) {
 		}
 		t.toCheck.WithLabelValues(event).Observe(t.now().Sub(o.At).Seconds())
 	}
+}
+
+// Refused counts a refusal of GitHub that ended work.
+func (t *Telemetry) Refused(e forge.RefusedError) {
+	t.refusals.WithLabelValues(e.Route, strconv.Itoa(e.Status)).Inc()
 }
 
 // State is what is asked of the database when metrics are read.

@@ -17,6 +17,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
@@ -38,6 +39,7 @@ func exercised(t *testing.T) (*Telemetry, *prometheus.Registry) {
 	m := New(Options{Registry: r, Version: "1.2.3", Commit: "abc", Now: func() time.Time { return now }})
 	m.Delivery("pull_request", "opened", "accepted")
 	m.Job("show", "done")
+	m.Refused(forge.RefusedError{Route: "POST /repos/*/issues/*/comments", Status: 403})
 	_ = m.Store(broken{err: errors.New("disk full")}).Ping(t.Context())
 	m.Work(map[string]job.Handler{"show": func(ctx context.Context, c []store.Claimed) []job.Outcome {
 		m.Check(ctx, "pass", rules.Verdict{Level: rules.Block, Reasons: []rules.Reason{{Code: rules.GateCutWithout}}})

@@ -39,7 +39,7 @@ var Table = []Row{
 	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
 	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
 	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized", "created"}, "install", "a repository was made, or changed its name, default branch or visibility", installAndRepoWork},
-	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, "install", "the App was installed or removed", installWork},
+	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, "install", "the App was installed or removed, or may do other things than before", grantWork},
 	{"installation_repositories", []string{"added", "removed"}, "install", "the App was installed on more or fewer repositories", installWork},
 	{"installation_target", []string{"renamed"}, "install", "an account changed its name", installWork},
 }
@@ -309,5 +309,10 @@ func groupWork(p *payload) []store.Work {
 }
 
 func installWork(*payload) []store.Work { return []store.Work{row("install", "all", "install", nil)} }
+
+// grantWork is installWork where an account may have changed what it lets relbot do: what was refused is tried again.
+func grantWork(p *payload) []store.Work {
+	return append(installWork(p), row("refused", "all", "refused", nil))
+}
 
 func installAndRepoWork(p *payload) []store.Work { return append(installWork(p), repoWork(p)...) }

@@ -1,0 +1,279 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/store"
+)
+
+// GitHub refuses some work: a permission was not granted, an organisation lets in nobody from this address, a conversation is locked. Asking again at once
+// does not help, so that the row is done with. But it is not forgotten: the operator reads of it once in the log, counts it in a metric and finds it in
+// `relbot jobs`; and what was to be written is tried again when an account changes what it grants, and at each round.
+
+// refusedDoc is work that GitHub refused. Its key is that of the row.
+type refusedDoc struct {
+	Lane    string          `json:"lane"`
+	Data    json.RawMessage `json:"data,omitempty"` // of what cannot be made again
+	Account string          `json:"account"`
+	Route   string          `json:"route"`
+	Message string          `json:"message"`
+	Write   bool            `json:"write,omitempty"`
+	Since   time.Time       `json:"since"`
+	Last    time.Time       `json:"last"`
+	Times   int             `json:"times"`
+	Tried   time.Time       `json:"tried,omitzero"` // when it was last queued again
+}
+
+// Refusal is work that GitHub refused, for those who look after the server.
+type Refusal struct {
+	store.Work
+	Account, Route, Cause string
+	Times                 int
+}
+
+// Refusals lists the work that GitHub refused.
+func Refusals(ctx context.Context, s interface {
+	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
+}) ([]Refusal, error) {
+	docs, err := s.List(ctx, docRefused, "")
+	if err != nil {
+		return nil, err
+	}
+	var out []Refusal
+	for _, doc := range docs {
+		var d refusedDoc
+		if err := json.Unmarshal(doc.Body, &d); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", doc.Kind, doc.Key, err)
+		}
+		kind, key, _ := strings.Cut(doc.Key, " ")
+		out = append(out, Refusal{Work: store.Work{Kind: kind, Key: key, Lane: d.Lane, Data: d.Data}, Account: d.Account, Route: d.Route, Cause: d.Message, Times: d.Times})
+	}
+	return out, nil
+}
+
+// refusals is what is known of refused work without asking the database.
+type refusals struct {
+	mu     sync.Mutex
+	keys   map[string]bool    // of documents; nil where they were not read yet
+	warned map[[3]string]bool // account, route and message
+}
+
+// maxWarned bounds what is remembered of warnings.
+const maxWarned = 1000
+
+// heeded makes a handler of one whose work GitHub may refuse.
+func (r *Reconciler) heeded(h job.Handler) job.Handler {
+	return func(ctx context.Context, claimed []store.Claimed) []job.Outcome {
+		out := h(ctx, claimed)
+		for i := range out {
+			var err error
+			switch {
+			case out[i].Err == nil:
+				err = r.accepted(ctx, refusedKey(claimed[i].Work))
+			case refused(out[i].Err):
+				err = r.heed(ctx, claimed[i].Work, out[i].Err)
+			default:
+				continue
+			}
+			out[i].Err = err
+		}
+		return out
+	}
+}
+
+func refusedKey(w store.Work) string { return w.Kind + " " + w.Key }
+
+// heed warns of work that GitHub refused, counts it and remembers it.
+func (r *Reconciler) heed(ctx context.Context, w store.Work, cause error) error {
+	said := &forge.RefusedError{Account: accountOf(w.Key), Route: w.Kind, Message: forge.ErrGone.Error()}
+	if errors.Is(cause, forge.ErrSuspended) {
+		said.Message = forge.ErrSuspended.Error()
+	}
+	errors.As(cause, &said)
+	if r.refusals.fresh(said) {
+		r.Log.Warn("GitHub refuses", "account", said.Account, "route", said.Route, "status", said.Status, "message", said.Message, "kind", w.Kind, "key", w.Key)
+	}
+	if r.Refused != nil {
+		r.Refused(*said)
+	}
+	now, key := r.Now(), refusedKey(w)
+	if err := r.readRefused(ctx); err != nil {
+		return err
+	}
+	r.refusals.mu.Lock()
+	r.refusals.keys[key] = true
+	r.refusals.mu.Unlock()
+	_, err := update(ctx, r, docRefused, key, func(d *refusedDoc) ([]store.Work, bool) {
+		if d.Since.IsZero() {
+			d.Since = now
+		}
+		if d.Lane = w.Lane; w.Kind == KindComment || w.Kind == KindGroup { // the others read what they need
+			d.Data = w.Data
+		}
+		d.Account, d.Route, d.Message, d.Write, d.Last = said.Account, said.Route, cause.Error(), said.Write, now
+		d.Times++
+		return nil, true
+	})
+	return err
+}
+
+// fresh reports whether nobody was warned yet of what an account says on a route.
+func (s *refusals) fresh(said *forge.RefusedError) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := [3]string{said.Account, said.Route, said.Message}
+	if s.warned[key] {
+		return false
+	}
+	if s.warned == nil || len(s.warned) >= maxWarned {
+		s.warned = map[[3]string]bool{}
+	}
+	s.warned[key] = true
+	return true
+}
+
+// readRefused takes up which refused work is remembered, once.
+func (r *Reconciler) readRefused(ctx context.Context) error {
+	r.refusals.mu.Lock()
+	defer r.refusals.mu.Unlock()
+	if r.refusals.keys != nil {
+		return nil
+	}
+	docs, err := r.Store.List(ctx, docRefused, "")
+	if err != nil {
+		return err
+	}
+	r.refusals.keys = map[string]bool{}
+	for _, d := range docs {
+		r.refusals.keys[d.Key] = true
+	}
+	return nil
+}
+
+// accepted forgets that work was refused, which is done now.
+func (r *Reconciler) accepted(ctx context.Context, key string) error {
+	if err := r.readRefused(ctx); err != nil {
+		return err
+	}
+	r.refusals.mu.Lock()
+	was := r.refusals.keys[key]
+	delete(r.refusals.keys, key)
+	r.refusals.mu.Unlock()
+	if !was {
+		return nil
+	}
+	return r.forgive(ctx, key)
+}
+
+func (r *Reconciler) forgive(ctx context.Context, key string) error {
+	d, err := r.Store.Get(ctx, docRefused, key)
+	if err == nil && d.Rev > 0 {
+		err = r.Store.Put(ctx, []store.Document{{Kind: docRefused, Key: key, Rev: d.Rev}}, nil)
+	}
+	if errors.Is(err, store.ErrConflict) { // it was refused again meanwhile
+		return nil
+	}
+	return err
+}
+
+// RefusedWork tries again what GitHub refused.
+func RefusedWork() store.Work { return work(KindRefused, "all", "refused") }
+
+// staleRefusal is for how long a refused read is remembered that nothing asked for again.
+const staleRefusal = 24 * time.Hour
+
+// tryRefused queues again what was to be written and GitHub refused. What was queued before and was not refused since is done: another instance did it.
+func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
+	all, err := list[refusedDoc](ctx, r, docRefused, "")
+	if err != nil {
+		return err
+	}
+	now := r.Now()
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		d := all[key]
+		kind, of, _ := strings.Cut(key, " ")
+		gone, err := r.isGone(ctx, of)
+		if err != nil {
+			return err
+		}
+		if gone || d.Tried.After(d.Last) || !d.Write && now.Sub(d.Last) > staleRefusal {
+			if err := r.forgive(ctx, key); err != nil {
+				return err
+			}
+			continue
+		}
+		if !d.Write {
+			continue
+		}
+		w := work(kind, of, d.Lane)
+		w.Data = d.Data
+		if _, err := update(ctx, r, docRefused, key, func(d *refusedDoc) ([]store.Work, bool) {
+			if d.Last.IsZero() {
+				return nil, false
+			}
+			d.Tried = now
+			return []store.Work{w}, true
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isGone reports whether the key of a row is about a repository on which the App is not installed.
+func (r *Reconciler) isGone(ctx context.Context, key string) (bool, error) {
+	name := repoOfKey(key)
+	if name == "" {
+		return false, nil
+	}
+	var d repoDoc
+	rev, err := r.load(ctx, docRepo, string(name), &d)
+	return rev == 0 || d.Gone, err
+}
+
+// repoOfKey is the repository that the key of a row begins with, "" for none.
+func repoOfKey(key string) coupling.Repo {
+	if i := strings.IndexAny(key, "#@: "); i >= 0 {
+		key = key[:i]
+	}
+	if !strings.Contains(key, "/") {
+		return ""
+	}
+	return coupling.Repo(key)
+}
+
+// accountOf is the account that the key of a row is about.
+func accountOf(key string) string {
+	owner, _, _ := strings.Cut(string(repoOfKey(key)), "/")
+	return owner
+}
+
+// listedAgain forgets which accounts refused to have their repositories listed, but for those that still do.
+func (r *Reconciler) listedAgain(ctx context.Context, still []forge.Unlisted) error {
+	if err := r.readRefused(ctx); err != nil {
+		return err
+	}
+	r.refusals.mu.Lock()
+	keys := slices.Collect(maps.Keys(r.refusals.keys))
+	r.refusals.mu.Unlock()
+	for _, key := range keys {
+		account, is := strings.CutPrefix(key, KindInstall+" ")
+		if is && !slices.ContainsFunc(still, func(u forge.Unlisted) bool { return u.Account == account }) {
+			if err := r.accepted(ctx, key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
