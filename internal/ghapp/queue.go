@@ -14,12 +14,6 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// pageEnd is where a page of a list ends.
-type pageEnd struct {
-	HasNextPage bool   `json:"hasNextPage"`
-	EndCursor   string `json:"endCursor"`
-}
-
 // queuePage is a page of the entries of a merge queue, with its settings.
 type queuePage struct {
 	MergeQueue *struct {
@@ -39,7 +33,7 @@ type queuePage struct {
 					Number int `json:"number"`
 				} `json:"pullRequest"`
 			} `json:"nodes"`
-			PageInfo pageEnd `json:"pageInfo"`
+			PageInfo pageInfo `json:"pageInfo"`
 		} `json:"entries"`
 	} `json:"mergeQueue"`
 }
@@ -163,7 +157,7 @@ type rollupNode struct {
 				State      string `json:"state"`
 				Required   bool   `json:"isRequired"`
 			} `json:"nodes"`
-			PageInfo pageEnd `json:"pageInfo"`
+			PageInfo pageInfo `json:"pageInfo"`
 		} `json:"contexts"`
 	} `json:"statusCheckRollup"`
 }
