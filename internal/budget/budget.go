@@ -166,6 +166,7 @@ type gate struct {
 	failed int       // in a row
 	until  time.Time // nothing is sent before
 	probe  time.Time // when the call was sent that stands for all the others
+	route  string    // that failed last
 }
 
 // How long relbot waits of its own accord.
@@ -244,17 +245,33 @@ func (b *Budget) Answered(id int64, write bool, now time.Time) {
 	}
 }
 
-// Failed notes that GitHub answered a call with 5xx, or not at all. mild says that the call may have been at fault.
-func (b *Budget) Failed(id int64, write, mild bool, now time.Time) {
+// Doubt says what a call that failed tells of the account.
+type Doubt int
+
+// What it may tell.
+const (
+	Mild   Doubt = 0 // it may have asked for too much, and less of it is asked for next
+	Usual  Doubt = 1 //
+	Strong Doubt = 2 // it was asked for less and less, in vain
+)
+
+// Failed notes that GitHub answered a call with 5xx, or not at all. route is what was called, "" where any call is as good as another: one route that fails again
+// and again does not make the account fail.
+func (b *Budget) Failed(id int64, write bool, d Doubt, route string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.account(id)
 	g := a.outage[write]
-	if mild && g.until.IsZero() {
-		return
+	switch {
+	case !g.until.IsZero():
+		d = Strong
+	case route != "" && route == g.route:
+		d = Mild
+	case d > Mild:
+		g.route = route
 	}
 	g.probe, a.refused[write].probe = time.Time{}, time.Time{}
-	if g.failed++; g.failed >= outageAfter {
+	if g.failed += int(d); g.failed >= outageAfter {
 		g.until = now.Add(outagePause)
 	}
 }

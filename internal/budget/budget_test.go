@@ -74,21 +74,27 @@ func TestRefused(t *testing.T) {
 // TestOutage holds that three failures in a row are an outage, in which a call is sent every 15 seconds, and that reads and writes fail apart.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
-	for range 2 {
+	for range 5 { // one route alone
 		w.take(budget.ReadPoints, 0, nil)
-		w.Failed(account, false, false, w.now)
+		w.Failed(account, false, budget.Usual, "GET /repos/*/issues/comments", w.now)
 	}
 	w.take(budget.ReadPoints, 0, nil)
-	w.Failed(account, false, true, w.now) // it may have asked for too much
+	w.Answered(account, false, w.now)
+	for range 2 {
+		w.take(budget.ReadPoints, 0, nil)
+		w.Failed(account, false, budget.Usual, "", w.now)
+	}
 	w.take(budget.ReadPoints, 0, nil)
-	w.Failed(account, false, false, w.now)
+	w.Failed(account, false, budget.Mild, "", w.now) // it may have asked for too much
+	w.take(budget.ReadPoints, 0, nil)
+	w.Failed(account, false, budget.Usual, "", w.now)
 	w.take(budget.WritePoints, 0, nil)
 	for range 3 {
 		w.take(budget.ReadPoints, 15*time.Second, budget.ErrOutage)
 		w.pass(15 * time.Second)
 		w.take(budget.ReadPoints, 0, nil)
 		w.take(budget.ReadPoints, time.Second, budget.ErrOutage)
-		w.Failed(account, false, true, w.now)
+		w.Failed(account, false, budget.Mild, "", w.now)
 	}
 	w.pass(15 * time.Second)
 	w.take(budget.ReadPoints, 0, nil)

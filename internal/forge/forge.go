@@ -46,6 +46,12 @@ func (e *RefusedError) Error() string {
 // Unwrap returns [ErrGone].
 func (e *RefusedError) Unwrap() error { return ErrGone }
 
+// IsMissing reports whether an error says that a thing is not there. That it is not for relbot (403) says nothing of that.
+func IsMissing(err error) bool {
+	var said *RefusedError
+	return errors.Is(err, ErrGone) && !(errors.As(err, &said) && said.Status == 403)
+}
+
 // Unlisted is an account whose repositories could not be listed.
 type Unlisted struct {
 	Installation int64

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 )
@@ -146,7 +147,7 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		a.budget.Failed(t.installation, write, false, a.s.Now())
+		a.budget.Failed(t.installation, write, budget.Usual, "", a.s.Now())
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	if !write && tooLong(res.StatusCode, nil) {
@@ -160,7 +161,7 @@ func (a *App) query(ctx context.Context, repo coupling.Repo, text string, variab
 		return out, fmt.Errorf("graphql: %w", err)
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		a.budget.Failed(t.installation, write, false, a.s.Now())
+		a.budget.Failed(t.installation, write, budget.Usual, "", a.s.Now())
 		return out, fmt.Errorf("graphql: %w", a.classify(0, nil, write, err))
 	}
 	for _, e := range out.Errors {

@@ -31,6 +31,10 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.URL.Path, "/graphql") {
 		res, write = budget.GraphQL, !isQuery(r.Context())
 	}
+	route := ""
+	if res == budget.REST && l.installation != 0 {
+		route = routeOf(r.Method, strings.TrimPrefix(r.URL.Path, l.app.api.Path))
+	}
 	if wait, why := l.take(r.Context(), res, write); wait > 0 {
 		return nil, &forge.RetryError{After: wait, Err: why}
 	}
@@ -48,17 +52,17 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 		b.Dropped(l.installation, write)
 		return answer, err
 	case err != nil:
-		b.Failed(l.installation, write, isDivisible(r.Context()) && tooLong(0, err), l.app.s.Now())
+		b.Failed(l.installation, write, doubt(r.Context(), tooLong(0, err)), route, l.app.s.Now())
 		return answer, err
 	}
 	b.Learn(l.installation, res, answer.Header)
 	no, err := refusalOf(answer)
 	switch {
 	case err != nil:
-		b.Failed(l.installation, write, false, l.app.s.Now())
+		b.Failed(l.installation, write, budget.Usual, route, l.app.s.Now())
 		return nil, err
 	case no.strange, answer.StatusCode >= 500:
-		b.Failed(l.installation, write, isDivisible(r.Context()) && tooLong(answer.StatusCode, nil), l.app.s.Now())
+		b.Failed(l.installation, write, doubt(r.Context(), tooLong(answer.StatusCode, nil)), route, l.app.s.Now())
 	case no.limit:
 		answer.Body.Close()
 		return nil, l.refused(write, answer.Header, no.message)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 )
 
@@ -107,6 +108,8 @@ func (a *App) portion(ctx context.Context, of portion, repos []coupling.Repo, wa
 		asking := ctx
 		if size > 1 {
 			asking = divisible(ctx)
+		} else if size < first {
+			asking = context.WithValue(ctx, divisibleKey{}, false)
 		}
 		err := read(asking, size)
 		if err == nil {
@@ -161,14 +164,27 @@ func distinct[T any](items []T, repo func(T) coupling.Repo) []coupling.Repo {
 	return out
 }
 
-// divisibleKey marks the context of a request that is asked again for less when it was too much.
+// divisibleKey marks the context of a request that is asked again for less when it was too much (true), or that was and cannot be asked for less (false).
 type divisibleKey struct{}
 
 func divisible(ctx context.Context) context.Context {
 	return context.WithValue(ctx, divisibleKey{}, true)
 }
 
-func isDivisible(ctx context.Context) bool { return ctx.Value(divisibleKey{}) != nil }
+func isDivisible(ctx context.Context) bool { return ctx.Value(divisibleKey{}) == true }
+
+// doubt is what a request that failed tells of its account; wide says that it may have asked for too much.
+func doubt(ctx context.Context, wide bool) budget.Doubt {
+	switch ctx.Value(divisibleKey{}) {
+	case true:
+		if wide {
+			return budget.Mild
+		}
+	case false:
+		return budget.Strong
+	}
+	return budget.Usual
+}
 
 // tooLong reports whether an answer, or that none came in time, may mean that too much was asked for.
 func tooLong(status int, err error) bool {

@@ -518,7 +518,7 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 					return err
 				}
 				err := p.GitHub.EditComment(ctx, pull.Repo, n.ID, want)
-				if errors.Is(err, forge.ErrGone) { // somebody deleted it
+				if forge.IsMissing(err) { // somebody deleted it
 					n.ID, n.NodeID, n.Hash, n.Intent, n.Body = 0, "", "", "", ""
 					if err := save(); err != nil {
 						return err

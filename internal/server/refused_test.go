@@ -22,12 +22,17 @@ func TestRefusedWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.opened(1, 3)
-	r.settle()
-	r.now = r.now.Add(15 * time.Minute)
-	if err := r.Tick(t.Context(), r.now.Add(-15*time.Minute), r.now); err != nil {
-		t.Fatal(err)
+	round := func() {
+		t.Helper()
+		r.settle()
+		r.now = r.now.Add(15 * time.Minute)
+		if err := r.Tick(t.Context(), r.now.Add(-15*time.Minute), r.now); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
 	}
-	r.settle()
+	round()
+	round()
 	rows := func() string {
 		t.Helper()
 		all, err := reconcile.Refusals(t.Context(), r.st)
@@ -54,11 +59,7 @@ func TestRefusedWork(t *testing.T) {
 		t.Errorf("%d metrics, %v", n, err)
 	}
 	r.gh.ClearFaults()
-	r.now = r.now.Add(15 * time.Minute)
-	if err := r.Tick(t.Context(), r.now.Add(-15*time.Minute), r.now); err != nil {
-		t.Fatal(err)
-	}
-	r.settle()
+	round()
 	if got := rows(); got != "" {
 		t.Errorf("rows that are done:\n%s", got)
 	}
