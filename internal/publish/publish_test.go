@@ -466,7 +466,7 @@ func TestBatchLostBetween(t *testing.T) {
 // node is the node id of the repository.
 func node(t *testing.T, w *world) string {
 	t.Helper()
-	repos, err := w.app.Repositories(t.Context())
+	repos, _, err := w.app.Repositories(t.Context())
 	if err != nil || len(repos) != 1 {
 		t.Fatal(repos, err)
 	}
