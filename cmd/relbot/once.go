@@ -110,7 +110,7 @@ func (f *onceFlags) identity() (ghapp.Settings, error) {
 			return ghapp.Settings{}, err
 		}
 		if !set.Registered() {
-			return ghapp.Settings{}, fmt.Errorf("--config %s: it names no App: see `relbot setup`", f.config)
+			return ghapp.Settings{}, fmt.Errorf("--config %s: no App is set: `relbot setup` registers one; for one that is registered add the line %q with key and webhook secret", f.config, settings.Missing("github_app_id"))
 		}
 		return ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey}, nil
 	}

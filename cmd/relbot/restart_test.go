@@ -74,7 +74,11 @@ func registerApp(t *testing.T, log func() string, fill map[string]string) *brows
 	b.want(http.StatusOK, "Confirm on GitHub", "Register relbot-acme on GitHub")
 	b.submit("/organizations/acme/settings/apps/new", nil)
 	b.submit("/settings/apps/manifest", nil)
-	b.want(http.StatusOK, "The App relbot-acme is registered")
+	b.want(http.StatusOK, "The App relbot-acme is registered", "installed nowhere", "checks are fine")
+	wrong, fine, folded := strings.Cut(b.body, "<details>")
+	if !folded || strings.Contains(wrong, `class="ok"`) || strings.Contains(fine, `class="problem"`) || strings.Contains(wrong, "has sent nothing") {
+		t.Errorf("problems do not come first, or what is fine is not folded:\n%s", b.body)
+	}
 	return b
 }
 

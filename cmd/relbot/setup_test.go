@@ -248,6 +248,8 @@ func TestSetup(t *testing.T) {
 	}
 	// What happens meanwhile is not taken in, and comes again once the server runs.
 	gh.Flush(t.Context(), post)
+	b.get(at + "/setup/checks")
+	b.want(http.StatusOK, "deliveries: what GitHub sends waits until the setup is finished", "checks are fine")
 	b.submit("/setup/ping", nil)
 	gh.Flush(t.Context(), post)
 	b.get(at + "/setup/checks")
