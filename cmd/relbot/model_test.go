@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/scenario"
 )
 
@@ -395,6 +396,11 @@ func (m *modelRun) settle(ctx context.Context) error {
 		if why, got := m.blocks(n), r.Checks[p.In(p.Repo)]; m.state[n] == "open" && (got.Verdict == "pass") != (why == "") {
 			return fmt.Errorf("the check of #%d says %+v, the policy says %q", n, got, why)
 		}
+		if run, _ := m.w.GitHub.CurrentCheck(p); m.state[n] == "open" {
+			if err := annotatedRight(r.Checks[p.In(p.Repo)], run); err != nil {
+				return fmt.Errorf("the check of #%d: %w", n, err)
+			}
+		}
 		notes, said := 0, map[string]bool{}
 		for _, c := range m.w.GitHub.Comments(p) {
 			switch {
@@ -422,6 +428,15 @@ func (m *modelRun) settle(ctx context.Context) error {
 	}
 	if got, want := slices.Sorted(maps.Keys(shown)), m.alarms(); !reflect.DeepEqual(got, want) && len(got)+len(want) > 0 {
 		return fmt.Errorf("the notes tell of %v, wrong is %v", got, want)
+	}
+	return nil
+}
+
+// annotatedRight says what is wrong with the annotations of a check's newest run: there is one for what it says of the gate, and none of an earlier verdict.
+func annotatedRight(c scenario.CheckResult, run ghsim.CheckRun) error {
+	wanted := map[bool]int{true: 1}[slices.ContainsFunc(slices.Concat(c.Reasons, c.Warnings), func(code string) bool { return strings.HasPrefix(code, "gate-") })]
+	if got := len(run.Annotations); got != wanted {
+		return fmt.Errorf("%d annotations, want %d: %+v of %+v", got, wanted, run.Annotations, c)
 	}
 	return nil
 }
