@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-var update = flag.Bool("update", false, "write down anew what the program finds under Compose and Kubernetes")
+var update = flag.Bool("update", false, "write again what the program finds under Compose and Kubernetes")
 
 // layout is what the program finds where it is started; tests of cmd/relbot start it so.
 type layout struct {

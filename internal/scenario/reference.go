@@ -48,7 +48,7 @@ func listed(problems []strict.Problem) []string {
 // sections are parts of the file with a table of their own.
 var sections = strings.NewReplacer("steps[].do[].", "do.", "steps[].expect.", "expect.")
 
-// below lists the keys that may stand at a place of a document, and those below them.
+// below lists the keys that a place of a document may have, and those below them.
 func below(path, document string) []Key {
 	var out []Key
 	for _, shape := range []struct{ step, value string }{{"", "%s"}, {"[]", "[%s]"}, {".NAME", "{1: %s}"}, {".NAME", "{a/b: %s}"}} {

@@ -32,6 +32,11 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			t.Errorf("meaning.go does not say what %s means (it accepts %q)", k.Path, k.Accepts)
 		}
 	}
+	for path := range meanings {
+		if _, ok := found[path]; !ok && strings.Contains(path, ".") {
+			t.Errorf("meaning.go describes %s, which is no key", path)
+		}
+	}
 	for path, accepts := range map[string]string{
 		"given.tags[].off_branch":               "true or false",
 		"do.close":                              `12, "#12" or owner/repo#12, or these keys`,

@@ -396,11 +396,11 @@ func (s *Settings) credentials(values map[string]value, fail func(string, string
 	s.ClientID, s.ClientSecret = values["github_client_id"].text, strings.TrimSpace(string(client))
 	switch {
 	case s.ClientID != "" && clientName == "":
-		missing("github_client_secret_file", "client secret, which signing in needs beside the client id")
+		missing("github_client_secret_file", "client secret, which signing in needs next to the client id")
 	case s.ClientID != "" && s.ClientSecret == "" && client != nil:
 		fail(clientName, "no client secret in it: want one that the App's settings page made")
 	case s.ClientID == "" && s.ClientSecret != "":
-		missing("github_client_id", "client id beside the client secret: the App's settings page shows it")
+		missing("github_client_id", "client id next to the client secret: the App's settings page shows it")
 	}
 	if s.ClientID != "" && s.PublicURL == "" {
 		missing("public_url", "URL to which GitHub leads back from signing in, with /auth/callback as a callback URL of the App")
