@@ -30,6 +30,10 @@
 //   - Each GraphQL query costs one point of the hour; calls at once are not counted.
 //   - Of check_run events only those of the two buttons are sent.
 //   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.
+//   - A secondary limit is staged by a fault, or by the points of a minute; calls at once, processor time and what GitHub does to those who go on are not.
+//   - What is too wide is counted in pages and names. GitHub goes by the time that a query takes.
+//   - An IP allow list refuses what a fault matches; GitHub answers GraphQL with 200 and an error for each node.
+//   - A token that was just made works everywhere at once, and a permission that was granted too.
 //   - Nobody calls the webhook's URL by itself: see Flush.
 package ghsim
 
