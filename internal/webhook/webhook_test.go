@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/hmac"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,6 +47,8 @@ func (i *intake) Accept(_ context.Context, d store.Delivery, work []store.Work) 
 	i.work = append(i.work, work...)
 	return true, nil
 }
+
+var update = flag.Bool("update", false, "write the golden file again")
 
 const secret = "It's a Secret to Everybody"
 
@@ -252,8 +256,14 @@ func FuzzRoute(f *testing.F) {
 	})
 }
 
-// TestExamples posts every example payload that GitHub publishes, signed; none may be refused.
-func TestExamples(t *testing.T) {
+// event is an event with the example payloads that GitHub publishes of it; examples.sh makes the file.
+type event struct {
+	Event    string            `json:"event"`
+	Examples []json.RawMessage `json:"examples"`
+}
+
+func examples(t *testing.T) []event {
+	t.Helper()
 	f, err := os.Open("testdata/examples.json.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -263,13 +273,16 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events []struct {
-		Event    string            `json:"event"`
-		Examples []json.RawMessage `json:"examples"`
-	}
+	var events []event
 	if err := json.NewDecoder(z).Decode(&events); err != nil {
 		t.Fatal(err)
 	}
+	return events
+}
+
+// TestExamples posts every example payload that GitHub publishes, signed; none may be refused.
+func TestExamples(t *testing.T) {
+	events := examples(t)
 	i := &intake{}
 	accepted := 0
 	h := handler(t, i, func(_, _, outcome string) {
@@ -293,6 +306,100 @@ func TestExamples(t *testing.T) {
 	}
 	if n != 329 || accepted < 50 {
 		t.Errorf("%d examples, %d called for work", n, accepted)
+	}
+}
+
+// edits are what the published examples lack: an event as GitHub sends it where something in an example differs.
+var edits = []struct {
+	event, action, as string
+	edit              func(payload map[string]any)
+}{
+	{"issue_comment", "created", "a command on a pull request", func(p map[string]any) {
+		field(p, "issue")["pull_request"] = map[string]any{}
+		field(p, "comment")["body"] = "/relbot status"
+	}},
+	{"issue_comment", "created", "a command on an issue", func(p map[string]any) { field(p, "comment")["body"] = "/relbot status" }},
+	{"issue_comment", "edited", "a bot's on a pull request", func(p map[string]any) {
+		field(p, "issue")["pull_request"] = map[string]any{}
+		field(p, "comment", "user")["type"] = "Bot"
+	}},
+	{"pull_request", "closed", "merged", func(p map[string]any) { field(p, "pull_request")["merged"] = true }},
+}
+
+// field returns an object of a payload.
+func field(in map[string]any, path ...string) map[string]any {
+	for _, name := range path {
+		in = in[name].(map[string]any)
+	}
+	return in
+}
+
+// TestRoutes holds the work that GitHub's example payloads call for against testdata/routes.golden: for each event of the table its examples, with
+// their actions, and below each its work. What GitHub publishes no example of comes last.
+func TestRoutes(t *testing.T) {
+	var golden strings.Builder
+	published := map[string]bool{}
+	route := func(event, as string, payload []byte) {
+		routed, err := webhook.Route(event, payload)
+		if err != nil {
+			t.Errorf("%s: %v", event, err)
+		}
+		published[event+" "+routed.Action] = true
+		fmt.Fprintln(&golden, strings.Join(strings.Fields(event+" "+routed.Action+" "+as), " "))
+		for _, w := range routed.Work {
+			fmt.Fprintln(&golden, strings.TrimRight(fmt.Sprintf("  %s key=%s lane=%s %s", w.Kind, w.Key, w.Lane, w.Data), " "))
+		}
+	}
+	for _, e := range examples(t) {
+		if !slices.ContainsFunc(webhook.Table, func(r webhook.Row) bool { return r.Event == e.Event }) {
+			continue
+		}
+		for _, payload := range e.Examples {
+			route(e.Event, "", payload)
+		}
+		for _, edit := range edits {
+			if edit.event != e.Event {
+				continue
+			}
+			i := slices.IndexFunc(e.Examples, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"action":"`+edit.action+`"`)) })
+			var payload map[string]any
+			if err := json.Unmarshal(e.Examples[i], &payload); err != nil {
+				t.Fatal(err)
+			}
+			edit.edit(payload)
+			edited, err := json.Marshal(payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			route(e.Event, "("+edit.as+")", edited)
+		}
+	}
+	for _, r := range webhook.Table {
+		for _, action := range r.Actions {
+			if !published[r.Event+" "+action] {
+				fmt.Fprintf(&golden, "no example: %s %s\n", r.Event, action)
+			}
+		}
+	}
+	const path = "testdata/routes.golden"
+	if *update {
+		if err := os.WriteFile(path, []byte(golden.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := strings.Split(string(want), "\n"), strings.Split(golden.String(), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			t.Fatalf("%s:%d differs (-update writes it again)\nwant %s\ngot  %s", path, i+1, a[i], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		t.Errorf("%s: %d lines, want %d (-update writes it again)", path, len(b), len(a))
 	}
 }
 
