@@ -118,7 +118,7 @@ type account struct {
 	refused map[bool]*gate       // for a limit: reads, and writes (true)
 	outage  map[bool]*gate       // likewise
 	first   bool                 // a write that revokes a pass waits for the end of a pause
-	turns   map[line]time.Time   // the last moment that was given to somebody who waits
+	turns   map[line]time.Time   // the next moment that is free for somebody who waits
 	atOnce  chan struct{}
 }
 
@@ -153,11 +153,20 @@ func (b *Budget) account(id int64) *account {
 
 // wait gives the next turn in a line: at the earliest after least, and every behind the one before.
 func (a *account) wait(l line, now time.Time, least, every time.Duration) (time.Duration, error) {
+	return a.turn(l, now, least, every, 1)
+}
+
+// turn is wait, where the first of a crowd may come together.
+func (a *account) turn(l line, now time.Time, least, every time.Duration, together int) (time.Duration, error) {
 	turn := now.Add(least)
-	if last := a.turns[l]; last.Add(every).After(turn) {
-		turn = last.Add(every)
+	next := turn
+	if a.turns[l].After(next) {
+		next = a.turns[l]
 	}
-	a.turns[l] = turn
+	a.turns[l] = next.Add(every)
+	if behind := next.Add(-every * time.Duration(together-1)); behind.After(turn) {
+		turn = behind
+	}
 	return turn.Sub(now), l.why
 }
 
@@ -177,6 +186,8 @@ const (
 	refusedPauses = 2 * time.Minute
 	probeTime     = 35 * time.Second // longer than any call takes
 	probePoll     = time.Second      // how soon others ask what came of a probe
+	crowd         = 100
+	apart         = 5 * time.Millisecond // between those that wait, beyond a crowd: thousands must not come back at one moment, again and again
 )
 
 // wait returns for how long no call may be sent.
@@ -218,13 +229,13 @@ func (a *account) held(write bool, rank Rank, now time.Time) (time.Duration, err
 	}
 	if wait > 0 {
 		a.first = a.first || demotion
-		return a.wait(line{ErrPaused, rank}, now, wait, 0)
+		return a.turn(line{ErrPaused, rank}, now, wait, apart, crowd)
 	}
 	if demotion {
 		a.first = false
 	}
 	if wait := a.outage[write].wait(now); wait > 0 {
-		return a.wait(line{ErrOutage, rank}, now, wait, 0)
+		return a.turn(line{ErrOutage, rank}, now, wait, apart, crowd)
 	}
 	return 0, nil
 }

@@ -106,3 +106,21 @@ func TestOutage(t *testing.T) {
 	w.take(budget.ReadPoints, 0, nil)
 	w.take(budget.ReadPoints, 0, nil)
 }
+
+// TestCrowd holds that of thousands that wait for one moment the first hundred come then, and the others one after another.
+func TestCrowd(t *testing.T) {
+	w := newWorld(t)
+	w.take(budget.ReadPoints, 0, nil)
+	w.Refused(account, false, 0, w.now)
+	var last time.Duration
+	for n := range 5000 {
+		wait, why := w.Take(account, budget.REST, budget.ReadPoints, budget.Checks, w.now)
+		if !errors.Is(why, budget.ErrPaused) || wait < last || n < 100 && wait != time.Minute || wait > 2*time.Minute {
+			t.Fatalf("the call number %d waits %s because of %v", n, wait, why)
+		}
+		last = wait
+	}
+	if last < 80*time.Second {
+		t.Errorf("the last of 5000 comes after %s, at nearly one moment with the first", last)
+	}
+}

@@ -157,6 +157,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		outage = err
 	}
 	if found.look, err = r.lookOf(ctx, p, repo, hint, seen, read, len(keys.Couplings) > 0); err != nil {
+		if _, lags := lagging(err); lags {
+			return errors.Join(r.expect(ctx, p, hint), err)
+		}
 		if !transient(err) {
 			return err
 		}
