@@ -624,7 +624,11 @@ func (l *tagList) take(a *App, q forge.SurveyRequest, page refPage) {
 	}
 	for _, n := range page.Nodes {
 		c := n.commit()
-		l.tags[n.Name] = versionscan.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
+		t := versionscan.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
+		if n.Target.Target != nil {
+			t.Object = n.Target.OID
+		}
+		l.tags[n.Name] = t
 		a.filesOf(c, q.Paths)
 	}
 }

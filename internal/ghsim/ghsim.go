@@ -658,7 +658,15 @@ func (g *GitHub) setTag(r *repo, name string, t tag, quiet bool) {
 	if old.commit == nil {
 		g.emit(r, "create", "", g.refJSON(r, "tag", name), seedAuthor)
 	}
-	g.emit(r, "push", "", g.pushJSON(r, "refs/tags/"+name, old.commit, t.commit, seedAuthor), seedAuthor)
+	body := g.pushJSON(r, "refs/tags/"+name, old.commit, t.commit, seedAuthor)
+	// A push of an annotated tag names the tag objects, and the commit in head_commit alone (dockstore/dockstore#5809, openSUSE/open-build-service#13500).
+	if old.object != "" {
+		body["before"] = old.object
+	}
+	if t.object != "" {
+		body["after"] = t.object
+	}
+	g.emit(r, "push", "", body, seedAuthor)
 	if t.commit == nil {
 		g.emit(r, "delete", "", g.refJSON(r, "tag", name), seedAuthor)
 	}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 type refDoc struct {
 	Ref    string    `json:"ref"` // refs/heads/main
 	Gone   bool      `json:"gone,omitempty"`
-	Before []string  `json:"before,omitempty"` // the commits where it was before, as far as is known
+	Before []string  `json:"before,omitempty"` // the objects that it pointed at before, as far as is known
 	At     time.Time `json:"at"`
 }
 
@@ -57,7 +58,7 @@ func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
 			return false
 		}
 		if i := slices.IndexFunc(s.Tags.Value, func(t versionscan.Tag) bool { return t.Name == name }); i >= 0 {
-			at = s.Tags.Value[i].Commit
+			at = cmp.Or(s.Tags.Value[i].Object, s.Tags.Value[i].Commit) // events name the tag object of an annotated tag
 		}
 	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {
 		at = s.Tip
@@ -172,7 +173,7 @@ func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, hint pullHint)
 
 // refHint is what an event told of a branch or a tag.
 type refHint struct {
-	Before string `json:"before"` // commit; "" when it is new, or the event does not tell
+	Before string `json:"before"` // a commit, or an annotated tag; "" when it is new, or the event does not tell
 	After  string `json:"after"`
 	Gone   bool   `json:"gone"`
 }

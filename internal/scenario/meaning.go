@@ -74,6 +74,7 @@ var meanings = map[string]string{
 	"do.tag":                           "sets a tag: this cuts a release",
 	"do.tag.on":                        "the ref; main when not given",
 	"do.tag.files":                     "files that a new commit next to the branch changes, which carries the tag",
+	"do.tag.annotated":                 "the ref points at a tag object, which points at the commit",
 	"do.tag.quiet":                     "GitHub sends no webhook",
 	"do.delete_tag":                    "deletes a tag",
 	"do.branch":                        "makes a branch",

@@ -376,7 +376,7 @@ func (w *World) do(ctx context.Context, a Action) error {
 	case "auto_merge":
 		_ = g.AutoMerge(ghsim.AutoMergeSpec{Pull: pull, By: a.By, Off: a.Off}) // refused, it changes nothing
 	case "tag":
-		return g.Tag(a.Repo, ghsim.TagSpec{Name: a.Name, On: a.On, Files: a.Files, Quiet: a.Quiet, OffBranch: len(a.Files) > 0})
+		return g.Tag(a.Repo, ghsim.TagSpec{Name: a.Name, On: a.On, Files: a.Files, Annotated: a.Annotated, Quiet: a.Quiet, OffBranch: len(a.Files) > 0})
 	case "delete_tag":
 		return g.DeleteTag(a.Repo, a.Name)
 	case "branch":

@@ -89,6 +89,7 @@ type Action struct {
 	Message         string
 	Bypass          bool
 	SaysMergedOnly  bool
+	Annotated       bool
 	Quiet           bool
 	Trailer         bool
 	NumberInSubject bool
@@ -515,7 +516,7 @@ func (d *decoder) verbs(a *Action) map[string]keys {
 			}
 		}, "together": n2bool(&a.Together)},
 		"auto_merge":    {"pr": pull, "by": by, "off": n2bool(&a.Off)},
-		"tag":           {"name": text(&a.Name), "on": text(&a.On), "files": changed, "quiet": n2bool(&a.Quiet), "repo": inRepo},
+		"tag":           {"name": text(&a.Name), "on": text(&a.On), "files": changed, "annotated": n2bool(&a.Annotated), "quiet": n2bool(&a.Quiet), "repo": inRepo},
 		"delete_tag":    {"name": text(&a.Name), "repo": inRepo},
 		"branch":        {"name": text(&a.Name), "from": text(&a.From), "files": changed, "repo": inRepo},
 		"delete_branch": {"name": text(&a.Name), "repo": inRepo},

@@ -69,7 +69,8 @@ const (
 type Tag struct {
 	Name   string    `json:"name"`
 	Commit string    `json:"commit"`
-	Date   time.Time `json:"date"` // commit date; informative only, dates never decide
+	Object string    `json:"object,omitempty"` // the annotated tag itself; "" for a tag without one, or when not read
+	Date   time.Time `json:"date"`             // commit date; informative only, dates never decide
 }
 
 // Build is a tag that names a version of the scheme.
