@@ -27,6 +27,7 @@
 //     that were made at the same second from the same are two commits. Its branch is not locked while entries land.
 //   - Auto-merge squashes, is for anybody to turn on, and outlives a push by somebody without write access. Native stacks, which refuse it and the
 //     queue's API (github/gh-stack#504, #268), are not there.
+//   - What lags does so for all reads alike, and a commit for those who push to the repository itself too; GitHub's copies answer unevenly.
 //   - Each GraphQL query costs one point of the hour; calls at once are not counted.
 //   - Of check_run events only those of the two buttons are sent.
 //   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.

@@ -33,6 +33,7 @@ type StepResult struct {
 	Checks   map[string]CheckResult `json:"checks"`
 	Failures []Failure              `json:"failures"`
 	Titles   map[string]string      `json:"-"` // of the checks
+	Open     bool                   `json:"-"` // a pull request is
 }
 
 // CheckResult is a check as the embedded GitHub shows it.
@@ -86,6 +87,7 @@ func (w *World) compare(e Expect, r *StepResult) {
 	for _, repo := range w.GitHub.Repos() {
 		for _, p := range w.GitHub.Pulls(repo) {
 			key := coupling.Pull{Repo: repo, Number: p.Number}
+			r.Open = r.Open || p.State == "open"
 			if c, ok := w.GitHub.CurrentCheck(key); ok {
 				r.Checks[key.In(home)], r.Titles[key.In(home)] = read(c), c.Title
 			}

@@ -42,7 +42,11 @@ func (p *Printer) Step(s StepResult) {
 		mark = p.Paint("block", "✗")
 	}
 	checks := p.Checks(s.Checks)
-	if checks == "" {
+	switch {
+	case checks != "":
+	case s.Open:
+		checks = p.Paint("dim", "no check on any head yet")
+	default:
 		checks = p.Paint("dim", "nothing is open: nothing was judged")
 	}
 	fmt.Fprintf(p.W, "  %s %s  %s\n", mark, s.Name, checks)
