@@ -295,7 +295,7 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 		if err := p.GitHub.PutStatus(ctx, repo, note.Status(run)); err != nil {
 			return false, err
 		}
-	} else if done, err := p.adopt(ctx, repo, run, &posted, o, rev == 0); err != nil {
+	} else if done, err := p.adopt(ctx, repo, run, hash, &posted, o, rev == 0); err != nil {
 		return false, err
 	} else if !done {
 		taken := posted.takes(run)
@@ -360,7 +360,7 @@ func (p Posted) demoted(o CheckOptions) bool {
 func with(p Posted, f func(*Posted)) Posted { f(&p); return p }
 
 // adopt looks for the effect of a write whose answer was lost, or of a relbot whose database was lost, and reports whether the wanted check stands already.
-func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.CheckRun, posted *Posted, o CheckOptions, forgotten bool) (bool, error) {
+func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.CheckRun, hash string, posted *Posted, o CheckOptions, forgotten bool) (bool, error) {
 	if posted.Intent == "" && !(o.Verify && forgotten) {
 		return false, nil
 	}
@@ -389,7 +389,9 @@ func (p *Publisher) adopt(ctx context.Context, repo coupling.Repo, run forge.Che
 	if newest.ID != 0 {
 		posted.ID, posted.Name, posted.Status, posted.Annotated = newest.ID, newest.Name, newest.Status, annotatedIn(newest.ExternalID)
 	}
-	return newest.ExternalID == run.ExternalID, nil
+	// A list may tell of a run what it showed before another write of the last moment, or one whose answer was lost.
+	other := posted.Intent != "" && posted.Intent != hash || p.Now().Sub(posted.At) < listLag
+	return newest.ExternalID == run.ExternalID && !other, nil
 }
 
 // Noted is the coordination note on a pull request.
@@ -467,6 +469,7 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 		}
 	}
 	hash, pending := Hash(body), n.Intent != ""
+	other := pending && n.Intent != hash // a list may tell what the note said before that
 	standing := ""
 	if n.Intent != "" || o.Verify || rev == 0 { // a note is posted once in a pull request's life: looking first is cheap
 		if standing, err = p.find(ctx, pull, &n); err != nil {
@@ -512,7 +515,7 @@ func (p *Publisher) Note(ctx context.Context, pull coupling.Pull, body string, o
 			want = note.Merge(n.Body, body)
 		}
 		if n.Hash != hash || n.Intent != "" || standing != "" && standing != want {
-			if standing != want {
+			if standing != want || other {
 				n.Intent = hash
 				if err := save(); err != nil {
 					return err

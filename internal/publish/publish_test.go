@@ -200,7 +200,7 @@ var effects = map[string]struct {
 }
 
 func check(w *world, status, conclusion, title string) error {
-	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: time.Now(), Again: []store.Work{{Kind: "k", Key: "again"}}})
+	_, err := w.Check(w.t.Context(), repo, forge.CheckRun{Name: "relbot/coordination", Head: w.head(), Status: status, Conclusion: conclusion, Title: title, Summary: "s"}, publish.CheckOptions{As: "check", Now: w.now(), Again: []store.Work{{Kind: "k", Key: "again"}}})
 	return err
 }
 
@@ -538,6 +538,51 @@ func TestOvertakenAnnotations(t *testing.T) {
 			w.until(func(*world) error { return newer() })
 			if wholly(w) != "Blocked: three [c]" {
 				t.Errorf("it says %q", wholly(w))
+			}
+		})
+	}
+}
+
+// TestListsThatTellThePast holds that what a list tells is not taken for what stands when something else was written since.
+func TestListsThatTellThePast(t *testing.T) {
+	blocked := func(w *world) error { return check(w, "completed", "failure", "Blocked: one") }
+	passed := func(w *world) error { return check(w, "completed", "success", "Passed: two") }
+	one, two := func(w *world) error { return post(w, "p", "one") }, func(w *world) error { return post(w, "p", "two") }
+	for name, c := range map[string]struct {
+		before []func(w *world) error // of which the second is a moment old
+		fails  func(w *world) error
+		answer string
+		do     func(w *world) error
+		shows  func(w *world) string
+		want   string
+	}{
+		"a pass whose answer was lost":  {[]func(w *world) error{blocked}, passed, "lost_answer", blocked, checks, "Blocked: one"},
+		"a pass, and a failed write":    {[]func(w *world) error{blocked, passed}, blocked, "timeout", blocked, checks, "Blocked: one"},
+		"a note whose answer was lost":  {[]func(w *world) error{one}, two, "lost_answer", one, comments, "one"},
+		"a block whose answer was lost": {[]func(w *world) error{passed}, blocked, "lost_answer", passed, checks, "Passed: two"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i, do := range c.before {
+				if i == 1 {
+					w.gh.SetLag(ghsim.Lag{Reads: 5 * time.Second})
+				}
+				w.until(do)
+				if i == 0 {
+					w.skew.Add(int64(time.Hour))
+				}
+			}
+			w.gh.SetLag(ghsim.Lag{Reads: 5 * time.Second})
+			if err := w.gh.AddFault(ghsim.Fault{Match: "writes", Answer: c.answer, Times: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.fails(w); err == nil {
+				t.Fatal("the write did not fail")
+			}
+			w.skew.Add(int64(time.Second))
+			w.until(c.do)
+			if got := c.shows(w); got != c.want {
+				t.Errorf("%q stands, want %q", got, c.want)
 			}
 		})
 	}
