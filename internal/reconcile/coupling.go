@@ -365,7 +365,7 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 			return nil, []store.Work{pullWork(p)}, false, nil // no event told of it yet
 		}
 		before := *d
-		d.Head, d.State, d.Base, d.Updated, d.Told, d.Before, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), "", "", ""
+		d.Head, d.State, d.Base, d.Updated, d.Told, d.Replaced, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), nil, "", ""
 		work, err := r.left(ctx, p, before, *d)
 		return nil, append(work, pullWork(p)), true, err
 	})

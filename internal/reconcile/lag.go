@@ -37,7 +37,7 @@ func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 		return false
 	case fact.Known():
 		f := fact.Value
-		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && d.Before != "" && f.Head == d.Before
+		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && slices.Contains(d.Replaced, f.Head)
 	}
 	return fact.Absent() // it is new
 }
@@ -46,13 +46,19 @@ func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 type refDoc struct {
 	Ref    string    `json:"ref"` // refs/heads/main
 	Gone   bool      `json:"gone,omitempty"`
+	After  string    `json:"after,omitempty"`  // the object at which it points; "" when that is not known
 	Before []string  `json:"before,omitempty"` // the objects that it pointed at before, as far as is known
 	At     time.Time `json:"at"`
 }
 
+// passing is for how long a read counts as old that shows a branch at a commit of which no event told. It was there between two events, or has moved on
+// since: of that an event tells soon, and events may come in another order.
+const passing = lagLimit / 3
+
 // lags reports whether a survey tells an older state of a branch or a tag. Only refs that were asked for can be missing.
-func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
+func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest, now time.Time) bool {
 	var at string
+	branch := false
 	if name, is := strings.CutPrefix(d.Ref, "refs/tags/"); is {
 		if asked.NoTags || !s.Tags.Known() {
 			return false
@@ -61,16 +67,34 @@ func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
 			at = cmp.Or(s.Tags.Value[i].Object, s.Tags.Value[i].Commit) // events name the tag object of an annotated tag
 		}
 	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {
-		at = s.Tip
+		at, branch = s.Tip, true
 	} else if s.Branches.Known() && wants(asked, name) {
-		at = s.Branches.Value[name]
+		at, branch = s.Branches.Value[name], true
 	} else {
 		return false
 	}
 	if at == "" {
 		return !d.Gone
 	}
-	return d.Gone || slices.Contains(d.Before, at)
+	return d.Gone || slices.Contains(d.Before, at) || branch && d.After != "" && at != d.After && now.Sub(d.At) < passing
+}
+
+// then is what is to be expected of a ref after one more event of it, which may be an older one.
+func (d refDoc) then(hint refHint, now time.Time) refDoc {
+	made := !hint.Gone && hint.After == "" // the event does not tell where
+	switch {
+	case made && d.Gone:
+		d.Before, d.After = nil, ""
+	case made:
+	case hint.After != "" && hint.Before != d.After && slices.Contains(d.Before, hint.After): // older
+	default:
+		d.After = hint.After
+	}
+	d.Gone, d.At = hint.Gone, now
+	d.Before = slices.DeleteFunc(append(slices.Clone(d.Before), hint.Before), func(c string) bool { return c == "" || c == d.After })
+	slices.Sort(d.Before)
+	d.Before = slices.Compact(d.Before)
+	return d
 }
 
 // wants reports whether a survey asks for a branch.
@@ -135,7 +159,7 @@ func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s 
 	var over []string // those that lag for too long
 	for _, ref := range d.Told {
 		switch {
-		case !ref.lags(s, asked):
+		case !ref.lags(s, asked, r.Now()):
 		case r.Now().Sub(ref.At) < lagLimit:
 			return true, nil
 		default:
@@ -159,13 +183,26 @@ func (r *Reconciler) believes(what string) {
 	r.Log.Warn("GitHub still tells the state before an event: it counts now", "of", what, "after", lagLimit)
 }
 
+// replaced are the heads that an event told to be replaced.
+func (h pullHint) replaced() []string {
+	if h.Before == "" {
+		return nil
+	}
+	return []string{h.Before}
+}
+
 // expect remembers what an event told of a pull request before it is read.
 func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, hint pullHint) error {
 	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		if !hint.UpdatedAt.After(d.Updated) {
+		switch {
+		case hint.UpdatedAt.After(d.Updated):
+			d.Updated, d.Replaced, d.Told = hint.UpdatedAt, hint.replaced(), r.Now()
+		case hint.UpdatedAt.Equal(d.Updated) && hint.Before != "" && !slices.Contains(d.Replaced, hint.Before): // of several pushes in a second
+			d.Replaced, d.Told = append(slices.Clone(d.Replaced), hint.Before), r.Now()
+			d.Replaced = slices.DeleteFunc(d.Replaced, func(head string) bool { return head == hint.Head })
+		default:
 			return nil, false
 		}
-		d.Updated, d.Before, d.Told = hint.UpdatedAt, hint.Before, r.Now()
 		return nil, true
 	})
 	return err
@@ -196,16 +233,13 @@ func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	var hint refHint
 	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that the ref moved
 	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
-		told := refDoc{Ref: ref, Gone: hint.Gone, At: r.Now()}
-		before := []string{hint.Before}
-		if isBranch && branch == d.Default {
-			before = append(before, d.Tip) // of two pushes the read may lack both
+		told := refDoc{Ref: ref}
+		if i := slices.IndexFunc(d.Told, func(t refDoc) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
+			told = d.Told[i] // of several pushes the read may lack more than the last
+		} else if isBranch && branch == d.Default && d.Tip != hint.After {
+			told.Before = []string{d.Tip}
 		}
-		for _, b := range before {
-			if b != "" && b != hint.After && !slices.Contains(told.Before, b) {
-				told.Before = append(told.Before, b)
-			}
-		}
+		told = told.then(hint, r.Now())
 		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
 		d.Told = append(d.Told, told)
 		return []store.Work{repoWork(d.Name)}, true

@@ -91,7 +91,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	var read versionscan.Fact[forge.Pull]
 	late := !hint.UpdatedAt.After(seen.Updated)
 	several := c.Want-c.Done > 1
-	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) {
+	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) && !seen.lags(versionscan.Know(*hint.Read)) {
 		read = versionscan.Know(*hint.Read)
 	} else if hint.Head == "" || hint.recheck || c.Attempt > 0 || late || several {
 		if hint.Head != "" && hint.Read == nil {
@@ -147,9 +147,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
 	found.Returned = returned(hint, seen)
-	if found.Told, found.Before = seen.Told, seen.Before; !found.Updated.Equal(seen.Updated) {
-		found.Told, found.Before = r.Now(), hint.Before
-	}
+	found.Told, found.Replaced = r.Now(), hint.replaced()
 	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
 		if !transient(err) {
 			return err
@@ -185,6 +183,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		n := found
 		if d.Looked == "" && seen.Looked != "" && n.Looked == seen.Looked { // somebody has it looked at anew
 			n.look = look{}
+		}
+		if n.Updated.Equal(d.Updated) {
+			n.Told, n.Replaced = d.Told, d.Replaced
 		}
 		n.Recheck = d.Recheck
 		if hint.recheck {
