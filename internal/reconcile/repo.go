@@ -22,7 +22,7 @@ import (
 
 // install learns on which repositories the App is installed. A new one has all its open pull requests looked at, since
 // a required check that is never posted blocks for ever; one that went away is unreadable from now on.
-func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
+func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 	repos, unlisted, err := r.GitHub.Repositories(ctx)
 	if err != nil {
 		return err
@@ -82,7 +82,19 @@ func (r *Reconciler) install(ctx context.Context, _ store.Claimed) error {
 			return err
 		}
 	}
+	var hint installHint
+	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that something changed
+	for _, name := range hint.Listed {
+		if !here[name] && len(unlisted) == 0 && r.Now().Sub(c.Origin.At) < lagLimit {
+			return cmp.Or(later, error(&forge.RetryError{Err: &lagError{repos: []coupling.Repo{name}}}))
+		}
+	}
 	return later
+}
+
+// installHint is what an event told of the repositories on which the App is installed.
+type installHint struct {
+	Listed []coupling.Repo `json:"listed"` // some of them
 }
 
 // unlisted warns of the accounts whose repositories GitHub does not list, and returns their installations, and an error where asking again may

@@ -64,7 +64,9 @@ type payload struct {
 		Private  bool   `json:"private"`
 		Default  string `json:"default_branch"`
 	} `json:"repository"`
-	Sender struct {
+	Installed []named `json:"repositories"`       // on which the App was installed, or no longer is
+	Added     []named `json:"repositories_added"` // on which it is, too
+	Sender    struct {
 		Login string `json:"login"`
 		Type  string `json:"type"`
 	} `json:"sender"`
@@ -308,7 +310,28 @@ func groupWork(p *payload) []store.Work {
 	})}
 }
 
-func installWork(*payload) []store.Work { return []store.Work{row("install", "all", "install", nil)} }
+// named names a repository.
+type named struct {
+	FullName string `json:"full_name"`
+}
+
+// installWork tells the worker some of the repositories that its list must have.
+func installWork(p *payload) []store.Work {
+	listed := p.Added
+	switch {
+	case p.event == "installation" && p.Action == "created":
+		listed = p.Installed
+	case p.event == "repository" && (p.Action == "created" || p.Action == "renamed"):
+		listed = []named{{p.Repository.FullName}}
+	}
+	names := []string{}
+	for _, r := range listed[:min(len(listed), 10)] {
+		if r.FullName != "" {
+			names = append(names, r.FullName)
+		}
+	}
+	return []store.Work{row("install", "all", "install", map[string]any{"listed": names})}
+}
 
 // grantWork is installWork where an account may have changed what it lets relbot do: what was refused is tried again.
 func grantWork(p *payload) []store.Work {
