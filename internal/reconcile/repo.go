@@ -84,10 +84,10 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 	}
 	var hint installHint
 	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that something changed
-	for _, name := range hint.Listed {
-		if !here[name] && len(unlisted) == 0 && r.Now().Sub(c.Origin.At) < lagLimit {
-			return cmp.Or(later, error(&forge.RetryError{Err: &lagError{repos: []coupling.Repo{name}}}))
-		}
+	lags := slices.DeleteFunc(hint.Listed, func(name coupling.Repo) bool { return here[name] })
+	lags = append(lags, slices.DeleteFunc(hint.Gone, func(name coupling.Repo) bool { return !here[name] })...)
+	if len(lags) > 0 && len(unlisted) == 0 && r.Now().Sub(c.Origin.At) < lagLimit {
+		return cmp.Or(later, error(&forge.RetryError{Err: &lagError{repos: lags}}))
 	}
 	return later
 }
@@ -95,6 +95,7 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 // installHint is what an event told of the repositories on which the App is installed.
 type installHint struct {
 	Listed []coupling.Repo `json:"listed"` // some of them
+	Gone   []coupling.Repo `json:"gone"`   // some on which it no longer is
 }
 
 // unlisted warns of the accounts whose repositories GitHub does not list, and returns their installations, and an error where asking again may

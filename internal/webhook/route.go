@@ -66,6 +66,7 @@ type payload struct {
 	} `json:"repository"`
 	Installed []named `json:"repositories"`       // on which the App was installed, or no longer is
 	Added     []named `json:"repositories_added"` // on which it is, too
+	Removed   []named `json:"repositories_removed"`
 	Sender    struct {
 		Login string `json:"login"`
 		Type  string `json:"type"`
@@ -315,7 +316,7 @@ type named struct {
 	FullName string `json:"full_name"`
 }
 
-// installWork tells the worker some of the repositories that its list must have.
+// installWork tells the worker some of the repositories that its list must have, and must not.
 func installWork(p *payload) []store.Work {
 	listed := p.Added
 	switch {
@@ -324,13 +325,22 @@ func installWork(p *payload) []store.Work {
 	case p.event == "repository" && (p.Action == "created" || p.Action == "renamed"):
 		listed = []named{{p.Repository.FullName}}
 	}
+	gone := p.Removed
+	if p.event == "installation" && p.Action == "deleted" {
+		gone = p.Installed
+	}
+	return []store.Work{row("install", "all", "install", map[string]any{"listed": namesOf(listed), "gone": namesOf(gone)})}
+}
+
+// namesOf returns a few of the names.
+func namesOf(repos []named) []string {
 	names := []string{}
-	for _, r := range listed[:min(len(listed), 10)] {
+	for _, r := range repos[:min(len(repos), 10)] {
 		if r.FullName != "" {
 			names = append(names, r.FullName)
 		}
 	}
-	return []store.Work{row("install", "all", "install", map[string]any{"listed": names})}
+	return names
 }
 
 // grantWork is installWork where an account may have changed what it lets relbot do: what was refused is tried again.
