@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/relbot/relbot/internal/store"
-	"github.com/relbot/relbot/internal/store/engine"
 )
 
 // auditRow is a row of `relbot audit --format json`, one object a line.
@@ -27,59 +24,54 @@ type auditRow struct {
 }
 
 func auditCommand() *cobra.Command {
-	var address, repo, since, format string
+	var repo, since, format string
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Print who ran which command, on which pull request, for which commit",
 		Long:  "Print the log of commands, oldest first, from the database; the server may be running.",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return fmt.Errorf("--format %q: want text or json", format)
+	}
+	database := databaseFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if format != "text" && format != "json" {
+			return fmt.Errorf("--format %q: want text or json", format)
+		}
+		var from time.Time
+		if since != "" {
+			var err error
+			if from, err = time.Parse("2006-01-02", since); err != nil {
+				return fmt.Errorf("--since %q: want a date such as 2026-04-01", since)
 			}
-			var from time.Time
-			if since != "" {
-				var err error
-				if from, err = time.Parse("2006-01-02", since); err != nil {
-					return fmt.Errorf("--since %q: want a date such as 2026-04-01", since)
-				}
-			}
-			log, err := engine.Beside(cmd.Context(), databaseOf(address))
+		}
+		log, err := beside(cmd.Context(), database)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		const page = 1000
+		for after := int64(0); ; {
+			rows, err := log.Audits(cmd.Context(), repo, after, page)
 			if err != nil {
 				return unsure(err)
 			}
-			defer log.Close()
-			const page = 1000
-			for after := int64(0); ; {
-				rows, err := log.Audits(cmd.Context(), repo, after, page)
-				if err != nil {
+			for _, a := range rows {
+				after = a.Seq
+				if a.At.Before(from) {
+					continue
+				}
+				if err := tellAudit(cmd.OutOrStdout(), a, format); err != nil {
 					return unsure(err)
 				}
-				for _, a := range rows {
-					after = a.Seq
-					if a.At.Before(from) {
-						continue
-					}
-					if err := tellAudit(cmd.OutOrStdout(), a, format); err != nil {
-						return unsure(err)
-					}
-				}
-				if len(rows) < page {
-					return nil
-				}
 			}
-		},
+			if len(rows) < page {
+				return nil
+			}
+		}
 	}
-	c.Flags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
 	c.Flags().StringVar(&repo, "repo", "", "only what happened in this repository: owner/name")
 	c.Flags().StringVar(&since, "since", "", "only from this date on (UTC)")
 	c.Flags().StringVar(&format, "format", "text", "text or json (one object a line)")
 	return c
-}
-
-// databaseDefault is the database that `relbot serve` uses when nothing is set but a state directory.
-func databaseDefault() string {
-	return "sqlite:" + filepath.Join(os.Getenv("RELBOT_STATE"), "relbot.db")
 }
 
 func tellAudit(out io.Writer, a store.Audit, format string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,6 +34,24 @@ func TestAudit(t *testing.T) {
 	} {
 		if out, errs, code := relbot(t, append([]string{"audit", "--database-url", address}, c.args...)...); code != exitFine || out != c.want {
 			t.Errorf("%v: exit %d: got\n%s%s, want\n%s", c.args, code, out, errs, c.want)
+		}
+	}
+	// The same by what names the server's settings: they are read for the database alone, and need no key.
+	state := t.TempDir()
+	config := filepath.Join(state, "relbot.yml")
+	if err := os.WriteFile(config, []byte("github_app_id: 1\ndatabase_url: "+address+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--state", state}, {"--config", config}} {
+		for _, command := range [][]string{{"audit"}, {"jobs"}, {"db", "check"}} {
+			if out, errs, code := relbot(t, append(command, args...)...); code != exitFine || out == "" {
+				t.Errorf("%q %q: exit %d: %s %s", command, args, code, out, errs)
+			}
+		}
+	}
+	for _, args := range [][]string{{"jobs", "--state", config}, {"audit", "--config", config + "x"}, {"db", "migrate", "--dry-run", "--config", config + "x"}} {
+		if _, errs, code := relbot(t, args...); code != exitUsage || !strings.Contains(errs, "is not a directory") && !strings.Contains(errs, "no such file: correct the path") {
+			t.Errorf("%q: exit %d: %s", args, code, errs)
 		}
 	}
 	if _, errs, code := relbot(t, "audit", "--database-url", "sqlite:"+filepath.Join(t.TempDir(), "none.db")); code != exitUnknown || !strings.Contains(errs, "none.db") {

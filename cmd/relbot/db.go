@@ -26,27 +26,34 @@ import (
 
 func dbCommand() *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Back up, restore, migrate, check or rebuild the server's database"}
-	var address string
-	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
-	c.AddCommand(backupCommand(&address), restoreCommand(&address), migrateCommand(&address), checkDatabaseCommand(&address), rebuildCommand())
+	database := databaseFlags(c)
+	c.AddCommand(backupCommand(database), restoreCommand(database), migrateCommand(database), checkDatabaseCommand(database), rebuildCommand())
 	return c
 }
 
-// databaseOf is the database that is meant, by flag, environment or default.
-func databaseOf(flag string) string {
-	return cmp.Or(flag, os.Getenv("RELBOT_DATABASE_URL"), databaseDefault())
+// beside opens the database of a server that may be running.
+func beside(ctx context.Context, database func() (string, error)) (store.Database, error) {
+	address, err := database()
+	if err != nil {
+		return nil, err
+	}
+	db, err := engine.Beside(ctx, address)
+	if err != nil {
+		return nil, unsure(err)
+	}
+	return db, nil
 }
 
-func backupCommand(address *string) *cobra.Command {
+func backupCommand(database func() (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write everything that is remembered into a file; the server may be running",
 		Long:  "Write everything that is remembered into a file, as it is at one moment; the server may be running. The file is the same for SQLite and\nPostgreSQL, so that `relbot db restore` also moves a database from one to the other. It holds texts of private repositories, and no secrets.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			db, err := beside(cmd.Context(), database)
 			if err != nil {
-				return unsure(err)
+				return err
 			}
 			defer db.Close()
 			rows, err := writeBackup(cmd.Context(), db, args[0])
@@ -73,7 +80,7 @@ func writeBackup(ctx context.Context, db store.Database, path string) (int, erro
 	return rows, os.Rename(f.Name(), path)
 }
 
-func restoreCommand(address *string) *cobra.Command {
+func restoreCommand(database func() (string, error)) *cobra.Command {
 	var force bool
 	c := &cobra.Command{
 		Use:   "restore FILE",
@@ -83,12 +90,16 @@ func restoreCommand(address *string) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			address, err := database()
+			if err != nil {
+				return err
+			}
 			f, err := os.Open(args[0])
 			if err != nil {
 				return unsure(err)
 			}
 			defer f.Close()
-			db, err := engine.Maintain(ctx, databaseOf(*address))
+			db, err := engine.Maintain(ctx, address)
 			if err != nil {
 				return unsure(err)
 			}
@@ -124,7 +135,7 @@ func empty(ctx context.Context, db store.Database) (bool, error) {
 	return err == nil, err
 }
 
-func migrateCommand(address *string) *cobra.Command {
+func migrateCommand(database func() (string, error)) *cobra.Command {
 	var dry bool
 	c := &cobra.Command{
 		Use:   "migrate",
@@ -133,12 +144,16 @@ func migrateCommand(address *string) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, out := cmd.Context(), cmd.OutOrStdout()
+			address, err := database()
+			if err != nil {
+				return err
+			}
 			// What only looks may stand beside a server; what changes a file must have it alone.
 			open := engine.Maintain
 			if dry {
 				open = engine.Look
 			}
-			db, err := open(ctx, databaseOf(*address))
+			db, err := open(ctx, address)
 			if err != nil {
 				return unsure(err)
 			}
@@ -173,7 +188,7 @@ type fault struct {
 	Detail string `json:"detail"`
 }
 
-func checkDatabaseCommand(address *string) *cobra.Command {
+func checkDatabaseCommand(database func() (string, error)) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "check",
@@ -183,9 +198,9 @@ func checkDatabaseCommand(address *string) *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %q: want text or json", format)
 			}
-			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			db, err := beside(cmd.Context(), database)
 			if err != nil {
-				return unsure(err)
+				return err
 			}
 			defer db.Close()
 			faults, rows, err := checkDatabase(cmd.Context(), db)

@@ -12,11 +12,10 @@ import (
 
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/store"
-	"github.com/relbot/relbot/internal/store/engine"
 )
 
 func jobsCommand() *cobra.Command {
-	var address, format string
+	var format string
 	var all bool
 	c := &cobra.Command{
 		Use:   "jobs",
@@ -25,33 +24,33 @@ func jobsCommand() *cobra.Command {
 			"what was given up waits for an event of the same pull request or repository, or for `relbot jobs retry`. What GitHub refused to write is tried again\n" +
 			"when an account changes what it grants, and each time everything is looked at again. The server may be running.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "table" && format != "json" {
-				return fmt.Errorf("--format %q: want table or json", format)
-			}
-			db, err := engine.Beside(cmd.Context(), databaseOf(address))
-			if err != nil {
-				return unsure(err)
-			}
-			defer db.Close()
-			jobs, err := db.Jobs(cmd.Context())
-			if err != nil {
-				return unsure(err)
-			}
-			refused, err := reconcile.Refusals(cmd.Context(), db)
-			if err == nil {
-				err = tellJobs(cmd.OutOrStdout(), jobs, refused, all, format)
-			}
-			if err != nil {
-				return unsure(err)
-			}
-			return nil
-		},
 	}
-	c.PersistentFlags().StringVar(&address, "database-url", "", "the server's database; RELBOT_DATABASE_URL, or relbot.db in RELBOT_STATE, when not given")
+	database := databaseFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if format != "table" && format != "json" {
+			return fmt.Errorf("--format %q: want table or json", format)
+		}
+		db, err := beside(cmd.Context(), database)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		jobs, err := db.Jobs(cmd.Context())
+		if err != nil {
+			return unsure(err)
+		}
+		refused, err := reconcile.Refusals(cmd.Context(), db)
+		if err == nil {
+			err = tellJobs(cmd.OutOrStdout(), jobs, refused, all, format)
+		}
+		if err != nil {
+			return unsure(err)
+		}
+		return nil
+	}
 	c.Flags().StringVar(&format, "format", "table", "table or json")
 	c.Flags().BoolVar(&all, "all", false, "also what waits, and what is being worked on")
-	c.AddCommand(retryCommand(&address), dropCommand(&address))
+	c.AddCommand(retryCommand(database), dropCommand(database))
 	return c
 }
 
@@ -129,7 +128,7 @@ func chosen(jobs []store.Job, args []string, all bool) ([]store.Job, error) {
 	return out, nil
 }
 
-func retryCommand(address *string) *cobra.Command {
+func retryCommand(database func() (string, error)) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "retry KIND KEY | --all",
@@ -139,9 +138,9 @@ func retryCommand(address *string) *cobra.Command {
 			if all == (len(args) > 0) || !all && len(args) != 2 {
 				return errors.New("name the work by its kind and key, as `relbot jobs` lists it, or give --all")
 			}
-			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			db, err := beside(cmd.Context(), database)
 			if err != nil {
-				return unsure(err)
+				return err
 			}
 			defer db.Close()
 			jobs, err := db.Jobs(cmd.Context())
@@ -172,15 +171,15 @@ func retryCommand(address *string) *cobra.Command {
 	return c
 }
 
-func dropCommand(address *string) *cobra.Command {
+func dropCommand(database func() (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop KIND KEY",
 		Short: "Forget a row of work; an event or the next look at everything may bring it back",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := engine.Beside(cmd.Context(), databaseOf(*address))
+			db, err := beside(cmd.Context(), database)
 			if err != nil {
-				return unsure(err)
+				return err
 			}
 			defer db.Close()
 			jobs, err := db.Jobs(cmd.Context())

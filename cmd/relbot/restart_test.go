@@ -168,6 +168,9 @@ func TestServeSetsUpAndStartsAgain(t *testing.T) {
 			t.Errorf("%s: %s while relbot is set up", path, res.Status)
 		}
 	}
+	if !strings.Contains(server.log.String(), "relbot.yml does not exist: setup will write it. If another file was meant, stop and correct --config.\n") {
+		t.Errorf("a path that was mistyped is not seen: %s", server.log.String())
+	}
 	if !strings.Contains(server.log.String(), "neither relbot.yml nor environment nor flags give github_app_id") || !strings.Contains(server.log.String(), "knows no installation") {
 		t.Errorf("it does not say why it is set up: %s", server.log.String())
 	}
@@ -238,6 +241,55 @@ func TestSetupIsNotForALostSecret(t *testing.T) {
 	}
 }
 
+// TestSetupIsNotForLostSettings: a state directory that holds an App's secrets keeps the set-up page shut, and the lines to write work.
+func TestSetupIsNotForLostSettings(t *testing.T) {
+	_, key := appPEM(t)
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		args  func(dir string) []string
+		want  []string
+	}{
+		{"no settings", map[string]string{"app-7.pem": string(key), "app-7.webhook-secret": "s\n"}, func(dir string) []string { return []string{"--state", dir} }, []string{"DIR/relbot.yml is missing. "}},
+		{"the directory of --config", map[string]string{"app-7.pem": string(key), "app-7.webhook-secret": "s\n"}, func(dir string) []string { return []string{"--config", dir + "/relbot.yml"} }, []string{"DIR/relbot.yml is missing. "}},
+		{"a secret alone", map[string]string{"app-7.webhook-secret": "s\n"}, func(dir string) []string { return []string{"--state", dir} }, []string{"DIR/relbot.yml is missing, and DIR/app-7.pem is missing. "}},
+		{"settings without the App", map[string]string{"relbot.yml": "log_level: warn\n", "app-7.pem": string(key), "app-7.webhook-secret": "s\n"}, func(dir string) []string { return []string{"--state", dir} }, []string{"DIR/relbot.yml names no App. "}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range c.files {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := snapshot(t, dir)
+			_, errs, code := relbot(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, c.args(dir)...)...)
+			if code != exitUsage || strings.Contains(errs, "/setup?token=") {
+				t.Errorf("exit %d: %s", code, errs)
+			}
+			lines := "github_app_id: 7\ngithub_private_key_file: \"DIR/app-7.pem\"\nwebhook_secret_file: \"DIR/app-7.webhook-secret\"\n"
+			for _, want := range append(c.want, lines) {
+				if want = strings.ReplaceAll(want, "DIR", dir); !strings.Contains(errs, want) {
+					t.Errorf("without %q: %s", want, errs)
+				}
+			}
+			if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
+				t.Errorf("files changed:\n%v\n%v", before, after)
+			}
+			if len(c.files) == 1 {
+				return
+			}
+			file := filepath.Join(dir, "relbot.yml")
+			if err := os.WriteFile(file, []byte(c.files["relbot.yml"]+strings.ReplaceAll(lines, "DIR", dir)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if set, err := settings.Load("", nil, map[string]string{"state": dir}); err != nil || set.AppID != 7 {
+				t.Errorf("the lines do not help: %v", err)
+			}
+		})
+	}
+}
+
 // TestSettingsThatCannotBe holds what is said of state directories and settings that are damaged, and that nothing is written over.
 func TestSettingsThatCannotBe(t *testing.T) {
 	dir := t.TempDir()
@@ -265,6 +317,9 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	put("empty/relbot.yml", "github_app_id: 1\ngithub_private_key_file: \""+at("signs/app.pem")+"\"\nwebhook_secret_file: \""+at("empty/secret")+"\"\n")
 	put("empty/secret", "\n")
 	put("url/relbot.yml", "public_url: relbot.example.org\n")
+	put("query/relbot.yml", "public_url: https://relbot.example.org/x/?a=b\n")
+	put("fragment/relbot.yml", "public_url: https://relbot.example.org/#top\n")
+	put("no-number/relbot.yml", "github_app_id:\n")
 	before := snapshot(t, dir)
 	for _, c := range []struct {
 		args []string
@@ -278,6 +333,10 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{[]string{"--config", at("signs/relbot.yml")}, []string{at("signs/relbot.yml") + ": no client secret", `"github_client_secret_file: /path/to/client-secret"`, `add the line "public_url: https://relbot.example.com"`}},
 		{[]string{"--state", at("empty")}, []string{"webhook_secret_file: no webhook secret in it"}},
 		{[]string{"--state", at("url")}, []string{`public_url: "relbot.example.org" is no URL: want https://relbot.example.org`}},
+		{[]string{"--state", at("query")}, []string{`public_url: "https://relbot.example.org/x/?a=b" has a query or fragment: want https://relbot.example.org/x`}},
+		{[]string{"--state", at("fragment")}, []string{`public_url: "https://relbot.example.org/#top" has a query or fragment: want https://relbot.example.org`}},
+		{[]string{"--state", at("no-number")}, []string{at("no-number/relbot.yml") + ":1:1: github_app_id: is empty: want the number"}},
+		{[]string{"--state", at("file")}, []string{"flag --state: state: " + at("file") + " is not a directory"}},
 		{[]string{"--config", at("nowhere.yml"), "--state", at("bare")}, []string{at("nowhere.yml") + ": no such file"}},
 	} {
 		for _, command := range []string{"serve", "setup"} {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relbot/relbot/internal/cache"
@@ -39,28 +40,51 @@ type loader func() (*settings.Settings, error)
 
 // settingsFlags gives a command the server's settings as flags. What it returns loads them.
 func settingsFlags(c *cobra.Command) loader {
-	var config string
-	c.Flags().StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
+	given := sourceFlags(c.Flags(), settings.Table)
+	return func() (*settings.Settings, error) { return settings.Load(given()) }
+}
+
+// databaseFlags gives a command, and those below it, the flags that say which database the server has. What it returns finds its URL.
+func databaseFlags(c *cobra.Command) func() (string, error) {
+	var table []settings.Setting
 	for _, s := range settings.Table {
+		if s.Name == "state" || s.Name == "database_url" {
+			table = append(table, s)
+		}
+	}
+	given := sourceFlags(c.PersistentFlags(), table)
+	return func() (string, error) {
+		if f := c.PersistentFlags().Lookup("database-url"); f.Changed {
+			return f.Value.String(), nil // it is for servers elsewhere too: settings at hand do not matter
+		}
+		return settings.DatabaseURL(given())
+	}
+}
+
+// sourceFlags adds --config, and a flag for each setting that is no secret. What it returns says what was given, as settings.Load takes it.
+func sourceFlags(set *pflag.FlagSet, table []settings.Setting) func() (config string, environ []string, flags map[string]string) {
+	var config string
+	set.StringVar(&config, "config", os.Getenv("RELBOT_CONFIG"), "settings file (YAML), also RELBOT_CONFIG; "+settings.FileName+" where it exists")
+	for _, s := range table {
 		if !s.Secret {
 			preset := ""
 			if s.Default != "" {
 				preset = ", default " + s.Default
 			}
-			c.Flags().String(s.Flag(), "", fmt.Sprintf("%s (%s%s)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), preset))
+			set.String(s.Flag(), "", fmt.Sprintf("%s (%s%s)", strings.ReplaceAll(s.Doc, "`", ""), s.Env(), preset))
 		}
 	}
-	return func() (*settings.Settings, error) {
+	return func() (string, []string, map[string]string) {
 		flags := map[string]string{}
-		for _, s := range settings.Table {
-			if f := c.Flags().Lookup(s.Flag()); f != nil && f.Changed {
+		for _, s := range table {
+			if f := set.Lookup(s.Flag()); f != nil && f.Changed {
 				flags[s.Name] = f.Value.String()
 			}
 		}
 		if _, err := os.Stat(settings.FileName); err == nil && config == "" && cmp.Or(flags["state"], os.Getenv("RELBOT_STATE")) == "" {
 			config = settings.FileName
 		}
-		return settings.Load(config, os.Environ(), flags)
+		return config, os.Environ(), flags
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -56,9 +59,12 @@ func setupCommand() *cobra.Command {
 	return c
 }
 
-// mayBeSetUp says why a server without an App may not show the pages that register one: its database knows an installation, so that an App was
-// registered and its settings or a secret are not there now.
+// mayBeSetUp says why a server without an App may not show the pages that register one: its state directory holds an App's secrets, or its database
+// knows an installation, so that an App was registered and its settings or a secret are not there now.
 func mayBeSetUp(ctx context.Context, set *settings.Settings) error {
+	if err := lostSettings(set); err != nil {
+		return err
+	}
 	if path, ok := strings.CutPrefix(set.DatabaseURL, "sqlite:"); ok {
 		if _, err := os.Stat(strings.TrimPrefix(path, "//")); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil
@@ -89,6 +95,51 @@ func lostApp(set *settings.Settings) string {
 	return fmt.Sprintf("mount the settings or secrets that are missing, or add the line %q with key and webhook secret to %s; for another App use another database_url", settings.Missing("github_app_id"), set.File)
 }
 
+// secretFile is the name of a file that setup wrote for an App.
+var secretFile = regexp.MustCompile(`^app-(.+)\.(pem|webhook-secret)$`)
+
+// lostSettings says what to write where the state directory holds an App's key or webhook secret, and no settings name the App.
+func lostSettings(set *settings.Settings) error {
+	dir, err := filepath.Abs(set.State)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("the state directory cannot be read: %w: let the user that runs relbot (uid %d) own it", err, os.Getuid())
+	}
+	var id, first string
+	for _, e := range entries {
+		if m := secretFile.FindStringSubmatch(e.Name()); m != nil && id == "" {
+			first, id = e.Name(), m[1]
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	why := set.File + " names no App"
+	if _, err := os.Stat(set.File); errors.Is(err, fs.ErrNotExist) {
+		why = set.File + " is missing"
+	}
+	line := settings.Missing("github_app_id")
+	if _, err := strconv.ParseInt(id, 10, 64); err == nil {
+		line = "github_app_id: " + id
+	}
+	lines := []string{line}
+	for _, s := range []struct{ name, suffix string }{{"github_private_key_file", "pem"}, {"webhook_secret_file", "webhook-secret"}} {
+		path := filepath.Join(dir, "app-"+id+"."+s.suffix)
+		lines = append(lines, s.name+": "+strconv.Quote(path))
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			why += ", and " + path + " is missing"
+		}
+	}
+	return exit{exitUsage, fmt.Errorf("an App was set up before, since %s exists, but %s. Bring back what is missing, or write these lines into %s:\n\n%s\n\n"+
+		"Add public_url, and github_api_url unless GitHub is github.com. To register another App, move the files of this one away or name another --state",
+		filepath.Join(dir, first), why, set.File, strings.Join(lines, "\n"))}
+}
+
 // runSetup serves the pages that register an App until they are done with, and returns the settings that were written.
 func runSetup(cmd *cobra.Command, set *settings.Settings, load loader) (*settings.Settings, error) {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
@@ -100,6 +151,11 @@ func runSetup(cmd *cobra.Command, set *settings.Settings, load loader) (*setting
 		return nil, fmt.Errorf("setup: %w", err)
 	}
 	log := logger(stderr, set.LogFormat, set.LogLevel)
+	if config := cmd.Flag("config").Value.String(); config != "" {
+		if _, err := os.Stat(config); errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(stderr, "%s does not exist: setup will write it. If another file was meant, stop and correct --config.\n", config)
+		}
+	}
 	fmt.Fprintf(stderr, "No App is set: neither %s nor environment nor flags give github_app_id, and the database %s knows no installation.\nUntil one is set up, /readyz and webhooks answer 503.\n", set.File, set.Database())
 	o := setup.Options{
 		Config: set.File, Manifest: deploy.Manifest, PublicURL: set.PublicURL, APIURL: ghapp.APIURL, Log: log, Now: time.Now,

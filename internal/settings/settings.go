@@ -137,57 +137,91 @@ const preset = "default"
 // The file at path ("" is none) is the operator's. Where a state directory is given, the file that setup wrote there is read too, and is weaker. A
 // file at path may be missing only where setup would write it, and while no App is set.
 func Load(path string, environ []string, flags map[string]string) (*Settings, error) {
-	own := map[string]value{}
-	var problems []string
-	missing := false
-	if path != "" {
-		_, err := os.Stat(path)
-		if missing = errors.Is(err, fs.ErrNotExist); !missing {
-			problems = append(problems, readFile(path, own)...)
-		}
-	}
-	files := maps.Clone(own)
-	problems = append(problems, readEnvironment(environ, own)...)
-	for name, text := range flags {
-		own[name] = value{text, "flag --" + Setting{Name: name}.Flag()}
-	}
-	state, written := own["state"].text, cmp.Or(path, FileName)
-	if state != "" {
-		written = filepath.Join(state, FileName)
-	} else {
-		state = filepath.Dir(written)
-	}
-	values := map[string]value{}
-	for _, s := range Table {
-		values[s.Name] = value{s.Default, preset}
-	}
-	values["database_url"] = value{"sqlite:" + filepath.Join(state, "relbot.db"), preset}
-	if filepath.Clean(written) != filepath.Clean(path) && own["state"].text != "" {
-		if _, err := os.Stat(written); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // setup says what is in its way
-			setUp := map[string]value{}
-			problems = append(problems, readFile(written, setUp)...)
-			maps.Copy(values, setUp)
-			maps.Copy(setUp, files)
-			files = setUp
-		}
-	}
-	maps.Copy(values, own)
-	s, more := check(values, cmp.Or(path, written))
-	s.File, s.State, s.given, s.files = written, state, map[string]bool{}, map[string]string{}
-	for name, v := range values {
+	in := gather(path, environ, flags)
+	s, problems := check(in.values, cmp.Or(path, in.written))
+	s.File, s.State, s.given, s.files = in.written, in.state, map[string]bool{}, map[string]string{}
+	for name, v := range in.values {
 		s.given[name] = v.from != preset
 	}
-	for name, v := range files {
+	for name, v := range in.files {
 		s.files[name] = v.text
 	}
-	if missing && (s.Registered() || filepath.Clean(written) != filepath.Clean(path)) {
-		problems = append(problems, fmt.Sprintf("%s: no such file: correct the path, or leave --config out", path))
+	if in.missing && (s.Registered() || filepath.Clean(in.written) != filepath.Clean(path)) {
+		problems = append(problems, noSuchFile(path))
 	}
-	if problems = append(problems, more...); len(problems) > 0 {
+	if problems = append(problems, in.problems...); len(problems) > 0 {
 		slices.Sort(problems)
 		return nil, Problems(problems)
 	}
 	return s, nil
+}
+
+// DatabaseURL returns the database that Load would return. It checks no other value: a command that only uses the database needs no key.
+func DatabaseURL(path string, environ []string, flags map[string]string) (string, error) {
+	in := gather(path, environ, flags)
+	if in.missing {
+		in.problems = append(in.problems, noSuchFile(path))
+	}
+	if len(in.problems) > 0 {
+		slices.Sort(in.problems)
+		return "", Problems(in.problems)
+	}
+	return in.values["database_url"].text, nil
+}
+
+func noSuchFile(path string) string {
+	return fmt.Sprintf("%s: no such file: correct the path, or leave --config out", path)
+}
+
+// gathered is what files, environment and flags say, before it is checked.
+type gathered struct {
+	values   map[string]value // of every setting
+	files    map[string]value // what settings files say
+	state    string           // the state directory
+	written  string           // the file into which setup writes
+	missing  bool             // the file that was named does not exist
+	problems []string
+}
+
+func gather(path string, environ []string, flags map[string]string) gathered {
+	in := gathered{values: map[string]value{}}
+	own := map[string]value{}
+	if path != "" {
+		_, err := os.Stat(path)
+		if in.missing = errors.Is(err, fs.ErrNotExist); !in.missing {
+			in.problems = append(in.problems, readFile(path, own)...)
+		}
+	}
+	in.files = maps.Clone(own)
+	in.problems = append(in.problems, readEnvironment(environ, own)...)
+	for name, text := range flags {
+		own[name] = value{text, "flag --" + Setting{Name: name}.Flag()}
+	}
+	state := own["state"]
+	in.state, in.written = state.text, cmp.Or(path, FileName)
+	if in.state != "" {
+		in.written = filepath.Join(in.state, FileName)
+	} else {
+		in.state = filepath.Dir(in.written)
+	}
+	if info, err := os.Stat(in.state); state.text != "" && err == nil && !info.IsDir() {
+		in.problems = append(in.problems, fmt.Sprintf("%s: state: %s is not a directory", state.from, in.state))
+	}
+	for _, s := range Table {
+		in.values[s.Name] = value{s.Default, preset}
+	}
+	in.values["database_url"] = value{"sqlite:" + filepath.Join(in.state, "relbot.db"), preset}
+	if filepath.Clean(in.written) != filepath.Clean(path) && state.text != "" {
+		if _, err := os.Stat(in.written); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // setup says what is in its way
+			setUp := map[string]value{}
+			in.problems = append(in.problems, readFile(in.written, setUp)...)
+			maps.Copy(in.values, setUp)
+			maps.Copy(setUp, in.files)
+			in.files = setUp
+		}
+	}
+	maps.Copy(in.values, own)
+	return in
 }
 
 // readEnvironment takes over the settings of the environment.
@@ -259,8 +293,11 @@ func readFile(path string, values map[string]value) []string {
 				continue
 			}
 			v := p.Value.GetToken().Value
-			if literal, ok := scalar.(*ast.LiteralNode); ok {
-				v = literal.Value.Value
+			switch scalar := scalar.(type) {
+			case *ast.LiteralNode:
+				v = scalar.Value.Value
+			case *ast.NullNode:
+				v = ""
 			}
 			values[key.Value] = value{v, at}
 		}
@@ -298,8 +335,15 @@ func check(values map[string]value, file string) (*Settings, []string) {
 	}
 	for _, name := range []string{"public_url", "github_api_url"} {
 		text := strings.TrimSuffix(values[name].text, "/")
-		if u, err := url.Parse(text); text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			fail(name, "%q is no URL: want %s", text, cmp.Or(withScheme(text), "https://host/path"))
+		base, _, _ := strings.Cut(text, "#")
+		base, _, _ = strings.Cut(base, "?")
+		base = strings.TrimSuffix(base, "/")
+		switch u, err := url.Parse(base); {
+		case text == "":
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+			fail(name, "%q is no URL: want %s", text, cmp.Or(withScheme(base), "https://host/path"))
+		case text != base:
+			fail(name, "%q has a query or fragment: want %s", text, base)
 		}
 		if name == "public_url" {
 			s.PublicURL = text
@@ -311,7 +355,9 @@ func check(values map[string]value, file string) (*Settings, []string) {
 		fail("database_url", "%q is no database: want sqlite:PATH or postgres://USER@HOST/NAME", redact(s.DatabaseURL))
 	}
 	given := func(name string) bool { return values[name].text != "" }
-	if slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"}, given) {
+	id := values["github_app_id"]
+	empty := id.text == "" && id.from != preset && !strings.HasPrefix(id.from, "environment ") // deployments hand on variables that nobody set
+	if empty || slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"}, given) {
 		s.credentials(values, fail, missing)
 	}
 	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
@@ -370,6 +416,8 @@ func withScheme(text string) string {
 func (s *Settings) credentials(values map[string]value, fail func(string, string, ...any), missing func(name, what string)) {
 	var err error
 	switch s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); {
+	case values["github_app_id"].text == "" && values["github_app_id"].from != preset:
+		fail("github_app_id", "is empty: want the number that the App's settings page shows")
 	case values["github_app_id"].text == "":
 		missing("github_app_id", "App id, which the App's settings page shows")
 	case err != nil || s.AppID <= 0:

@@ -263,7 +263,7 @@ func (f *form) check() {
 	web := func(text, what string) {
 		u, err := url.Parse(text)
 		loopback := err == nil && (u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1")
-		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+		if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#") || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
 			want := "https://host"
 			if u, err := url.Parse("https://" + text); err == nil && strings.Contains(u.Hostname(), ".") && u.User == nil && !strings.Contains(text, "://") {
 				want = u.String()
