@@ -17,10 +17,15 @@ func commands() []*cobra.Command {
 			Short: "Print the version, the commit and the Go version",
 			Args:  cobra.NoArgs,
 			Run: func(cmd *cobra.Command, _ []string) {
-				fmt.Fprintf(cmd.OutOrStdout(), "relbot %s\ncommit %s\n%s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				fmt.Fprint(cmd.OutOrStdout(), versionText())
 			},
 		},
 	}
+}
+
+// versionText is what `relbot version` prints.
+func versionText() string {
+	return fmt.Sprintf("relbot %s\ncommit %s\n%s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // commit is what the program was built from.

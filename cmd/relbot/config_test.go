@@ -22,7 +22,7 @@ func TestConfigInit(t *testing.T) {
 	}
 	path := filepath.Join(r.dir, policy.Path)
 	out, errs, code := relbot(t, "config", "init", r.dir)
-	if code != exitFine || !strings.Contains(out, "is written") || !strings.Contains(errs, "1 constants look like version gates") {
+	if code != exitFine || !strings.Contains(out, "is written") || !strings.Contains(errs, "1 constant looks like a version gate: it is in the file as a comment.") {
 		t.Fatalf("exit %d: %s %s", code, out, errs)
 	}
 	text, err := os.ReadFile(path)

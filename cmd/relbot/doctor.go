@@ -59,7 +59,11 @@ func doctorCommand() *cobra.Command {
 		case err != nil:
 			return err
 		case !set.Registered():
-			findings = []doctor.Finding{{Check: "settings", State: doctor.Problem, Message: "no App is set", Fix: fmt.Sprintf("`relbot setup` registers one and writes the settings; for one that is registered add the line %q with key and webhook secret to %s.", settings.Missing("github_app_id"), set.File)}}
+			fix := fmt.Sprintf("`relbot setup` registers one and writes the settings; for one that is registered add the line %q with key and webhook secret to %s.", settings.Missing("github_app_id"), set.File)
+			if lost := lostSettings(set); lost != nil {
+				fix = lost.Error()
+			}
+			findings = []doctor.Finding{{Check: "settings", State: doctor.Problem, Message: "no App is set", Fix: fix}}
 		default:
 			app, err := ghapp.New(ghapp.Settings{APIURL: set.GitHubAPIURL, AppID: set.AppID, Key: set.PrivateKey})
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/doctor"
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/settings"
@@ -86,6 +88,26 @@ func (c *clinic) examine(t *testing.T, args ...string) ([]doctor.Finding, int) {
 		}
 	}
 	return answer.Checks, code
+}
+
+// silent is a GitHub that does not answer.
+type silent struct{ doctor.GitHub }
+
+func (silent) Registration(context.Context) (forge.Registration, error) {
+	return forge.Registration{}, errors.New("no answer")
+}
+
+// TestDoctorOfARunningServer: pages that a server shows do not say that it should be started.
+func TestDoctorOfARunningServer(t *testing.T) {
+	away := func(context.Context, string) (int, error) { return 0, errors.New("no route") }
+	for _, settingUp := range []bool{false, true} {
+		o := doctor.Options{GitHub: silent{}, PublicURL: "https://r.example", Reach: away, Now: time.Now, SettingUp: settingUp}
+		found := doctor.Run(t.Context(), o)
+		i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == "public-url" })
+		if i < 0 || !strings.Contains(found[i].Fix, "at DNS, the reverse proxy and the firewall") || strings.Contains(found[i].Fix, "relbot serve") == settingUp {
+			t.Errorf("setting up %v: %+v", settingUp, found)
+		}
+	}
 }
 
 func TestDoctor(t *testing.T) {

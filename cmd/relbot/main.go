@@ -59,7 +59,9 @@ func program() *cobra.Command {
 		Short:         "Keeps coupled pull requests honest: same release, stated order, right version gates",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version,
 	}
+	root.SetVersionTemplate(versionText())
 	root.AddCommand(commands()...)
 	nameValues(root)
 	return root

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,11 +59,13 @@ func (f *onceFlags) connect(ctx context.Context, formats string) (*reconcile.Rec
 		return nil, "", nil, fmt.Errorf("--format %q: want %s", f.format, strings.ReplaceAll(formats, "|", ", "))
 	}
 	if f.repo == "" {
-		f.fromOrigin(ctx)
+		if f.fromOrigin(ctx); f.repo == "" {
+			return nil, "", nil, errors.New("no repository: give --repo owner/name; here is no clone whose remote origin names one")
+		}
 	}
 	repo, err := coupling.ParseRepo(f.repo)
 	if err != nil {
-		return nil, "", nil, fmt.Errorf("--repo: %w; here is no clone whose remote origin names one", err)
+		return nil, "", nil, fmt.Errorf("--repo: %w", err)
 	}
 	who, err := f.identity()
 	if err != nil {

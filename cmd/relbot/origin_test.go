@@ -63,6 +63,9 @@ func TestReportInAClone(t *testing.T) {
 	r := newTree(t)
 	r.git("remote", "add", "origin", "https://github.com/acme/app.git")
 	t.Chdir(r.dir)
+	if _, errs, code := relbot(t, "report", "--repo", "acme"); code != exitUsage || errs != "relbot: --repo: \"acme\" is no repository: want owner/name\n" {
+		t.Errorf("half a name: exit %d: %s", code, errs)
+	}
 	piped, errs, code := relbot(t, "report")
 	if code != exitFine || !strings.Contains(piped, "<!-- relbot:report") {
 		t.Errorf("in a pipe: exit %d: %s %s", code, piped, errs)

@@ -273,6 +273,9 @@ func TestSetupIsNotForLostSettings(t *testing.T) {
 					t.Errorf("without %q: %s", want, errs)
 				}
 			}
+			if out, _, code := relbot(t, append([]string{"doctor"}, c.args(dir)...)...); code != exitBlocked || !strings.Contains(out, "github_app_id: 7\n") || strings.Contains(out, "relbot setup") {
+				t.Errorf("doctor: exit %d: %s", code, out)
+			}
 			if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
 				t.Errorf("files changed:\n%v\n%v", before, after)
 			}

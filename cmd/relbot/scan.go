@@ -80,6 +80,9 @@ func scanCommand() *cobra.Command {
 			for _, f := range s.skipped {
 				fmt.Fprintln(cmd.ErrOrStderr(), "skipped", printable(f))
 			}
+			if len(s.policy.Gates) == 0 && !discover && format == "text" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s registers no gate; --discover looks for constants that look like gates\n", filepath.Join(dir, policy.Path))
+			}
 			return answer.write(cmd.OutOrStdout(), format)
 		},
 	}

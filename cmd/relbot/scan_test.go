@@ -64,6 +64,24 @@ func TestScanSinceLooksAtWholeGates(t *testing.T) {
 	}
 }
 
+// TestScanWithoutGates: a policy that registers none answers with nothing, and text says so.
+func TestScanWithoutGates(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".github", "relbot.yml")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("version: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := path + " registers no gate; --discover looks for constants that look like gates\n"
+	for _, c := range []struct{ args, want string }{{"", want}, {"--format json", ""}, {"--discover", ""}} {
+		if _, errs, code := relbot(t, append([]string{"scan", dir}, strings.Fields(c.args)...)...); code != exitFine || errs != c.want {
+			t.Errorf("scan %s: exit %d: %q, want %q", c.args, code, errs, c.want)
+		}
+	}
+}
+
 func TestScanOfARange(t *testing.T) {
 	r := scanned(t)
 	got, code := rows(t, r.dir)

@@ -123,6 +123,8 @@ func TestOneVersion(t *testing.T) {
 	}
 	if out, _, code := relbot(t, "version"); code != exitFine || !strings.HasPrefix(out, "relbot "+release+"\n") {
 		t.Errorf("relbot version: %s", out)
+	} else if flag, _, code := relbot(t, "--version"); code != exitFine || flag != out {
+		t.Errorf("relbot --version: exit %d: %s", code, flag)
 	}
 	for _, path := range []string{"Makefile", ".goreleaser.yaml", "deploy/Dockerfile", "action.yml"} {
 		if strings.Contains(read(t, path), "main.version") {

@@ -160,7 +160,11 @@ func (d *doctor) publicURL(ctx context.Context) {
 		if err != nil {
 			why = err.Error()
 		}
-		d.say(Warning, check, "", "Start `relbot serve`; then look at DNS, the reverse proxy and the firewall. GitHub may see it otherwise: the record of deliveries below tells.", "%s/healthz cannot be reached from here: %s", d.PublicURL, why)
+		fix := "Look at DNS, the reverse proxy and the firewall."
+		if !d.SettingUp { // then the server that asks is the one to be reached
+			fix = "Look whether `relbot serve` runs, then at DNS, the reverse proxy and the firewall."
+		}
+		d.say(Warning, check, "", fix+" GitHub may see it otherwise: the record of deliveries below tells.", "%s/healthz cannot be reached from here: %s", d.PublicURL, why)
 		return
 	}
 	d.say(Fine, check, "", "", "%s answers", d.PublicURL)

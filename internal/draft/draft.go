@@ -80,8 +80,12 @@ func Policy(in Input) (Draft, error) {
 	}
 	b.WriteString(example)
 	rest := gates(in, rel, h, readers)
+	if len(rest) == 1 {
+		d.note("1 constant looks like a version gate: it is in the file as a comment. Uncomment it if it has to name a release.")
+	} else if len(rest) > 1 {
+		d.note("%d constants look like version gates: they are in the file as comments. Uncomment those that have to name a release.", len(rest))
+	}
 	if len(rest) > 0 {
-		d.note("%d constants look like version gates: they stand in the file as comments. Uncomment those that have to name a release.", len(rest))
 		writeGates(&b, rest)
 	}
 	d.Text = b.String()
