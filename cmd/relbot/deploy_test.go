@@ -308,7 +308,7 @@ func could(c *cobra.Command, line string) error {
 		word = strings.Trim(word, "[]()…,")
 		if name, ok := strings.CutPrefix(word, "--"); ok {
 			name, _, _ = strings.Cut(name, "=")
-			if c.Flags().Lookup(name) == nil && c.InheritedFlags().Lookup(name) == nil && name != "help" {
+			if c.Flags().Lookup(name) == nil && c.PersistentFlags().Lookup(name) == nil && c.InheritedFlags().Lookup(name) == nil && name != "help" {
 				return fmt.Errorf("%s has no flag --%s", c.CommandPath(), name)
 			}
 			descending = false

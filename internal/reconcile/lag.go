@@ -51,14 +51,9 @@ type refDoc struct {
 	At     time.Time `json:"at"`
 }
 
-// passing is for how long a read counts as old that shows a branch at a commit of which no event told. It was there between two events, or has moved on
-// since: of that an event tells soon, and events may come in another order.
-const passing = lagLimit / 3
-
 // lags reports whether a survey tells an older state of a branch or a tag. Only refs that were asked for can be missing.
-func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest, now time.Time) bool {
+func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
 	var at string
-	branch := false
 	if name, is := strings.CutPrefix(d.Ref, "refs/tags/"); is {
 		if asked.NoTags || !s.Tags.Known() {
 			return false
@@ -67,16 +62,16 @@ func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest, now time.Time) b
 			at = cmp.Or(s.Tags.Value[i].Object, s.Tags.Value[i].Commit) // events name the tag object of an annotated tag
 		}
 	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {
-		at, branch = s.Tip, true
+		at = s.Tip
 	} else if s.Branches.Known() && wants(asked, name) {
-		at, branch = s.Branches.Value[name], true
+		at = s.Branches.Value[name]
 	} else {
 		return false
 	}
 	if at == "" {
 		return !d.Gone
 	}
-	return d.Gone || slices.Contains(d.Before, at) || branch && d.After != "" && at != d.After && now.Sub(d.At) < passing
+	return d.Gone || slices.Contains(d.Before, at)
 }
 
 // then is what is to be expected of a ref after one more event of it, which may be an older one.
@@ -159,7 +154,7 @@ func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s 
 	var over []string // those that lag for too long
 	for _, ref := range d.Told {
 		switch {
-		case !ref.lags(s, asked, r.Now()):
+		case !ref.lags(s, asked):
 		case r.Now().Sub(ref.At) < lagLimit:
 			return true, nil
 		default:
