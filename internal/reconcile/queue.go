@@ -47,6 +47,7 @@ type queuedGroup struct {
 	Waits  time.Time `json:"waits,omitzero"`   // since when its check waits for partners
 	Until  time.Time `json:"until,omitzero"`   // and until when it may
 	Failed bool      `json:"failed,omitempty"` // its check fails, for good
+	Late   bool      `json:"late,omitempty"`   // it failed because a partner of its own entry did not enter the queue in time
 	Gone   time.Time `json:"gone,omitzero"`    // since when it is destroyed
 	Reason string    `json:"reason,omitempty"`
 }
@@ -68,12 +69,21 @@ func (d *queueDoc) add(e rules.GroupEvent, now time.Time) {
 	}
 	added := queuedGroup{GroupEvent: e, Seen: now}
 	for _, g := range d.Groups {
-		// Whose time is over, and who did not fail, has left the queue unnoticed.
-		if g.Number() == e.Number() && !g.Failed && (g.Gone.IsZero() || g.Reason == "invalidated") && now.Before(g.Until) {
+		if g.Number() == e.Number() && g.continues(now) {
 			added.Waits = g.Waits
 		}
 	}
 	d.Groups = append(d.Groups, added)
+}
+
+// continues reports whether a new group for the same entry goes on with the wait of g, rather than being a new entry of its pull request.
+func (g queuedGroup) continues(now time.Time) bool {
+	rebuilt := g.Reason == "invalidated"
+	if g.Failed { // and an entry ahead failed at the same time, so that GitHub rebuilt this one before it read the failure
+		return g.Late && rebuilt && now.Sub(g.Gone) < unnamedPatience
+	}
+	// A group that is still live after its time has left the queue, and that event was lost.
+	return (g.Gone.IsZero() || rebuilt) && now.Before(g.Until)
 }
 
 // end notes that a group was destroyed, also when the news that it was made comes later.
@@ -435,7 +445,8 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 		l.lookAgain(l.Now().Add(awaitedPause))
 		return nil
 	case v.Level != rules.Pass:
-		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed = true })
+		late := l.late(i)
+		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed, q.Late = true, late })
 	}
 	if !g.Passed && slices.ContainsFunc(l.groups[:i], func(a *lookedGroup) bool { return len(a.Verdict.Awaits()) > 0 }) {
 		l.lookAgain(l.Now()) // now that it shows a pass, one ahead of it may follow
@@ -444,6 +455,14 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 		return nil
 	}
 	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Right = l.began })
+}
+
+// late reports whether a group waits for a partner of its own entry that is not in the queue.
+func (l *queueLook) late(i int) bool {
+	g, behind := l.groups[i], l.behind(i)
+	return slices.ContainsFunc(g.Verdict.Reasons, func(r rules.Reason) bool {
+		return r.About == g.Pulls[len(g.Pulls)-1] && r.Queue == rules.Awaited && slices.ContainsFunc(r.Pulls, func(p coupling.Pull) bool { return !slices.Contains(behind, p) })
+	})
 }
 
 // due is when a group has waited long enough for what cannot be read.
