@@ -42,10 +42,16 @@ type Work struct {
 	// runs at once, and all that follow within the window are one more run.
 	Window time.Duration
 	Data   []byte // a hint for the worker; the newest non-empty one wins
+	// Trail is what must not be lost when several events become one run: whole lines, to which each event appends. A run gets those of all the events
+	// that it answers. Beyond some [TrailLimit] characters new lines are dropped.
+	Trail string
 	// Origin is what called for the work in the end, however many rows lie in between. A row that waits keeps its first; one
 	// that is being worked on takes that of what arrives meanwhile. No work depends on it.
 	Origin Origin
 }
+
+// TrailLimit is the length of a trail, in characters, that takes no more lines: a row that cannot run must not grow without end.
+const TrailLimit = 16000
 
 // Origin is where work came from, for people and for measuring.
 type Origin struct {

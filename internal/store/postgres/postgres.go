@@ -28,6 +28,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -481,8 +482,8 @@ func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
 		all.Queue(`
-INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
-VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9)
+INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail)
+VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9, $11)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE
         WHEN w.stuck = 1 OR w.want = w.done AND $10::bigint = 0 THEN excluded.run_at
@@ -492,13 +493,14 @@ ON CONFLICT (kind, key) DO UPDATE SET
     want    = w.want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE w.data END,
+    trail   = CASE WHEN length(w.trail) < $12 THEN w.trail || excluded.trail ELSE w.trail END,
     guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE w.guid END,
     attempt = CASE WHEN w.stuck = 1 THEN 0 ELSE w.attempt END,
     since   = CASE WHEN w.stuck = 1 THEN 0 ELSE w.since END,
     origin_at    = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
-    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds())
+    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds(), w.Trail, store.TrailLimit)
 	}
 }
 
@@ -616,11 +618,11 @@ WHERE (kind, key) IN (
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > 0 AND o.lease > $5)
     ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
+RETURNING kind, key, lane, run_at, data, trail, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
 		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Claimed, error) {
 			c := store.Claimed{Owner: owner, Lease: until}
 			var at, since, origin int64
-			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
+			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
 			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
 			return c, err
 		})
@@ -667,8 +669,10 @@ func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
 	defer s.wake()
 	return s.each(ctx, claimed, `
 UPDATE work SET done = greatest(done, $1), owner = '', lease = 0, attempt = 0, since = 0, again = 0, error = '',
-    data = CASE WHEN want = $1 THEN ''::bytea ELSE data END
-WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any { return []any{c.Want, c.Kind, c.Key, c.Owner} })
+    data = CASE WHEN want = $1 THEN ''::bytea ELSE data END, trail = substr(trail, $5)
+WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any {
+		return []any{c.Want, c.Kind, c.Key, c.Owner, utf8.RuneCountInString(c.Trail) + 1}
+	})
 }
 
 // Later releases a row that failed.

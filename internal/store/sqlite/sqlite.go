@@ -25,6 +25,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	_ "modernc.org/sqlite" // the driver
@@ -406,8 +407,8 @@ func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
 		_, err := tx.ExecContext(ctx, `
-INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace)
-VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9)
+INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail)
+VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9, ?11)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE
         WHEN stuck = 1 OR want = done AND ?10 = 0 THEN excluded.run_at
@@ -417,6 +418,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     want    = want + 1,
     lane    = excluded.lane,
     data    = CASE WHEN length(excluded.data) > 0 THEN excluded.data ELSE data END,
+    trail   = CASE WHEN length(trail) < ?12 THEN trail || excluded.trail ELSE trail END,
     guid    = CASE WHEN excluded.guid <> '' THEN excluded.guid ELSE guid END,
     attempt = CASE WHEN stuck = 1 THEN 0 ELSE attempt END,
     since   = CASE WHEN stuck = 1 THEN 0 ELSE since END,
@@ -424,7 +426,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_event = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_trace ELSE excluded.origin_trace END,
     stuck   = 0`,
-			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds())
+			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds(), w.Trail, store.TrailLimit)
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
 		}
@@ -555,7 +557,7 @@ WHERE (kind, key) IN (
     SELECT kind, key FROM work
     WHERE lane = ?3 AND kind = ?4 AND want > done AND stuck = 0 AND run_at <= ?5
     ORDER BY run_at, key LIMIT ?6)
-RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
+RETURNING kind, key, lane, run_at, data, trail, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -564,7 +566,7 @@ RETURNING kind, key, lane, run_at, data, want, done, attempt, since, origin_at, 
 	for rows.Next() {
 		c := store.Claimed{Owner: owner, Lease: until}
 		var at, since, origin int64
-		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
+		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
 			return nil, err
 		}
 		c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
@@ -588,8 +590,8 @@ func (s *Store) Done(ctx context.Context, claimed ...store.Claimed) error {
 	return s.give(ctx, claimed, func(c store.Claimed) (string, []any) {
 		return `
 UPDATE work SET done = max(done, ?), owner = '', lease = 0, attempt = 0, since = 0, again = 0, error = '',
-    data = CASE WHEN want = ? THEN x'' ELSE data END
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, c.Kind, c.Key, c.Owner}
+    data = CASE WHEN want = ? THEN x'' ELSE data END, trail = substr(trail, ?)
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{c.Want, c.Want, utf8.RuneCountInString(c.Trail) + 1, c.Kind, c.Key, c.Owner}
 	})
 }
 

@@ -32,7 +32,7 @@ func Run(t *testing.T, open Open) {
 		"delivery": delivery, "coalescing": coalescing, "lost wake-up": lostWakeUp, "lanes": lanes, "leases": leases, "fairness": fairness,
 		"failures": failures, "given up": givenUp, "periodic": periodic, "documents": documents, "put queues": putQueues, "audit": audit,
 		"two workers": twoWorkers, "hints": hints, "release": release, "origins": origins, "backlog": backlog,
-		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters, "any order": anyOrder, "windows": windows,
+		"turns": turns, "time": timeOf, "pruning": pruning, "batches": batches, "many writers": manyWriters, "any order": anyOrder, "windows": windows, "trails": trails,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
 	}
@@ -144,6 +144,7 @@ func windows(t *testing.T, s store.Store) {
 		w := store.Work{Kind: "pull", Key: fmt.Sprint("a/b#", key), Window: window}
 		var starts, events []time.Time
 		var held []store.Claimed
+		said, answered := "", ""
 		var until time.Time
 		for at := now; at.Before(now.Add(20*time.Second)) || len(held) > 0; at = at.Add(step) {
 			if len(held) > 0 && !at.Before(until) {
@@ -152,12 +153,14 @@ func windows(t *testing.T, s store.Store) {
 					must(t, s.Enqueue(t.Context(), store.Work{Kind: w.Kind, Key: w.Key, At: at, Window: window}))
 				} else {
 					must(t, s.Done(t.Context(), held...))
+					answered += held[0].Trail
 				}
 				held = nil
 			}
 			if at.Before(now.Add(15*time.Second)) && random.IntN(key+1) == 0 {
-				w.At = at
+				w.At, w.Trail = at, fmt.Sprintf("é%d\n", len(events))
 				must(t, s.Enqueue(t.Context(), w))
+				said += w.Trail
 				quiet := len(held) == 0 && (len(starts) == 0 || at.Sub(starts[len(starts)-1]) >= window)
 				if next, err := s.Next(t.Context()); err != nil || quiet && next.After(at) {
 					t.Fatalf("key %d: an event after a quiet time waits until %v, %v", key, next, err)
@@ -169,6 +172,9 @@ func windows(t *testing.T, s store.Store) {
 				starts = append(starts, at)
 			}
 		}
+		if answered != said {
+			t.Errorf("key %d: the runs that came to an end had the lines %q, want each once: %q", key, answered, said)
+		}
 		for i := 2; i < len(starts); i++ {
 			if starts[i].Sub(starts[i-2]) < window {
 				t.Errorf("key %d: three runs within a window: %v", key, starts[i-2:i+1])
@@ -177,6 +183,23 @@ func windows(t *testing.T, s store.Store) {
 		if n := len(events); n > 0 && starts[len(starts)-1].Before(events[n-1]) {
 			t.Errorf("key %d: the last event, at %v, came after the last run, at %v", key, events[n-1], starts[len(starts)-1])
 		}
+	}
+}
+
+// trails holds that a row that cannot run does not grow without end, and that the newest data is kept all the same.
+func trails(t *testing.T, s store.Store) {
+	line := strings.Repeat("x", 999) + "\n"
+	for i := range 100 {
+		must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "a/b#1", Trail: line, Data: []byte(fmt.Sprint(i))}))
+	}
+	got := claim(t, s, now)
+	if n := len(got[0].Trail); n != store.TrailLimit || string(got[0].Data) != "99" {
+		t.Errorf("a trail of %d, data %q", n, got[0].Data)
+	}
+	must(t, s.Enqueue(t.Context(), store.Work{Kind: "pull", Key: "a/b#1", Trail: "new\n"}))
+	must(t, s.Done(t.Context(), got...))
+	if got := claim(t, s, now); got[0].Trail != "" {
+		t.Errorf("the rest of the trail is %q", got[0].Trail)
 	}
 }
 
@@ -775,7 +798,7 @@ func Migrations(t *testing.T, maintain Maintain, open Open) {
 }
 
 // introduced says since which schema a column is there; those that are not named were in the first.
-var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5, "ran": 6}
+var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5, "ran": 6, "trail": 7}
 
 // Tables are the tables at a schema.
 func Tables(version int) []store.Table {
@@ -818,6 +841,9 @@ func filled(version int) []store.Row {
 		}
 		if r.Table == "work" && version >= 6 {
 			rows[i].Values = append(rows[i].Values, ms-1)
+		}
+		if r.Table == "work" && version >= 7 {
+			rows[i].Values = append(rows[i].Values, "a line\n")
 		}
 	}
 	return rows
