@@ -205,6 +205,12 @@ type GateUse struct {
 // Key names a coupling across repositories: "acme/app:distroless".
 func (c Coupling) Key() string { return string(c.Home) + ":" + c.Name }
 
+// HomeOf returns the home in the key of a coupling.
+func HomeOf(key string) Repo {
+	home, _, _ := strings.Cut(key, ":")
+	return Repo(home)
+}
+
 // ByRole finds a member by role.
 func (c Coupling) ByRole(role string) (Member, bool) {
 	i := slices.IndexFunc(c.Members, func(m Member) bool { return m.Role == role })

@@ -49,17 +49,18 @@ var directions = []row{
 	{"internal/ghapp", []string{"budget", "cache", "coupling", "forge", "versionscan"}, "the adapter translates and decides nothing"},
 	{"internal/history", []string{"coupling", "forge", "versionscan"}, "questions about history know neither GitHub nor git"},
 	{"internal/gitrepo", []string{"coupling", "forge", "versionscan"}, "a clone gives files and history"},
-	{"internal/webhook", []string{"store"}, "intake records and queues, and never judges"},
+	{"internal/work", []string{"coupling", "forge", "store"}, "kinds of work, their keys and payloads have one place"},
+	{"internal/webhook", []string{"coupling", "store", "work"}, "intake records and queues, and never judges"},
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"budget", "coupling", "forge", "note", "store"}, "effects come last"},
-	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan"}, "the one place that gathers, judges, says and plans"},
+	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan", "work"}, "the one place that gathers, judges, says and plans"},
 	{"internal/draft", []string{"coupling", "policy", "versionscan"}, "a draft is a text, until somebody writes it"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
 	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},
 	{"internal/dashboard", []string{"coupling", "drift", "flip", "forge", "note", "reconcile", "rules", "store", "timeline"}, "pages show what is remembered, and ask GitHub for nothing but permissions"},
 	{"internal/settings", []string{"nearest"}, "settings are read before anything else exists"},
-	{"internal/server", []string{"coupling", "dashboard", "job", "publish", "reconcile", "rules", "store", "telemetry", "webhook"}, "the program is put together here, without choosing engines or adapters"},
+	{"internal/server", []string{"coupling", "dashboard", "job", "publish", "reconcile", "rules", "store", "telemetry", "webhook", "work"}, "the program is put together here, without choosing engines or adapters"},
 	{"internal/ghsim", []string{"coupling"}, "the simulated GitHub shares no code with relbot's side"},
 	{"internal/ghsim/ghspec", nil, "GitHub's descriptions, for tests"},
 	{"internal/scenario", []string{"coupling", "ghsim", "strict"}, "stories see the server from outside"},
@@ -199,6 +200,45 @@ func TestPure(t *testing.T) {
 					t.Errorf("%s/%s asks the clock: the package is pure", s.pkg, s.name)
 				}
 			}
+			return true
+		})
+	}
+}
+
+// TestRowsOfWork holds that package work alone makes rows of work: elsewhere a row is one of its constructors, or a copy of another.
+func TestRowsOfWork(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || s.pkg == "internal/work" || strings.HasPrefix(s.pkg, "internal/store") {
+			continue
+		}
+		row := func(e ast.Expr) bool {
+			if list, ok := e.(*ast.ArrayType); ok {
+				e = list.Elt
+			}
+			sel, ok := e.(*ast.SelectorExpr)
+			if !ok || sel.Sel.Name != "Work" {
+				return false
+			}
+			x, ok := sel.X.(*ast.Ident)
+			return ok && x.Name == "store"
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok || !row(lit.Type) {
+				return true
+			}
+			ast.Inspect(lit, func(n ast.Node) bool {
+				field, ok := n.(*ast.KeyValueExpr)
+				if !ok {
+					return true
+				}
+				name, _ := field.Key.(*ast.Ident)
+				copied, _ := field.Value.(*ast.SelectorExpr)
+				if name != nil && name.Name == "Kind" && (copied == nil || copied.Sel.Name != "Kind") {
+					t.Errorf("%s/%s makes a row of work by hand: internal/work has a constructor for each kind", s.pkg, s.name)
+				}
+				return true
+			})
 			return true
 		})
 	}

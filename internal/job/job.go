@@ -1,6 +1,6 @@
-// Package job runs queued work to completion, one lane at a time.
+// Package job runs queued work to completion, the rows of one serialization key at a time.
 //
-// The store decides what is due; this package claims a lane, hands its rows to the handler of their kind, and gives each
+// The store decides what is due; this package claims the rows of a serialization key, hands them to the handler of their kind, and gives each
 // back as done, to be tried later, or given up. A row that grew while it was worked on stays due, so that no event is lost
 // between a read and the end of the work. Waiting for GitHub's limits happens here and nowhere else: a handler never sleeps.
 package job
@@ -27,7 +27,7 @@ type Outcome struct {
 	Err error
 }
 
-// Handler works on claimed rows of one lane and kind, and returns one outcome for each.
+// Handler works on claimed rows of one serialization key and kind, and returns one outcome for each.
 type Handler func(ctx context.Context, claimed []store.Claimed) []Outcome
 
 // retryAfter is an error that says when trying again makes sense.
@@ -44,7 +44,7 @@ type Runner struct {
 	Lease    time.Duration // zero is [DefaultLease]
 	Workers  int           // of Run; zero is 1
 	Grace    time.Duration // zero is [DefaultGrace]
-	Batch    int           // rows of one lane that are worked on together; zero is [DefaultBatch]
+	Batch    int           // rows of one serialization key that are worked on together; zero is [DefaultBatch]
 	// Busy reports whether something more urgent than work needs the machine; then workers of Run wait a little before they claim. It may be nil.
 	Busy func() bool
 	// Count is told what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
@@ -90,7 +90,7 @@ func (r *Runner) Drain(ctx context.Context) (int, error) {
 	}
 }
 
-// step claims one lane and works on it until the second context ends.
+// step claims the rows of one serialization key and works on them until the second context ends.
 func (r *Runner) step(ctx, working context.Context) (int, error) {
 	batch := r.Batch
 	if batch == 0 {

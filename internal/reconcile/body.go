@@ -10,6 +10,7 @@ import (
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // propose resolves the pull requests that a line of a description names; a line that names only its own pull request proposes nothing.
@@ -118,7 +119,7 @@ func (r *Reconciler) mention(ctx context.Context, p coupling.Pull, body string) 
 					return nil, false
 				}
 				m.By = p
-				return []store.Work{couplingWork(d.Coupling)}, true
+				return []store.Work{work.Coupling(d.Coupling.Key())}, true
 			})
 			if err != nil {
 				return err

@@ -18,19 +18,8 @@ import (
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
-
-// commentHint is a comment as the event brought it: its text when it was created, which a later edit cannot change.
-type commentHint struct {
-	ID      int64     `json:"id"`
-	Body    string    `json:"body"`
-	Author  string    `json:"author"`
-	Created time.Time `json:"created"`
-	Replay  bool      `json:"replay,omitempty"`  // acknowledged once, and the database was lost since
-	Refused bool      `json:"refused,omitempty"` // of a replay: some of its lines were refused
-	Edited  bool      `json:"edited,omitempty"`  // of a replay: the text may be another than the one that was acknowledged
-	Late    bool      `json:"late,omitempty"`    // of a replay: once more, for a home that was not known at first
-}
 
 // overridable are the codes that an override may name: those that keep something from merging, but never what is unknown.
 var overridable = func() []string {
@@ -47,7 +36,7 @@ var overridable = func() []string {
 type session struct {
 	r       *Reconciler
 	pull    coupling.Pull
-	hint    commentHint
+	said    work.CommentPayload
 	policy  rules.Policy
 	replies []string
 	refused bool
@@ -58,13 +47,9 @@ type session struct {
 // comment executes the commands of one comment, each once, and acknowledges them. A line that fails does not stop the
 // others. Rights are checked now, in every repository that a command touches.
 func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
-	i := strings.LastIndexByte(c.Key, ':')
-	p, err := coupling.ParsePull(c.Key[:max(i, 0)], "")
-	if err != nil {
-		return nil
-	}
-	s := session{r: r, pull: p}
-	if err := json.Unmarshal(c.Data, &s.hint); err != nil || s.hint.ID == 0 {
+	p, ok := work.CommentOf(c.Work)
+	s := session{r: r, pull: p, said: work.Payload[work.CommentPayload](c.Work)}
+	if !ok || s.said.ID == 0 {
 		return nil
 	}
 	var repo repoDoc
@@ -72,20 +57,20 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	case err != nil || repo.Gone:
 		return err
 	case rev == 0:
-		return r.unread(ctx, c, p.Repo, InstallWork())
+		return r.unread(ctx, c, p.Repo, work.Install())
 	case !repo.surveyed():
-		return r.unread(ctx, c, p.Repo, repoWork(p.Repo))
+		return r.unread(ctx, c, p.Repo, work.Repo(p.Repo))
 	}
-	if !s.hint.Replay { // what was said before it comes first
+	if !s.said.Replay { // what was said before it comes first
 		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil || !known {
 			return err
 		}
 	}
 	s.policy = repo.rules()
 	var d commentDoc
-	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done && !s.hint.Late {
+	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done && !s.said.Late {
 		return err
-	} else if rev == 0 || s.hint.Late {
+	} else if rev == 0 || s.said.Late {
 		done, err := s.before(ctx)
 		if err != nil {
 			return err
@@ -104,7 +89,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 			return s.unsaid(ctx, err)
 		}
 	}
-	_, err = update(ctx, r, docComment, c.Key, func(d *commentDoc) ([]store.Work, bool) {
+	_, err := update(ctx, r, docComment, c.Key, func(d *commentDoc) ([]store.Work, bool) {
 		done := d.Done
 		d.Done = true
 		return nil, !done
@@ -115,7 +100,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 // say answers a comment and then acknowledges it: the reaction says that it is done.
 func (s *session) say(ctx context.Context, d commentDoc, settling bool) error {
 	if len(d.Replies) > 0 {
-		key, id := s.key(), fmt.Sprint(s.hint.ID)
+		key, id := s.key(), fmt.Sprint(s.said.ID)
 		if err := s.r.Publish.Once(ctx, s.pull, replyTo(s.pull.Repo, id), note.ReplyMarker(key), note.Reply(key, d.Replies), settling); err != nil {
 			return err
 		}
@@ -123,7 +108,7 @@ func (s *session) say(ctx context.Context, d commentDoc, settling bool) error {
 	if d.Reaction == "" {
 		return nil
 	}
-	return s.r.GitHub.React(ctx, s.pull.Repo, s.hint.ID, d.Reaction)
+	return s.r.GitHub.React(ctx, s.pull.Repo, s.said.ID, d.Reaction)
 }
 
 // unheard is for how long relbot waits for the right to answer a comment.
@@ -131,10 +116,10 @@ const unheard = 7 * 24 * time.Hour
 
 // unsaid says what to do when a comment could not be answered: one that is still there may be answered once relbot has the right to.
 func (s *session) unsaid(ctx context.Context, err error) error {
-	if !refused(err) || s.r.Now().Sub(s.hint.Created) > unheard {
+	if !refused(err) || s.r.Now().Sub(s.said.Created) > unheard {
 		return err
 	}
-	if _, gone := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.hint.ID); gone != nil {
+	if _, gone := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.said.ID); gone != nil {
 		return gone
 	}
 	return &forge.RetryError{After: time.Hour, Err: errors.New(err.Error())} // no refusal any more, after which nothing would be tried
@@ -142,15 +127,15 @@ func (s *session) unsaid(ctx context.Context, err error) error {
 
 // execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
 func (s *session) execute(ctx context.Context, key string, d *commentDoc) error {
-	commands, mistakes := command.Parse(s.hint.Body, overridable...)
-	if s.hint.Refused {
+	commands, mistakes := command.Parse(s.said.Body, overridable...)
+	if s.said.Refused {
 		said, err := s.answered(ctx)
 		if err != nil {
 			return err
 		}
 		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return note.WasRefused(said, c) })
 	}
-	if s.hint.Edited { // rights are not asked about again: only what blocks is believed
+	if s.said.Edited { // rights are not asked about again: only what blocks is believed
 		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return c.Verb != "hold" })
 	}
 	for _, cmd := range commands {
@@ -163,7 +148,7 @@ func (s *session) execute(ctx context.Context, key string, d *commentDoc) error 
 		s.replies = append(s.replies, note.Mistakes(mistakes))
 	}
 	switch {
-	case len(commands)+len(mistakes) == 0, s.hint.Replay:
+	case len(commands)+len(mistakes) == 0, s.said.Replay:
 		d.Done = true
 	case s.refused:
 		d.Reaction = "confused"
@@ -195,15 +180,15 @@ func (s *session) answered(ctx context.Context) (string, error) {
 
 // before reports whether a comment that is so old that it may be forgotten was acknowledged.
 func (s *session) before(ctx context.Context) (bool, error) {
-	if s.hint.Replay || s.r.Now().Sub(s.hint.Created) < memory-retention {
+	if s.said.Replay || s.r.Now().Sub(s.said.Created) < memory-retention {
 		return false, nil
 	}
-	acks, err := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.hint.ID)
+	acks, err := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.said.ID)
 	return len(acks) > 0, err
 }
 
 // key marks the reply to the comment.
-func (s *session) key() string { return fmt.Sprintf("comment %d", s.hint.ID) }
+func (s *session) key() string { return fmt.Sprintf("comment %d", s.said.ID) }
 
 // replyTo is under which it is remembered that a comment was replied to.
 func replyTo(repo coupling.Repo, id string) string { return string(repo) + " comment " + id }
@@ -247,20 +232,13 @@ func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []jo
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Compare(hintOfComment(claimed[a].Work).ID, hintOfComment(claimed[b].Work).ID)
+		return cmp.Compare(work.Payload[work.CommentPayload](claimed[a].Work).ID, work.Payload[work.CommentPayload](claimed[b].Work).ID)
 	})
 	out := make([]job.Outcome, len(claimed))
 	for _, i := range order {
 		out[i] = job.Outcome{Err: r.comment(ctx, claimed[i])}
 	}
 	return out
-}
-
-// hintOfComment is what a row tells of its comment; nothing where that cannot be read, which is passed over when it runs.
-func hintOfComment(w store.Work) commentHint {
-	var h commentHint
-	_ = json.Unmarshal(w.Data, &h)
-	return h
 }
 
 // refuse notes that a line was not carried out, and why.
@@ -278,7 +256,7 @@ func (s *session) run(ctx context.Context, cmd command.Command) error {
 	case "status":
 		return s.status(ctx)
 	case "recheck":
-		s.again = append(s.again, verifyWork(s.pull))
+		s.again = append(s.again, work.Verify(s.pull))
 		return nil
 	case "override":
 		return s.override(ctx, cmd)
@@ -303,14 +281,14 @@ func (s *session) status(ctx context.Context) error {
 // permitted checks the author's role in every repository, and refuses with the first that is too weak. What was acknowledged in full
 // was checked when it was given.
 func (s *session) permitted(ctx context.Context, cmd command.Command, need string, repos []coupling.Repo) (bool, error) {
-	if s.hint.Replay && !s.hint.Refused {
+	if s.said.Replay && !s.said.Refused {
 		return true, nil
 	}
 	for _, repo := range repos {
 		role, asked := s.roles[repo]
 		var err error
 		if !asked {
-			role, err = s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.hint.Author) // a hold must not wait for other people's checks
+			role, err = s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.said.Author) // a hold must not wait for other people's checks
 		}
 		if err != nil && transient(err) {
 			return false, err
@@ -331,13 +309,13 @@ func (s *session) permitted(ctx context.Context, cmd command.Command, need strin
 
 // id names a command for ever: the same line of the same comment runs once.
 func (s *session) id(cmd command.Command) string {
-	return fmt.Sprintf("%s comment %d line %d", s.pull.Repo, s.hint.ID, cmd.Line)
+	return fmt.Sprintf("%s comment %d line %d", s.pull.Repo, s.said.ID, cmd.Line)
 }
 
 func (s *session) audit(ctx context.Context, cmd command.Command, action, head string) error {
 	detail, _ := json.Marshal(map[string]string{"command": cmd.Raw, "head": head})
 	_, err := s.r.Store.Log(ctx, store.Audit{
-		At: s.r.Now(), Repo: string(s.pull.Repo), Pull: s.pull.Number, Actor: s.hint.Author, Action: action,
+		At: s.r.Now(), Repo: string(s.pull.Repo), Pull: s.pull.Number, Actor: s.said.Author, Action: action,
 		Detail: string(detail), Key: s.id(cmd),
 	})
 	return err
@@ -357,12 +335,12 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 		s.refuse(cmd, "the pull request could not be read: "+f.Why)
 		return nil
 	}
-	if s.hint.Replay && !cmd.Cancel && cmd.UntilOr("push") == "push" {
+	if s.said.Replay && !cmd.Cancel && cmd.UntilOr("push") == "push" {
 		// It cannot be known any more for which commit it was given.
 		return s.audit(ctx, cmd, "override lapsed with the database", f.Value.Head)
 	}
 	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
-		seq := s.hint.ID*1000 + int64(cmd.Line) // ids grow, whatever the order in which events come
+		seq := s.said.ID*1000 + int64(cmd.Line) // ids grow, whatever the order in which events come
 		if cmd.Cancel {
 			if seq <= d.Cancelled {
 				return nil, false
@@ -376,7 +354,7 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 			return nil, false
 		}
 		o := override{
-			Override: rules.Override{Pull: s.pull, Code: rules.Code(cmd.Code), By: s.hint.Author, Why: cmd.Because, Until: cmd.UntilOr("push")},
+			Override: rules.Override{Pull: s.pull, Code: rules.Code(cmd.Code), By: s.said.Author, Why: cmd.Because, Until: cmd.UntilOr("push")},
 			ID:       s.id(cmd), Seq: seq, Head: f.Value.Head, Tree: f.Value.Tree, At: s.r.Now(),
 		}
 		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Code == o.Code }), o)
@@ -385,7 +363,7 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 	if err != nil {
 		return err
 	}
-	s.again = append(s.again, pullWork(s.pull))
+	s.again = append(s.again, work.Pull(s.pull))
 	return s.audit(ctx, cmd, "override", f.Value.Head)
 }
 
@@ -436,7 +414,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		}
 		if slices.Contains(kept, c.Key()) { // by a run that was broken off
 			done = true
-			s.again = append(s.again, couplingWork(c))
+			s.again = append(s.again, work.Coupling(c.Key()))
 			continue
 		}
 		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
@@ -469,7 +447,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			s.refuse(cmd, note.RefusalText(refusal))
 			return nil
 		}
-		s.again = append(s.again, couplingWork(c))
+		s.again = append(s.again, work.Coupling(c.Key()))
 	}
 	if !done && len(kept) == 0 {
 		s.refuse(cmd, strings.ReplaceAll(foreign.Error(), "\n", "; "))
@@ -515,7 +493,7 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 			return nil, 0, err
 		}
 		for _, key := range d.Couplings {
-			if home := homeOf(key); !slices.Contains(homes, home) {
+			if home := coupling.HomeOf(key); !slices.Contains(homes, home) {
 				homes = append(homes, home)
 			}
 		}
@@ -600,7 +578,7 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 			return nil, false
 		}
 		o.Effects = append(slices.Clip(o.Effects), e)
-		return []store.Work{couplingWork(c)}, true
+		return []store.Work{work.Coupling(c.Key())}, true
 	})
 	return nil, err
 }
@@ -679,7 +657,7 @@ func (s *session) pulls(cmd command.Command) ([]coupling.Pull, error) {
 
 // effect turns a command into what it changes about a coupling.
 func (s *session) effect(cmd command.Command, c coupling.Coupling, pulls []coupling.Pull) (coupling.Effect, error) {
-	e := coupling.Effect{ID: s.id(cmd), At: s.hint.Created.UnixMilli(), Seq: s.hint.ID, Line: cmd.Line, Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.hint.Author, Coupling: c.Name, Why: cmd.Because}
+	e := coupling.Effect{ID: s.id(cmd), At: s.said.Created.UnixMilli(), Seq: s.said.ID, Line: cmd.Line, Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.said.Author, Coupling: c.Name, Why: cmd.Because}
 	member := func(t command.Target) (coupling.Member, error) {
 		if t.Pull != "" {
 			p, err := t.In(s.pull.Repo)

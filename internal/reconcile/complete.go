@@ -15,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // With a new database relbot knows of no hold and no coupling until it has read policies and descriptions and run the acknowledged commands again.
@@ -46,15 +47,15 @@ type linesDoc struct {
 
 // described is a pull request with its description.
 type described struct {
-	Pull    coupling.Pull `json:"pull"`
-	Hint    pullHint      `json:"hint"`
-	Created time.Time     `json:"created"`
+	Pull    coupling.Pull    `json:"pull"`
+	Said    work.PullPayload `json:"said"`
+	Created time.Time        `json:"created"`
 }
 
 func describedBy(p forge.Pull) described {
-	hint := hintOf(p)
-	hint.Read = nil
-	return described{Pull: p.Pull, Hint: hint, Created: p.CreatedAt}
+	said := work.Read(p)
+	said.Read = nil
+	return described{Pull: p.Pull, Said: said, Created: p.CreatedAt}
 }
 
 func sortDescribed(ds []described) {
@@ -78,7 +79,7 @@ func (r *Reconciler) describe(ctx context.Context, repo coupling.Repo, pulls []f
 		}
 	}
 	sortDescribed(doc.Pulls)
-	err := r.Store.Put(ctx, []store.Document{document(docLines, string(repo), 0, doc)}, []store.Work{commentsWork(repo)})
+	err := r.Store.Put(ctx, []store.Document{document(docLines, string(repo), 0, doc)}, []store.Work{work.Comments(repo)})
 	if errors.Is(err, store.ErrConflict) {
 		return nil // somebody else did
 	}
@@ -91,7 +92,7 @@ func (r *Reconciler) takeUp(ctx context.Context, d described) error {
 	if _, err := r.load(ctx, docRepo, string(d.Pull.Repo), &repo); err != nil {
 		return err
 	}
-	return r.body(ctx, d.Pull, repo, d.Hint, &pullDoc{}, d.Created)
+	return r.body(ctx, d.Pull, repo, d.Said, &pullDoc{}, d.Created)
 }
 
 // takeUpClosed does so for pull requests that are closed or merged by now and have a note of relbot's, by pull request. What the note names as a
@@ -111,8 +112,8 @@ func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]s
 	for _, d := range closed {
 		p := d.Pull
 		members, n := note.MembersOf(notes[p], p.Repo), r.names(p.Repo)
-		lines, _ := command.Body(d.Hint.Body)
-		d.Hint.Body = ""
+		lines, _ := command.Body(d.Said.Body)
+		d.Said.Body = ""
 		for _, l := range lines {
 			var targets []command.Target
 			for _, t := range l.Targets {
@@ -125,7 +126,7 @@ func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]s
 				}
 			}
 			if l.Targets = targets; len(targets) > 0 {
-				d.Hint.Body += l.String() + "\n"
+				d.Said.Body += l.String() + "\n"
 			}
 		}
 		if err := r.takeUp(ctx, d); err != nil {
@@ -196,7 +197,7 @@ func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Re
 		if len(d.Work) > 0 && d.Survey == survey {
 			return nil, false
 		}
-		d.Work, d.Survey = []store.Work{{Kind: c.Kind, Key: c.Key, Lane: c.Lane, Data: lasting(c)}}, survey
+		d.Work, d.Survey = []store.Work{work.Named(work.Name(c.Work), c.Lane, lasting(c))}, survey
 		return nil, true
 	})
 	return err
@@ -216,10 +217,10 @@ func (r *Reconciler) awaitPolicy(ctx context.Context, c store.Claimed, repo coup
 	return d.surveyed(), err
 }
 
-// lasting is what is kept of the hint of work that waits. What an event or a list told of a pull request is old by then, and later events are not
-// kept beside it: the truth is read.
+// lasting is the payload that work keeps while it waits. What an event or a list said of a pull request is old by then, and the payloads of later
+// events are not kept: the pull request is read.
 func lasting(c store.Claimed) []byte {
-	if c.Kind == KindPull || c.Kind == KindListed {
+	if c.Kind == work.KindPull || c.Kind == work.KindListed {
 		return nil
 	}
 	return c.Data
@@ -318,13 +319,13 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 }
 
 // again runs an acknowledged comment once more as soon as a home is known.
-func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.Pull, hint commentHint) error {
+func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.Pull, said work.CommentPayload) error {
 	var d repoDoc
 	if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
 		return err
 	}
-	hint.Late = true
-	c := store.Claimed{Work: commentWork(p, hint)}
+	said.Late = true
+	c := store.Claimed{Work: work.Comment(p, said)}
 	if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
 		return err
 	}
@@ -333,7 +334,7 @@ func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.P
 
 // lately runs the comments that wait for a home, of which all is known but them.
 func (r *Reconciler) lately(ctx context.Context, home coupling.Repo) error {
-	docs, err := r.Store.List(ctx, docWaiting, string(home)+" "+KindComment+" ")
+	docs, err := r.Store.List(ctx, docWaiting, string(home)+" "+work.KindComment+" ")
 	if err != nil {
 		return err
 	}
@@ -344,13 +345,13 @@ func (r *Reconciler) lately(ctx context.Context, home coupling.Repo) error {
 			return err
 		}
 		for _, w := range d.Work {
-			if hintOfComment(w).Late {
+			if work.Payload[work.CommentPayload](w).Late {
 				late = append(late, store.Claimed{Work: w})
 			}
 		}
 	}
 	slices.SortFunc(late, func(a, b store.Claimed) int {
-		return hintOfComment(a.Work).Created.Compare(hintOfComment(b.Work).Created)
+		return work.Payload[work.CommentPayload](a.Work).Created.Compare(work.Payload[work.CommentPayload](b.Work).Created)
 	})
 	for _, c := range late {
 		if err := r.comment(ctx, c); err != nil {
@@ -384,7 +385,7 @@ func (r *Reconciler) behind(ctx context.Context, repo coupling.Repo) ([]store.Wo
 	for queue := trusts[repo]; len(queue) > 0; queue = queue[1:] {
 		if next := queue[0]; !seen[next] {
 			seen[next] = true
-			out, queue = append(out, commentsWork(next)), append(queue, trusts[next]...)
+			out, queue = append(out, work.Comments(next)), append(queue, trusts[next]...)
 		}
 	}
 	return out, nil
@@ -408,16 +409,21 @@ func (r *Reconciler) deaf(ctx context.Context, repo coupling.Repo) error {
 		return err
 	}
 	var shows []store.Work
-	for _, c := range append(behind, commentsWork(repo)) {
-		for kind, again := range map[string]func(coupling.Pull) store.Work{KindShow: showWork, KindPull: pullWork} {
+	for _, c := range append(behind, work.Comments(repo)) {
+		for _, kind := range []string{work.KindShow, work.KindPull} {
 			prefix := c.Key + " " + kind + " "
 			docs, err := r.Store.List(ctx, docWaiting, prefix)
 			if err != nil {
 				return err
 			}
 			for _, d := range docs {
-				if p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), ""); err == nil {
-					shows = append(shows, again(p))
+				p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), "")
+				switch {
+				case err != nil:
+				case kind == work.KindShow:
+					shows = append(shows, work.Show(p, false))
+				default:
+					shows = append(shows, work.Pull(p))
 				}
 			}
 		}

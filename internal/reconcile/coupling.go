@@ -15,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // overlayDoc is what commands and bodies changed about the couplings of one home, in order.
@@ -74,7 +75,7 @@ func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []j
 
 // judge judges couplings and remembers what it finds. late are the errors of those, by key, of which reads still lag.
 func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late map[string]error, err error) {
-	home := homeOf(claimed[0].Key)
+	home := coupling.HomeOf(claimed[0].Key)
 	before, err := r.declared(ctx, home)
 	if err != nil {
 		return nil, err
@@ -193,16 +194,6 @@ func (r *Reconciler) judgeable(ctx context.Context, claimed []store.Claimed, cou
 	return todo, unread, nil
 }
 
-// homeOf is the repository in a coupling's key.
-func homeOf(key string) coupling.Repo {
-	for i := range key {
-		if key[i] == ':' {
-			return coupling.Repo(key[:i])
-		}
-	}
-	return coupling.Repo(key)
-}
-
 // remember keeps a judgement, says what changed since the last one, and queues what has to be shown. Whatever follows from a difference to the last
 // judgement is written with the new one or before it: a second run, after one that was broken off, finds no difference any more.
 func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering, s rules.Snapshot) error {
@@ -224,14 +215,14 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			return nil, nil, false, err
 		}
 		var turned []coupling.Pull // of whom something else is said now
-		var work []store.Work
+		var queue []store.Work
 		show := func(p coupling.Pull, in bool) error {
 			var d memberDoc
 			rev, err := r.load(ctx, docMember, p.String(), &d)
 			if err == nil && d.note(key, in) {
 				beside = append(beside, document(docMember, p.String(), rev, d))
 			}
-			work = append(work, showWork(p))
+			queue = append(queue, work.Show(p, false))
 			return err
 		}
 		for _, m := range j.Members {
@@ -254,7 +245,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		if err != nil {
 			return nil, nil, false, err
 		}
-		work = append(work, others...)
+		queue = append(queue, others...)
 		d.Judgement, d.Heads = j, map[string]string{}
 		for _, m := range j.Members {
 			if f := g.shown[m.Pull]; f.Known() && f.Value.State == "open" {
@@ -288,14 +279,14 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		for _, a := range j.Alarms {
 			if slices.Contains(tell, alarmID(a)) {
 				for _, p := range a.Notify {
-					work = append(work, store.Work{Kind: KindAlarm, Key: p.String() + " " + alarmID(a), Lane: p.String(), Data: []byte(key)})
+					queue = append(queue, work.Alarm(p, alarmID(a), key))
 				}
 			}
 		}
 		before.Read, d.Read = time.Time{}, time.Time{}
 		changed := publish.Hash(before) != publish.Hash(*d)
 		d.Read = g.asked
-		return beside, work, changed || len(beside) > 0, nil
+		return beside, queue, changed || len(beside) > 0, nil
 	})
 	if err != nil {
 		return err
@@ -311,7 +302,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 // neighbours is the work that shows the members of other couplings again in which some pull requests are too: their notes say of these what all
 // couplings say.
 func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key string) ([]store.Work, error) {
-	var work []store.Work
+	var queue []store.Work
 	for _, p := range pulls {
 		js, err := r.judgementsOf(ctx, p)
 		if err != nil {
@@ -322,11 +313,11 @@ func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key 
 				continue
 			}
 			for _, m := range j.Members {
-				work = append(work, showWork(m.Pull))
+				queue = append(queue, work.Show(m.Pull, false))
 			}
 		}
 	}
-	return work, nil
+	return queue, nil
 }
 
 // strangers looks again at the pull requests that change gates from outside: what their values must be, or who owns the
@@ -340,9 +331,13 @@ func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
 		if d.State != "open" || d.Extra == nil {
 			continue
 		}
+		p, err := coupling.ParsePull(key, "")
+		if err != nil {
+			return err
+		}
 		if _, err := update(ctx, r, docPull, key, func(d *pullDoc) ([]store.Work, bool) {
 			d.Looked = ""
-			return []store.Work{{Kind: KindPull, Key: key, Lane: key}}, true
+			return []store.Work{work.Pull(p)}, true
 		}); err != nil {
 			return err
 		}
@@ -362,12 +357,12 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 			return nil, nil, false, nil
 		}
 		if d.Head == "" {
-			return nil, []store.Work{pullWork(p)}, false, nil // no event told of it yet
+			return nil, []store.Work{work.Pull(p)}, false, nil // no event told of it yet
 		}
 		before := *d
 		d.Head, d.State, d.Base, d.Updated, d.Told, d.Replaced, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), nil, "", ""
-		work, err := r.left(ctx, p, before, *d)
-		return nil, append(work, pullWork(p)), true, err
+		queue, err := r.left(ctx, p, before, *d)
+		return nil, append(queue, work.Pull(p)), true, err
 	})
 	return err
 }
@@ -406,7 +401,7 @@ func (r *Reconciler) index(ctx context.Context, p coupling.Pull, key string, in 
 		if !d.note(key, in) {
 			return nil, false
 		}
-		return []store.Work{showWork(p)}, true
+		return []store.Work{work.Show(p, false)}, true
 	})
 	return err
 }

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 const (
@@ -87,7 +87,7 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 	_, err = update(ctx, r, docWatermark, "deliveries", func(kept *deliveriesDoc) ([]store.Work, bool) {
 		*kept = d
 		if lost || missed && failed == nil {
-			return []store.Work{ReconcileWork()}, true
+			return []store.Work{work.Reconcile()}, true
 		}
 		return nil, true
 	})
@@ -195,9 +195,7 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 		return err
 	}
 	if doneRev == 0 && linesRev == 0 { // they are listed first
-		again := repoWork(repo)
-		again.Data, _ = json.Marshal(repoHint{Backfill: true})
-		return r.Store.Enqueue(ctx, again)
+		return r.Store.Enqueue(ctx, work.Backfill(repo))
 	}
 	since := w.At.Add(-overlap)
 	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
@@ -223,15 +221,15 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 	notes := map[coupling.Pull]string{}
 	for _, c := range comments {
 		if rev == 0 && c.Own && note.IsNote(c.Body) && !c.Minimized { // of an earlier life: it may stand where none belongs
-			queue = append(queue, r.verifying(showWork(c.Pull), true))
+			queue = append(queue, work.Show(c.Pull, true))
 			notes[c.Pull] = c.Body
 		}
 		if c.Bot || c.Edited && rev > 0 || !strings.Contains(c.Body, "/relbot") {
 			continue
 		}
-		hint := commentHint{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
+		said := work.CommentPayload{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
 		if rev > 0 {
-			queue = append(queue, commentWork(c.Pull, hint))
+			queue = append(queue, work.Comment(c.Pull, said))
 			continue
 		}
 		if !c.Reacted {
@@ -244,21 +242,21 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 		if len(acks) == 0 {
 			continue
 		}
-		if hint.Edited = c.Edited; !hint.Edited {
-			if hint.Edited, err = r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
+		if said.Edited = c.Edited; !said.Edited {
+			if said.Edited, err = r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
 				return err
 			}
 		}
-		hint.Replay, hint.Refused = true, slices.Contains(acks, "confused")
+		said.Replay, said.Refused = true, slices.Contains(acks, "confused")
 		// Now, and in the order in which they were given: nothing is judged before they are known.
 		if err := takeUp(c.Created); err != nil {
 			return err
 		}
-		if err := r.comment(ctx, store.Claimed{Work: commentWork(c.Pull, hint)}); err != nil {
+		if err := r.comment(ctx, store.Claimed{Work: work.Comment(c.Pull, said)}); err != nil {
 			return err
 		}
 		for _, home := range later {
-			if err := r.again(ctx, home, c.Pull, hint); err != nil {
+			if err := r.again(ctx, home, c.Pull, said); err != nil {
 				return err
 			}
 		}
@@ -283,7 +281,7 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 		left = document(docLines, string(repo), linesRev, lines)
 	}
 	if !next.IsZero() { // nothing is known before all is
-		return r.Store.Put(ctx, []store.Document{left, document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, commentsWork(repo)))
+		return r.Store.Put(ctx, []store.Document{left, document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, work.Comments(repo)))
 	}
 	docs := []store.Document{left, {Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}, document(docWatermark, key, rev, watermark{now})}
 	if doneRev == 0 {
@@ -298,16 +296,4 @@ func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []cou
 		return err
 	}
 	return r.resume(ctx, repo)
-}
-
-// commentWork queues the commands of a comment.
-func commentWork(p coupling.Pull, hint commentHint) store.Work {
-	w := work(KindComment, fmt.Sprintf("%s:%d", p, hint.ID), "comments:"+string(p.Repo))
-	w.Data, _ = json.Marshal(hint)
-	return w
-}
-
-// commentsWork looks for commands whose deliveries were lost.
-func commentsWork(repo coupling.Repo) store.Work {
-	return work(KindComments, string(repo), "comments:"+string(repo))
 }

@@ -2,11 +2,9 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
@@ -15,30 +13,24 @@ import (
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
-
-// groupHint is the payload of the merge_group event.
-type groupHint struct {
-	rules.GroupEvent
-	Action  string `json:"action"`
-	BaseRef string `json:"base_ref"`
-	Reason  string `json:"reason,omitempty"` // why a group was destroyed
-}
 
 // group takes the news of a merge group, and has its queue looked at.
 func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
-	var hint groupHint
-	if err := json.Unmarshal(c.Data, &hint); err != nil || hint.Head == "" {
+	said := work.Payload[work.GroupPayload](c.Work)
+	if said.Head == "" {
 		return nil
 	}
-	repo, branch := coupling.Repo(c.Key[:strings.LastIndexByte(c.Key, '@')]), strings.TrimPrefix(hint.BaseRef, "refs/heads/")
+	repo, branch := work.RepoOf(c.Work), said.Branch()
+	event := rules.GroupEvent{Head: said.Head, HeadRef: said.HeadRef, BaseSHA: said.BaseSHA}
 	_, err := update(ctx, r, docQueue, string(repo)+"@"+branch, func(d *queueDoc) ([]store.Work, bool) {
-		if hint.Action == "destroyed" {
-			d.end(hint.GroupEvent, hint.Reason, r.Now())
+		if said.Action == "destroyed" {
+			d.end(event, said.Reason, r.Now())
 		} else {
-			d.add(hint.GroupEvent, r.Now())
+			d.add(event, r.Now())
 		}
-		return []store.Work{queueWork(repo, branch)}, true
+		return []store.Work{work.Queue(repo, branch)}, true
 	})
 	return err
 }
@@ -144,7 +136,7 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 			return out, err
 		}
 		for _, key := range keys.Couplings {
-			home := homeOf(key)
+			home := coupling.HomeOf(key)
 			if trusted, err := r.trusts(ctx, d, home); err != nil {
 				return out, err
 			} else if trusted && !slices.Contains(homes[home], key) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // documents are the types of all kinds of documents.
@@ -48,7 +49,7 @@ func Installed(ctx context.Context, s store.Store) (bool, error) {
 var told = []string{docOverlay, docOverride, docComment, docJudgement, docHistory, docReport, docPage, docTimeline, docMoved, docMention}
 
 // queued is the work that holds what nothing else would call for again.
-var queued = []string{KindComment, KindAlarm, KindReport}
+var queued = []string{work.KindComment, work.KindAlarm, work.KindReport}
 
 // Kept reports whether a row of a backup is taken when it is restored. Since the backup was made relbot may have written more: what it
 // remembers of GitHub is out of date and is left out, so that it looks again at everything before it writes, as after a lost database.

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // For some seconds after an event GitHub's reads may tell the state before it (tanium/octobot#315, rocq-prover/bot#1). What an event said is remembered
@@ -75,18 +75,18 @@ func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
 }
 
 // then is what is to be expected of a ref after one more event of it, which may be an older one.
-func (d refDoc) then(hint refHint, now time.Time) refDoc {
-	made := !hint.Gone && hint.After == "" // the event does not tell where
+func (d refDoc) then(said work.RefPayload, now time.Time) refDoc {
+	made := !said.Gone && said.After == "" // the event does not tell where
 	switch {
 	case made && d.Gone:
 		d.Before, d.After = nil, ""
 	case made:
-	case hint.After != "" && hint.Before != d.After && slices.Contains(d.Before, hint.After): // older
+	case said.After != "" && said.Before != d.After && slices.Contains(d.Before, said.After): // older
 	default:
-		d.After = hint.After
+		d.After = said.After
 	}
-	d.Gone, d.At = hint.Gone, now
-	d.Before = slices.DeleteFunc(append(slices.Clone(d.Before), hint.Before), func(c string) bool { return c == "" || c == d.After })
+	d.Gone, d.At = said.Gone, now
+	d.Before = slices.DeleteFunc(append(slices.Clone(d.Before), said.Before), func(c string) bool { return c == "" || c == d.After })
 	slices.Sort(d.Before)
 	d.Before = slices.Compact(d.Before)
 	return d
@@ -179,22 +179,22 @@ func (r *Reconciler) believes(what string) {
 }
 
 // replaced are the heads that an event told to be replaced.
-func (h pullHint) replaced() []string {
-	if h.Before == "" {
+func replaced(said work.PullPayload) []string {
+	if said.Before == "" {
 		return nil
 	}
-	return []string{h.Before}
+	return []string{said.Before}
 }
 
 // expect remembers what an event told of a pull request before it is read.
-func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, hint pullHint) error {
+func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, said work.PullPayload) error {
 	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
 		switch {
-		case hint.UpdatedAt.After(d.Updated):
-			d.Updated, d.Replaced, d.Told = hint.UpdatedAt, hint.replaced(), r.Now()
-		case hint.UpdatedAt.Equal(d.Updated) && hint.Before != "" && !slices.Contains(d.Replaced, hint.Before): // of several pushes in a second
-			d.Replaced, d.Told = append(slices.Clone(d.Replaced), hint.Before), r.Now()
-			d.Replaced = slices.DeleteFunc(d.Replaced, func(head string) bool { return head == hint.Head })
+		case said.UpdatedAt.After(d.Updated):
+			d.Updated, d.Replaced, d.Told = said.UpdatedAt, replaced(said), r.Now()
+		case said.UpdatedAt.Equal(d.Updated) && said.Before != "" && !slices.Contains(d.Replaced, said.Before): // of several pushes in a second
+			d.Replaced, d.Told = append(slices.Clone(d.Replaced), said.Before), r.Now()
+			d.Replaced = slices.DeleteFunc(d.Replaced, func(head string) bool { return head == said.Head })
 		default:
 			return nil, false
 		}
@@ -203,41 +203,34 @@ func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, hint pullHint)
 	return err
 }
 
-// refHint is what an event told of a branch or a tag.
-type refHint struct {
-	Before string `json:"before"` // a commit, or an annotated tag; "" when it is new, or the event does not tell
-	After  string `json:"after"`
-	Gone   bool   `json:"gone"`
-}
-
 // ref remembers what an event told of a branch or a tag, and has its repository read where something depends on it.
 func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
-	name, ref, _ := strings.Cut(c.Key, "@")
+	repo, ref := work.RefOf(c.Work)
+	name := string(repo)
 	var d repoDoc
 	rev, err := r.load(ctx, docRepo, name, &d)
 	if err != nil {
 		return err
 	}
 	if rev == 0 || d.Gone {
-		return r.Store.Enqueue(ctx, InstallWork())
+		return r.Store.Enqueue(ctx, work.Install())
 	}
 	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
 	if isBranch && d.Fingerprint != "" && !wants(r.request(d, d.rules()), branch) {
 		return nil
 	}
-	var hint refHint
-	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that the ref moved
+	said := work.Payload[work.RefPayload](c.Work) // without one nothing is known but that the ref moved
 	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
 		told := refDoc{Ref: ref}
 		if i := slices.IndexFunc(d.Told, func(t refDoc) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
 			told = d.Told[i] // of several pushes the read may lack more than the last
-		} else if isBranch && branch == d.Default && d.Tip != hint.After {
+		} else if isBranch && branch == d.Default && d.Tip != said.After {
 			told.Before = []string{d.Tip}
 		}
-		told = told.then(hint, r.Now())
+		told = told.then(said, r.Now())
 		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
 		d.Told = append(d.Told, told)
-		return []store.Work{repoWork(d.Name)}, true
+		return []store.Work{work.Repo(d.Name)}, true
 	})
 	return err
 }

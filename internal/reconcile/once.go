@@ -12,6 +12,7 @@ import (
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // Learn reads a repository and those of the members of its couplings, as the installation of the App would have had them
@@ -125,13 +126,13 @@ func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, er
 	if !read.Known() {
 		return Answer{}, fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 	}
-	hint := hintOf(read.Value)
-	seen := pullDoc{Head: hint.Head, Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private}
-	if hint.State == "open" {
-		if err := r.body(ctx, p, repo, hint, &seen, r.Now()); err != nil {
+	said := work.Read(read.Value)
+	seen := pullDoc{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private}
+	if said.State == "open" {
+		if err := r.body(ctx, p, repo, said, &seen, r.Now()); err != nil {
 			return Answer{}, err
 		}
-		if seen.look, err = r.look(ctx, p, repo, hint, read.Value); err != nil {
+		if seen.look, err = r.look(ctx, p, repo, said, read.Value); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -205,7 +206,7 @@ func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, pulls []coupling
 			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		}
 		var seen pullDoc
-		if err := r.body(ctx, p, d, hintOf(read.Value), &seen, r.Now()); err != nil {
+		if err := r.body(ctx, p, d, work.Read(read.Value), &seen, r.Now()); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // Each push leaves a check behind and each pull request a handful of documents. What stays for good is what people said (effects, audit), and
@@ -32,14 +33,9 @@ import (
 // memory is for how long what is done with is remembered: much longer than GitHub delivers anything again.
 const memory = 30 * 24 * time.Hour
 
-const pruneDeliveries = "deliveries"
-
-// PruneWork forgets what is not needed any more.
-func PruneWork() store.Work { return work(KindPrune, pruneDeliveries, "prune") }
-
 // prune forgets deliveries that GitHub would not send again, and then what is done with in each repository.
 func (r *Reconciler) prune(ctx context.Context, c store.Claimed) error {
-	if c.Key != pruneDeliveries {
+	if c.Key != work.PruneDelivered {
 		return r.pruneRepo(ctx, coupling.Repo(c.Key))
 	}
 	if _, err := r.Store.Prune(ctx, r.Now().Add(-2*retention)); err != nil {
@@ -51,7 +47,7 @@ func (r *Reconciler) prune(ctx context.Context, c store.Claimed) error {
 	}
 	var queue []store.Work
 	for _, name := range slices.Sorted(maps.Keys(repos)) {
-		queue = append(queue, work(KindPrune, name, "prune"))
+		queue = append(queue, work.PruneRepo(coupling.Repo(name)))
 	}
 	return r.Store.Enqueue(ctx, queue...)
 }
@@ -133,7 +129,7 @@ func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
 			return err
 		}
 		if now.State == "open" && !f.gone {
-			again = append(again, pullWork(p))
+			again = append(again, work.Pull(p))
 		}
 	}
 	return f.Store.Enqueue(ctx, again...)

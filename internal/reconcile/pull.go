@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,42 +17,15 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/work"
 )
-
-// pullHint is what an event told about a pull request. It saves a read where nothing hangs on its being fresh.
-type pullHint struct {
-	Action    string    `json:"action"`
-	Head      string    `json:"head"`
-	Base      string    `json:"base"`
-	State     string    `json:"state"` // open, closed or merged
-	Merged    bool      `json:"merged"`
-	Title     string    `json:"title"`
-	Body      string    `json:"body"`
-	Author    string    `json:"author"`
-	Bot       bool      `json:"bot"`
-	Private   bool      `json:"private"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Before    string    `json:"before"` // the head that a push replaced
-	// Read is the pull request as it was read, when no event told of it.
-	Read *forge.Pull `json:"read,omitempty"`
-
-	verify  bool // look at what stands on GitHub
-	recheck bool // post the check anew
-}
-
-func hintOf(p forge.Pull) pullHint {
-	return pullHint{
-		Head: p.Head, Base: p.Base, State: p.State, Title: p.Title, Body: p.Body, Author: p.Author, Bot: p.AuthorBot,
-		Private: p.Private, UpdatedAt: p.UpdatedAt, Read: &p,
-	}
-}
 
 // pull handles what happened to one pull request: it remembers the head, takes up the lines of its body, looks at what
 // it changes of the policy and of registered gates, and has its couplings judged.
 func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
-	p, err := coupling.ParsePull(c.Key, "")
-	if err != nil {
-		return nil // no row of ours
+	p, ok := work.PullOf(c.Work)
+	if !ok {
+		return nil
 	}
 	var repo repoDoc
 	rev, err := r.load(ctx, docRepo, string(p.Repo), &repo)
@@ -62,21 +34,14 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if rev == 0 || repo.Gone {
 		// The event may have come before the news of the installation.
-		return r.Store.Enqueue(ctx, InstallWork())
+		return r.Store.Enqueue(ctx, work.Install())
 	}
 	if !repo.surveyed() {
 		// The repository was never surveyed: without its policy nothing may pass. The survey looks at all pull requests.
-		w := repoWork(p.Repo)
-		w.Data, _ = json.Marshal(repoHint{Backfill: true})
-		return r.Store.Enqueue(ctx, w)
+		return r.Store.Enqueue(ctx, work.Backfill(p.Repo))
 	}
-	var hint pullHint
-	if len(c.Data) > 0 {
-		if err := json.Unmarshal(c.Data, &hint); err != nil {
-			hint = pullHint{}
-		}
-	}
-	hint.verify, hint.recheck = c.Kind == KindVerify, c.Kind == KindRecheck
+	said := work.Payload[work.PullPayload](c.Work)
+	verify, recheck := c.Kind == work.KindVerify, c.Kind == work.KindRecheck
 	var seen pullDoc
 	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
 		return err
@@ -89,13 +54,13 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	// read.
 	var outage error
 	var read versionscan.Fact[forge.Pull]
-	late := !hint.UpdatedAt.After(seen.Updated)
+	late := !said.UpdatedAt.After(seen.Updated)
 	several := c.Want-c.Done > 1
-	if hint.Read != nil && c.Attempt == 0 && (!late || hint.UpdatedAt.Equal(seen.Updated)) && !seen.lags(versionscan.Know(*hint.Read)) {
-		read = versionscan.Know(*hint.Read)
-	} else if hint.Head == "" || hint.recheck || c.Attempt > 0 || late || several {
-		if hint.Head != "" && hint.Read == nil {
-			if err := r.expect(ctx, p, hint); err != nil {
+	if said.Read != nil && c.Attempt == 0 && (!late || said.UpdatedAt.Equal(seen.Updated)) && !seen.lags(versionscan.Know(*said.Read)) {
+		read = versionscan.Know(*said.Read)
+	} else if said.Head == "" || recheck || c.Attempt > 0 || late || several {
+		if said.Head != "" && said.Read == nil {
+			if err := r.expect(ctx, p, said); err != nil {
 				return err
 			}
 		}
@@ -106,15 +71,15 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		read = facts
 		switch {
 		case read.Known():
-			fresh := hintOf(read.Value)
-			fresh.Action, fresh.verify, fresh.recheck = hint.Action, hint.verify, hint.recheck
-			hint = fresh
+			fresh := work.Read(read.Value)
+			fresh.Action = said.Action
+			said = fresh
 		case read.Absent():
-			hint.State, hint.Head = "closed", seen.Head
+			said.State, said.Head = "closed", seen.Head
 		case err == nil || !transient(err):
 			var unread []store.Work // its couplings say so
 			for _, key := range keys.Couplings {
-				unread = append(unread, judging(key))
+				unread = append(unread, work.Coupling(key))
 			}
 			if err := r.Store.Enqueue(ctx, unread...); err != nil {
 				return err
@@ -122,17 +87,17 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		default:
 			outage = err
-			if hint.Head == "" || hint.Head != seen.Head && seen.Head != "" {
-				hint.Head, hint.State = cmpOr(seen.Head, hint.Head), cmpOr(seen.State, hint.State)
+			if said.Head == "" || said.Head != seen.Head && seen.Head != "" {
+				said.Head, said.State = cmpOr(seen.Head, said.Head), cmpOr(seen.State, said.State)
 			}
 		}
 	}
-	if hint.State != "closed" {
-		if err := r.mention(ctx, p, hint.Body); err != nil {
+	if said.State != "closed" {
+		if err := r.mention(ctx, p, said.Body); err != nil {
 			return err
 		}
 	}
-	if lines, _ := command.Body(hint.Body); len(lines) > 0 && hint.State == "open" {
+	if lines, _ := command.Body(said.Body); len(lines) > 0 && said.State == "open" {
 		// With a new database they take effect in the order in which all was said, and not before.
 		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil {
 			return err
@@ -141,43 +106,43 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			if err != nil || deaf == "" {
 				return err
 			}
-			seen := pullDoc{Head: hint.Head, Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Returned: returned(hint, seen)}
-			return r.showNow(ctx, showWork(p), remembered{pull: p, seen: seen})
+			seen := pullDoc{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Returned: returned(said, seen)}
+			return r.showNow(ctx, work.Show(p, false), remembered{pull: p, seen: seen})
 		}
 	}
-	found := pullDoc{Head: cmpOr(hint.Head, seen.Head), Base: hint.Base, State: hint.State, Author: hint.Author, Private: hint.Private, Updated: hint.UpdatedAt}
-	found.Returned = returned(hint, seen)
-	found.Told, found.Replaced = r.Now(), hint.replaced()
-	if err := r.words(ctx, p, repo, hint, seen, &found); err != nil {
+	found := pullDoc{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
+	found.Returned = returned(said, seen)
+	found.Told, found.Replaced = r.Now(), replaced(said)
+	if err := r.words(ctx, p, repo, said, seen, recheck, &found); err != nil {
 		if !transient(err) {
 			return err
 		}
 		outage = err
 	}
-	if found.look, err = r.lookOf(ctx, p, repo, hint, seen, read, len(keys.Couplings) > 0); err != nil {
+	if found.look, err = r.lookOf(ctx, p, repo, said, seen, read, len(keys.Couplings) > 0, recheck); err != nil {
 		if _, lags := lagging(err); lags {
-			return errors.Join(r.expect(ctx, p, hint), err)
+			return errors.Join(r.expect(ctx, p, said), err)
 		}
 		if !transient(err) {
 			return err
 		}
 		outage = err
 	}
-	if outage != nil && found.Looked == "" && hint.State == "open" && len(repo.rules().Gates) > 0 {
+	if outage != nil && found.Looked == "" && said.State == "open" && len(repo.rules().Gates) > 0 {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
 		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: outage.Error()}}}
 	}
 	var queue []store.Work
 	for _, key := range keys.Couplings {
-		w := judging(key)
-		if hint.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
+		w := work.Coupling(key)
+		if said.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
 			w.At = r.Now()
 		}
 		queue = append(queue, w)
 	}
 	// What its couplings say of this head comes first; then they have it shown.
-	if len(queue) > 0 && (hint.verify || hint.recheck) {
-		queue = append(queue, r.verifying(showWork(p), hint.verify))
+	if len(queue) > 0 && (verify || recheck) {
+		queue = append(queue, work.Show(p, verify))
 	}
 	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, work []store.Work, changed bool, err error) {
 		n := found
@@ -188,7 +153,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			n.Told, n.Replaced = d.Told, d.Replaced
 		}
 		n.Recheck = d.Recheck
-		if hint.recheck {
+		if recheck {
 			n.Recheck++
 		}
 		if n.Head != "" && n.State == "open" {
@@ -209,9 +174,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if err != nil || len(queue) > 0 {
 		return errors.Join(err, outage)
 	}
-	// In no coupling: it is shown at once, in the same lane as if by a row of its own. Such a row takes over what fails, with its own patience.
-	row := r.verifying(showWork(p), hint.verify)
-	if r.showNow(ctx, row, remembered{pull: p, hint: showHint{Verify: hint.verify}, seen: now}) != nil {
+	// In no coupling: it is shown at once, under the serialization key that a row of its own would have. Such a row takes over what fails, with its own patience.
+	row := work.Show(p, verify)
+	if r.showNow(ctx, row, remembered{pull: p, said: work.ShowPayload{Verify: verify}, seen: now}) != nil {
 		return errors.Join(r.Store.Enqueue(ctx, row), outage)
 	}
 	return outage
@@ -226,21 +191,21 @@ func (r *Reconciler) showNow(ctx context.Context, row store.Work, s remembered) 
 	if err != nil {
 		return err
 	}
-	return r.bring(ctx, row, s)
+	return r.bring(ctx, s)
 }
 
 // returned reports whether an open pull request was open before, and may have been forgotten since: it was closed, or no event told that it is
 // new or has a new head.
-func returned(hint pullHint, seen pullDoc) bool {
+func returned(said work.PullPayload, seen pullDoc) bool {
 	switch {
-	case hint.State != "open":
+	case said.State != "open":
 		return false
 	case seen.Head == "":
-		return hint.Action != "opened" && hint.Action != "synchronize"
+		return said.Action != "opened" && said.Action != "synchronize"
 	case seen.State != "open":
 		return true
 	}
-	return seen.Returned && seen.Head == hint.Head
+	return seen.Returned && seen.Head == said.Head
 }
 
 // lookingAt reads a pull request with what a look at its content needs.
@@ -262,30 +227,22 @@ func (r *Reconciler) share(ctx context.Context, p coupling.Pull, head string) ([
 	return []store.Document{document(docHead, key, rev, d)}, nil
 }
 
-// verifying marks a row of work so that what stands on GitHub is looked at.
-func (r *Reconciler) verifying(w store.Work, verify bool) store.Work {
-	if verify {
-		w.Data, _ = json.Marshal(showHint{Verify: true})
-	}
-	return w
-}
-
 // wordsBasis is what the texts depend on that come from a pull request's description.
-func wordsBasis(hint pullHint, repo repoDoc) string {
-	return publish.Hash([]string{hint.Base, hint.Body, hint.State, hint.Author, repo.Policy})
+func wordsBasis(said work.PullPayload, repo repoDoc) string {
+	return publish.Hash([]string{said.Base, said.Body, said.State, said.Author, repo.Policy})
 }
 
 // words takes up a description's lines, unless that was done.
-func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, out *pullDoc) error {
-	if hint.State != "open" {
+func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, seen pullDoc, recheck bool, out *pullDoc) error {
+	if said.State != "open" {
 		return nil
 	}
-	out.Basis = wordsBasis(hint, repo)
-	if seen.Basis == out.Basis && !hint.recheck {
+	out.Basis = wordsBasis(said, repo)
+	if seen.Basis == out.Basis && !recheck {
 		out.Proposals, out.NearMisses = seen.Proposals, seen.NearMisses
 		return nil
 	}
-	err := r.body(ctx, p, repo, hint, out, r.Now())
+	err := r.body(ctx, p, repo, said, out, r.Now())
 	if err != nil {
 		out.Basis = ""
 	}
@@ -294,8 +251,8 @@ func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, h
 
 // lookBasis is what a look at a pull request's content depends on. One that touches nothing of interest need not be looked at again when
 // the branch moves or a release is cut.
-func lookBasis(hint pullHint, repo repoDoc, touches bool) string {
-	basis := []string{hint.Head, hint.Base, repo.Default, repo.PolicyID, repo.Policy}
+func lookBasis(said work.PullPayload, repo repoDoc, touches bool) string {
+	basis := []string{said.Head, said.Base, repo.Default, repo.PolicyID, repo.Policy}
 	for _, path := range lookedAt(repo.rules()) {
 		basis = append(basis, path, repo.Watched[path])
 	}
@@ -310,16 +267,16 @@ func lookBasis(hint pullHint, repo repoDoc, touches bool) string {
 // What it changes must be known before its check passes, with one exception: where no gate is registered it can do no harm but to the
 // policy file, and a bad one never comes into force. So there the check is written at once, and the write reads the file's id on the
 // way; a pull request that turns out to change it is looked at then. That one is a single call.
-func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, seen pullDoc, read versionscan.Fact[forge.Pull], coupled bool) (look, error) {
-	if hint.State != "open" {
+func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, seen pullDoc, read versionscan.Fact[forge.Pull], coupled, recheck bool) (look, error) {
+	if said.State != "open" {
 		return look{}, nil
 	}
 	pol := repo.rules()
 	switch {
-	case seen.Looked != "" && seen.Looked == lookBasis(hint, repo, seen.Touches) && !hint.recheck:
+	case seen.Looked != "" && seen.Looked == lookBasis(said, repo, seen.Touches) && !recheck:
 		return seen.look, nil
-	case hint.Base != repo.Default:
-		return look{Looked: lookBasis(hint, repo, false)}, nil
+	case said.Base != repo.Default:
+		return look{Looked: lookBasis(said, repo, false)}, nil
 	case read.Known():
 	case coupled: // its couplings read it, and look
 		return look{}, nil
@@ -331,7 +288,7 @@ func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, 
 			return look{}, err
 		}
 	}
-	return r.look(ctx, p, repo, hint, read.Value)
+	return r.look(ctx, p, repo, said, read.Value)
 }
 
 // unchanged reports whether a pull request's merge leaves what stands at a watched path as it is. Where the head has the same as the branch, so
@@ -349,7 +306,7 @@ func unchanged(repo repoDoc, f forge.Pull, path string) bool {
 }
 
 // look finds what is to be said of a pull request's content. f is the pull request as it was just read.
-func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, f forge.Pull) (look, error) {
+func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, f forge.Pull) (look, error) {
 	pol := repo.rules()
 	var out look
 	var verdicts []rules.Verdict
@@ -382,7 +339,7 @@ func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 		v := rules.Combine(p, verdicts...)
 		out.Extra = &v
 	}
-	out.Looked = lookBasis(hint, repo, out.Touches)
+	out.Looked = lookBasis(said, repo, out.Touches)
 	return out, nil
 }
 
@@ -397,14 +354,14 @@ func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
 		if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
 			return err
 		}
-		hint := hintOf(f)
-		if seen.Head != f.Head || seen.Base != f.Base || seen.State != f.State || seen.Looked == lookBasis(hint, repo, seen.Touches) {
+		said := work.Read(f)
+		if seen.Head != f.Head || seen.Base != f.Base || seen.State != f.State || seen.Looked == lookBasis(said, repo, seen.Touches) {
 			continue
 		}
-		found := look{Looked: lookBasis(hint, repo, false)}
+		found := look{Looked: lookBasis(said, repo, false)}
 		if f.Base == repo.Default {
 			var err error
-			if found, err = r.look(ctx, p, repo, hint, f); transient(err) {
+			if found, err = r.look(ctx, p, repo, said, f); transient(err) {
 				g.note(err)
 				continue
 			} else if err != nil {
@@ -637,18 +594,18 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 // body takes up the lines of a pull request's description. Where its author may write in every repository that they
 // name they take effect, for good: emptying the description removes nothing. Otherwise the check shows them as
 // proposals. at is when they were written.
-func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hint pullHint, out *pullDoc, at time.Time) error {
-	lines, misses := command.Body(hint.Body)
+func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, out *pullDoc, at time.Time) error {
+	lines, misses := command.Body(said.Body)
 	for _, m := range misses {
 		out.NearMisses = append(out.NearMisses, note.NearMiss(m))
 	}
-	if len(lines) == 0 || hint.Bot || isLine(repo.rules().Releases, hint.Base) {
+	if len(lines) == 0 || said.Bot || isLine(repo.rules().Releases, said.Base) {
 		return nil // a backport's copied text makes no member
 	}
 	roles := map[coupling.Repo]bool{}
 	writes := func(repo coupling.Repo) (bool, error) {
 		if _, asked := roles[repo]; !asked {
-			role, err := r.GitHub.Permission(ctx, repo, hint.Author)
+			role, err := r.GitHub.Permission(ctx, repo, said.Author)
 			if err != nil && transient(err) {
 				return false, err
 			}
@@ -697,7 +654,7 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, hi
 			out.Proposals = append(out.Proposals, note.Proposal(l, p))
 			continue
 		}
-		if err := r.take(ctx, p, l, proposal, hint.Author, at); err != nil {
+		if err := r.take(ctx, p, l, proposal, said.Author, at); err != nil {
 			return err
 		}
 	}

@@ -14,9 +14,10 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/work"
 )
 
-// One kind of work handles all groups of a merge queue, and its lane is the only writer of their checks. The event of a group only records the group.
+// One kind of work handles all groups of a merge queue, and its serialization key makes it the only writer of their checks. The event of a group only records the group.
 //
 //	event of a group, a coupling judged, a timer
 //	  → read policies, tip and entries → name each group → judge it on its own tree → rules.Released → post, the last group first
@@ -106,14 +107,9 @@ func (d *queueDoc) events() []rules.GroupEvent {
 // live reports whether a group's check has still to be kept right.
 func (g queuedGroup) live() bool { return g.Gone.IsZero() && !g.Failed }
 
-func queueWork(repo coupling.Repo, branch string) store.Work {
-	key := string(repo) + "@" + branch
-	return work(KindQueue, key, "queue:"+key)
-}
-
 // wakeQueue looks at a queue again later. It is a row of its own, since one that is worked on keeps its moment.
 func (r *Reconciler) wakeQueue(ctx context.Context, c store.Claimed) error {
-	return r.Store.Enqueue(ctx, work(KindQueue, c.Key, c.Lane))
+	return r.Store.Enqueue(ctx, work.Queue(work.QueueOf(c.Work)))
 }
 
 // queueLook is one look at a merge queue.
@@ -141,8 +137,8 @@ type lookedGroup struct {
 
 // lookAtQueue answers each group of a merge queue that it can, and leaves none waiting for anything but a partner, for a bounded time.
 func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
-	name, branch, _ := strings.Cut(c.Key, "@")
-	repo, l := coupling.Repo(name), &queueLook{Reconciler: r, key: c.Key, branch: branch, began: r.Now()}
+	repo, branch := work.QueueOf(c.Work)
+	l := &queueLook{Reconciler: r, key: c.Key, branch: branch, began: r.Now()}
 	if _, err := r.load(ctx, docQueue, c.Key, &l.doc); err != nil {
 		return err
 	}
@@ -152,7 +148,7 @@ func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
 	if rev, err := r.load(ctx, docRepo, string(repo), &l.repo); err != nil || l.repo.Gone {
 		return err
 	} else if rev == 0 { // the event may have come before the news of the installation
-		return r.unread(ctx, c, repo, InstallWork())
+		return r.unread(ctx, c, repo, work.Install())
 	}
 	err := l.look(ctx, c)
 	if err != nil {
@@ -161,9 +157,9 @@ func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
 	if l.again.IsZero() {
 		return err
 	}
-	later := work(KindQueueLater, c.Key, c.Lane)
-	if later.At = l.again; !l.again.After(r.Now()) {
-		later.Kind = KindQueue
+	later := work.Queue(repo, branch)
+	if later.At = l.again; l.again.After(r.Now()) {
+		later = work.QueueLater(repo, branch, l.again)
 	}
 	return errors.Join(err, r.Store.Enqueue(ctx, later))
 }
@@ -568,7 +564,7 @@ func (l *queueLook) nothingCoupled(ctx context.Context) (bool, error) {
 	}
 	jobs, err := l.Store.Jobs(ctx)
 	return !slices.ContainsFunc(jobs, func(j store.Job) bool {
-		return (j.Kind == KindComment || j.Kind == KindComments) && strings.HasPrefix(j.Key, string(l.repo.Name))
+		return (j.Kind == work.KindComment || j.Kind == work.KindComments) && strings.HasPrefix(j.Key, string(l.repo.Name))
 	}), err
 }
 
@@ -584,7 +580,7 @@ func (r *Reconciler) wakeQueues(ctx context.Context, s rules.Snapshot) error {
 					return nil, false
 				}
 				d.Changed = r.Now()
-				return []store.Work{queueWork(repo, branch)}, true
+				return []store.Work{work.Queue(repo, branch)}, true
 			}); err != nil {
 				return err
 			}

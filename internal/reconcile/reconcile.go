@@ -4,8 +4,8 @@
 // writes the difference, so that an event that is late, doubled or lost costs time and never a wrong verdict. The
 // timer queues the same work as a webhook does; there is no second path.
 //
-// The work is cut in two. Evaluating a coupling (lane: its home repository, so that a release cut judges all of them
-// from one set of reads) remembers a judgement; showing a pull request (lane: the pull request) composes the judgements of all
+// The work is cut in two. Evaluating a coupling remembers a judgement. Its serialization key is its home repository, so that a release
+// cut judges all of them from one set of reads. Showing a pull request, which is the serialization key there, composes the judgements of all
 // couplings it is in and publishes the difference. So a pull request has one writer at a time however many couplings it
 // is in, and ten events cost one evaluation.
 //
@@ -27,32 +27,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
-)
-
-// Kinds of work. The webhook's route table queues those that events call for.
-const (
-	KindInstall    = "install"     // key: "all"; which repositories the App is on
-	KindRepo       = "repo"        // key: repository; its policy, tags and branches
-	KindRef        = "ref"         // key: repository "@" full name of a branch or tag; it moved, was made or deleted
-	KindPull       = "pull"        // key: pull request; something happened to it
-	KindListed     = "listed"      // key: pull request; it was listed, and differs from what is known of it
-	KindRecheck    = "recheck"     // key: pull request; its check has to be posted anew
-	KindVerify     = "verify"      // key: pull request; what stands on GitHub has to be looked at
-	KindComment    = "comment"     // key: pull request ":" comment id
-	KindComments   = "comments"    // key: repository; commands whose deliveries were lost
-	KindGroup      = "group"       // key: repository "@" head of a merge group; it was made, or destroyed
-	KindQueue      = "queue"       // key: repository "@" branch; look at the groups of its merge queue; lane: the one writer of their checks
-	KindQueueLater = "queue-later" // key: the same; look again
-	KindCoupling   = "coupling"    // key: coupling; lane: its home
-	KindShow       = "show"        // key: pull request; bring its check into line with what is remembered of it
-	KindTell       = "tell"        // key: pull request; and its note
-	KindExpire     = "expire"      // key: pull request; the patience with an unknown verdict is over
-	KindAlarm      = "alarm"       // key: pull request; tell of alarms there
-	KindReport     = "report"      // key: repository
-	KindDeliveries = "deliveries"  // key: "app"; ask GitHub which deliveries failed
-	KindPrune      = "prune"       // key: what is pruned
-	KindRefused    = "refused"     // key: "all"; try again what GitHub refused
-	KindReconcile  = "reconcile"   // key: "all"; queue everything
+	"github.com/relbot/relbot/internal/work"
 )
 
 // Reader is what reconciling reads of GitHub in bulk.
@@ -125,28 +100,28 @@ const DefaultPatience = 10 * time.Minute
 // Handlers is the table of all kinds of work.
 func (r *Reconciler) Handlers() map[string]job.Handler {
 	all := map[string]job.Handler{
-		KindInstall:    each(r.install),
-		KindRepo:       each(r.repo),
-		KindRef:        each(r.ref),
-		KindPull:       each(r.pull),
-		KindListed:     each(r.pull),
-		KindRecheck:    each(r.pull),
-		KindVerify:     each(r.pull),
-		KindComment:    r.comments,
-		KindComments:   each(r.missedComments),
-		KindGroup:      each(r.group),
-		KindQueue:      each(r.lookAtQueue),
-		KindQueueLater: each(r.wakeQueue),
-		KindCoupling:   r.couplings,
-		KindShow:       each(r.show),
-		KindTell:       each(r.tell),
-		KindExpire:     each(r.expire),
-		KindAlarm:      each(r.alarm),
-		KindReport:     each(r.report),
-		KindDeliveries: each(r.deliveries),
-		KindPrune:      each(r.prune),
-		KindReconcile:  each(r.all),
-		KindRefused:    each(r.tryRefused),
+		work.KindInstall:    each(r.install),
+		work.KindRepo:       each(r.repo),
+		work.KindRef:        each(r.ref),
+		work.KindPull:       each(r.pull),
+		work.KindListed:     each(r.pull),
+		work.KindRecheck:    each(r.pull),
+		work.KindVerify:     each(r.pull),
+		work.KindComment:    r.comments,
+		work.KindComments:   each(r.missedComments),
+		work.KindGroup:      each(r.group),
+		work.KindQueue:      each(r.lookAtQueue),
+		work.KindQueueLater: each(r.wakeQueue),
+		work.KindCoupling:   r.couplings,
+		work.KindShow:       each(r.show),
+		work.KindTell:       each(r.tell),
+		work.KindExpire:     each(r.expire),
+		work.KindAlarm:      each(r.alarm),
+		work.KindReport:     each(r.report),
+		work.KindDeliveries: each(r.deliveries),
+		work.KindPrune:      each(r.prune),
+		work.KindReconcile:  each(r.all),
+		work.KindRefused:    each(r.tryRefused),
 	}
 	for kind, h := range all {
 		all[kind] = r.heeded(h)
@@ -168,40 +143,6 @@ func each(do func(context.Context, store.Claimed) error) job.Handler {
 // refused reports whether GitHub does not let relbot do something.
 func refused(err error) bool {
 	return errors.Is(err, forge.ErrSuspended) || errors.Is(err, forge.ErrGone)
-}
-
-// work builds a row.
-func work(kind, key, lane string) store.Work { return store.Work{Kind: kind, Key: key, Lane: lane} }
-
-func repoWork(repo coupling.Repo) store.Work { return work(KindRepo, string(repo), string(repo)) }
-
-// pullWork looks at a pull request. What was listed, and what is asked for beside, has kinds of its own: of one row the newest hint wins, and would
-// do away with the others.
-func pullWork(p coupling.Pull) store.Work { return work(KindPull, p.String(), p.String()) }
-
-func verifyWork(p coupling.Pull) store.Work { return work(KindVerify, p.String(), p.String()) }
-
-func showWork(p coupling.Pull) store.Work { return work(KindShow, p.String(), p.String()) }
-
-func couplingWork(c coupling.Coupling) store.Work { return judging(c.Key()) }
-
-// judging judges the coupling with a key.
-func judging(key string) store.Work {
-	return work(KindCoupling, key, "couplings:"+string(homeOf(key)))
-}
-
-// InstallWork looks for repositories on which the App is installed.
-func InstallWork() store.Work { return work(KindInstall, "all", "install") }
-
-// ReconcileWork looks at everything again.
-func ReconcileWork() store.Work { return work(KindReconcile, "all", "reconcile") }
-
-// DeliveriesWork asks GitHub for deliveries that failed.
-func DeliveriesWork() store.Work { return work(KindDeliveries, "app", "deliveries") }
-
-// ReportWork writes a repository's drift report.
-func ReportWork(repo coupling.Repo) store.Work {
-	return work(KindReport, string(repo), "report:"+string(repo))
 }
 
 // pulls reads pull requests and nothing beside them.

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // GitHub refuses some work: a permission was not granted, an organisation lets in nobody from this address, a conversation is locked. Asking again at once
@@ -56,8 +56,7 @@ func Refusals(ctx context.Context, s interface {
 		if err := json.Unmarshal(doc.Body, &d); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", doc.Kind, doc.Key, err)
 		}
-		kind, key, _ := strings.Cut(doc.Key, " ")
-		out = append(out, Refusal{Work: store.Work{Kind: kind, Key: key, Lane: d.Lane, Data: d.Data}, Account: d.Account, Route: d.Route, Cause: d.Message, Times: d.Times})
+		out = append(out, Refusal{Work: work.Named(doc.Key, d.Lane, d.Data), Account: d.Account, Route: d.Route, Cause: d.Message, Times: d.Times})
 	}
 	return out, nil
 }
@@ -80,7 +79,7 @@ func (r *Reconciler) heeded(h job.Handler) job.Handler {
 			var err error
 			switch {
 			case out[i].Err == nil:
-				err = r.accepted(ctx, refusedKey(claimed[i].Work))
+				err = r.accepted(ctx, work.Name(claimed[i].Work))
 			case refused(out[i].Err):
 				err = r.heed(ctx, claimed[i].Work, out[i].Err)
 			default:
@@ -92,11 +91,9 @@ func (r *Reconciler) heeded(h job.Handler) job.Handler {
 	}
 }
 
-func refusedKey(w store.Work) string { return w.Kind + " " + w.Key }
-
 // heed warns of work that GitHub refused, counts it and remembers it.
 func (r *Reconciler) heed(ctx context.Context, w store.Work, cause error) error {
-	said := &forge.RefusedError{Account: accountOf(w.Key), Route: w.Kind, Message: forge.ErrGone.Error()}
+	said := &forge.RefusedError{Account: accountOf(w), Route: w.Kind, Message: forge.ErrGone.Error()}
 	if errors.Is(cause, forge.ErrSuspended) {
 		said.Message = forge.ErrSuspended.Error()
 	}
@@ -107,7 +104,7 @@ func (r *Reconciler) heed(ctx context.Context, w store.Work, cause error) error 
 	if r.Refused != nil {
 		r.Refused(*said)
 	}
-	now, key := r.Now(), refusedKey(w)
+	now, key := r.Now(), work.Name(w)
 	if err := r.readRefused(ctx); err != nil {
 		return err
 	}
@@ -118,7 +115,7 @@ func (r *Reconciler) heed(ctx context.Context, w store.Work, cause error) error 
 		if d.Since.IsZero() {
 			d.Since = now
 		}
-		if d.Lane = w.Lane; w.Kind == KindComment || w.Kind == KindGroup { // the others read what they need
+		if d.Lane = w.Lane; w.Kind == work.KindComment || w.Kind == work.KindGroup { // the others read what they need
 			d.Data = w.Data
 		}
 		d.Account, d.Route, d.Message, d.Write, d.Last = said.Account, said.Route, cause.Error(), said.Write, now
@@ -187,9 +184,6 @@ func (r *Reconciler) forgive(ctx context.Context, key string) error {
 	return err
 }
 
-// RefusedWork tries again what GitHub refused.
-func RefusedWork() store.Work { return work(KindRefused, "all", "refused") }
-
 // staleRefusal is for how long a refused read is remembered that nothing asked for again.
 const staleRefusal = 24 * time.Hour
 
@@ -202,8 +196,8 @@ func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
 	now := r.Now()
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		d := all[key]
-		kind, of, _ := strings.Cut(key, " ")
-		gone, err := r.isGone(ctx, of)
+		w := work.Named(key, d.Lane, d.Data)
+		gone, err := r.isGone(ctx, w)
 		if err != nil {
 			return err
 		}
@@ -216,8 +210,6 @@ func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
 		if !d.Write {
 			continue
 		}
-		w := work(kind, of, d.Lane)
-		w.Data = d.Data
 		if _, err := update(ctx, r, docRefused, key, func(d *refusedDoc) ([]store.Work, bool) {
 			if d.Last.IsZero() {
 				return nil, false
@@ -231,9 +223,9 @@ func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
 	return nil
 }
 
-// isGone reports whether the key of a row is about a repository on which the App is not installed.
-func (r *Reconciler) isGone(ctx context.Context, key string) (bool, error) {
-	name := repoOfKey(key)
+// isGone reports whether a row is about a repository on which the App is not installed.
+func (r *Reconciler) isGone(ctx context.Context, w store.Work) (bool, error) {
+	name := work.RepoOf(w)
 	if name == "" {
 		return false, nil
 	}
@@ -242,20 +234,9 @@ func (r *Reconciler) isGone(ctx context.Context, key string) (bool, error) {
 	return rev == 0 || d.Gone, err
 }
 
-// repoOfKey is the repository that the key of a row begins with, "" for none.
-func repoOfKey(key string) coupling.Repo {
-	if i := strings.IndexAny(key, "#@: "); i >= 0 {
-		key = key[:i]
-	}
-	if !strings.Contains(key, "/") {
-		return ""
-	}
-	return coupling.Repo(key)
-}
-
-// accountOf is the account that the key of a row is about.
-func accountOf(key string) string {
-	owner, _, _ := strings.Cut(string(repoOfKey(key)), "/")
+// accountOf returns the account that a row is about.
+func accountOf(w store.Work) string {
+	owner, _, _ := strings.Cut(string(work.RepoOf(w)), "/")
 	return owner
 }
 
@@ -268,7 +249,7 @@ func (r *Reconciler) listedAgain(ctx context.Context, still []forge.Unlisted) er
 	keys := slices.Collect(maps.Keys(r.refusals.keys))
 	r.refusals.mu.Unlock()
 	for _, key := range keys {
-		account, is := strings.CutPrefix(key, KindInstall+" ")
+		account, is := strings.CutPrefix(key, work.Name(work.InstallOf("")))
 		if is && !slices.ContainsFunc(still, func(u forge.Unlisted) bool { return u.Account == account }) {
 			if err := r.accepted(ctx, key); err != nil {
 				return err

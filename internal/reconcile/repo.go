@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,6 +17,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // install learns on which repositories the App is installed. A new one has all its open pull requests looked at, since
@@ -52,8 +52,7 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 		if seen && !d.Gone && d.Repository == repo {
 			continue
 		}
-		backfill := repoWork(repo.Name)
-		backfill.Data, _ = json.Marshal(repoHint{Backfill: true})
+		backfill := work.Backfill(repo.Name)
 		if _, err := update(ctx, r, docRepo, string(repo.Name), func(d *repoDoc) ([]store.Work, bool) {
 			if d.Since.IsZero() || d.Gone {
 				d.Since = r.Now()
@@ -82,20 +81,13 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	var hint installHint
-	_ = json.Unmarshal(c.Data, &hint) // without one nothing is known but that something changed
-	lags := slices.DeleteFunc(hint.Listed, func(name coupling.Repo) bool { return here[name] })
-	lags = append(lags, slices.DeleteFunc(hint.Gone, func(name coupling.Repo) bool { return !here[name] })...)
+	said := work.Payload[work.InstallPayload](c.Work)
+	lags := slices.DeleteFunc(said.Listed, func(name coupling.Repo) bool { return here[name] })
+	lags = append(lags, slices.DeleteFunc(said.Gone, func(name coupling.Repo) bool { return !here[name] })...)
 	if len(lags) > 0 && len(unlisted) == 0 && r.Now().Sub(c.Origin.At) < lagLimit {
 		return cmp.Or(later, error(&forge.RetryError{Err: &lagError{repos: lags}}))
 	}
 	return later
-}
-
-// installHint is what an event told of the repositories on which the App is installed.
-type installHint struct {
-	Listed []coupling.Repo `json:"listed"` // some of them
-	Gone   []coupling.Repo `json:"gone"`   // some on which it no longer is
 }
 
 // unlisted warns of the accounts whose repositories GitHub does not list, and returns their installations, and an error where asking again may
@@ -106,7 +98,7 @@ func (r *Reconciler) unlisted(ctx context.Context, accounts []forge.Unlisted) (f
 		failed[u.Installation] = true
 		switch {
 		case refused(u.Err):
-			if err := r.heed(ctx, work(KindInstall, u.Account, "install"), u.Err); err != nil {
+			if err := r.heed(ctx, work.InstallOf(u.Account), u.Err); err != nil {
 				return nil, nil, err
 			}
 		default:
@@ -204,9 +196,9 @@ func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
 		docs = append(docs, store.Document{Kind: docPage, Key: d.Key, Rev: d.Rev})
 	}
 	for i := range affected {
-		affected[i] = judging(renamed(affected[i].Key, from, to))
+		affected[i] = work.Coupling(renamed(affected[i].Key, from, to))
 	}
-	if err := r.Store.Put(ctx, docs, append(affected, repoWork(to))); err != nil {
+	if err := r.Store.Put(ctx, docs, append(affected, work.Repo(to))); err != nil {
 		return err
 	}
 	return r.moved(ctx, from, to)
@@ -256,27 +248,20 @@ func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]store.
 	}
 	var out []store.Work
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		out = append(out, judging(key))
+		out = append(out, work.Coupling(key))
 	}
 	return out, nil
-}
-
-// repoHint says what a repository's work should look at beside the repository itself.
-type repoHint struct {
-	Backfill bool `json:"backfill,omitempty"` // list the open pull requests
 }
 
 // repo looks at a repository as a whole: its policy, tags, release lines and base branches. When something that
 // couplings depend on changed, they are judged again.
 func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	name := coupling.Repo(c.Key)
-	var hint repoHint
-	_ = json.Unmarshal(c.Data, &hint) // a hint of the webhook has other keys
 	var d repoDoc
 	if rev, err := r.load(ctx, docRepo, c.Key, &d); err != nil {
 		return err
 	} else if rev == 0 || d.Gone {
-		return r.Store.Enqueue(ctx, InstallWork())
+		return r.Store.Enqueue(ctx, work.Install())
 	}
 	for range 2 {
 		surveys, _, failure := r.read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
@@ -295,7 +280,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			return errors.Join(r.Store.Enqueue(ctx, unread...), failure)
 		}
 		if !s.Known() || !s.Value.Name.Same(name) { // renamed, removed, or no longer readable
-			return r.Store.Enqueue(ctx, append(unread, InstallWork())...)
+			return r.Store.Enqueue(ctx, append(unread, work.Install())...)
 		}
 		if err := r.adopt(ctx, name, s.Value); err != nil {
 			return err
@@ -308,7 +293,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			break
 		}
 	}
-	if hint.Backfill {
+	if work.Payload[work.RepoPayload](c.Work).Backfill {
 		if err := r.backfill(ctx, d); err != nil {
 			return err
 		}
@@ -316,7 +301,7 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	if w, err := r.Store.Get(ctx, docWatermark, replayed(name)); err != nil {
 		return err
 	} else if w.Rev == 0 {
-		if err := r.Store.Enqueue(ctx, commentsWork(name)); err != nil {
+		if err := r.Store.Enqueue(ctx, work.Comments(name)); err != nil {
 			return err
 		}
 	}
@@ -453,13 +438,13 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 		touched = append(touched, behind...)
 	}
 	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
-		work, fresh := touched, !d.surveyed()
+		queue, fresh := touched, !d.surveyed()
 		before := d.rules()
 		d.Repository, d.Tip, d.Fingerprint, d.Watched = s.Repository, s.Tip, print, s.Watched
 		if d.PolicyID != s.PolicyID && !s.Policy.Unknown() {
 			d.PolicyID = s.PolicyID
 			if !fresh { // a newer one may have been adopted while this was on its way: what is in force then is read again
-				work = append(work, repoWork(name))
+				queue = append(queue, work.Repo(name))
 			}
 			if _, d.Problems = policyOf(name, s.Policy); d.Problems == 0 {
 				d.Policy = s.Policy.Value.Text
@@ -468,16 +453,14 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 			}
 			after := d.rules()
 			for _, c := range after.Couplings {
-				work = append(work, couplingWork(c))
+				queue = append(queue, work.Coupling(c.Key()))
 			}
 			// Which gates are registered, what the check is called and whom the repository trusts concern every pull request.
 			if publish.Hash([]any{before.Gates, before.Check, before.Trust}) != publish.Hash([]any{after.Gates, after.Check, after.Trust}) {
-				again := repoWork(name)
-				again.Data, _ = json.Marshal(repoHint{Backfill: true})
-				work = append(work, again)
+				queue = append(queue, work.Backfill(name))
 			}
 		}
-		return work, true
+		return queue, true
 	})
 	return err
 }
@@ -536,10 +519,10 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 	for _, p := range pulls {
 		d, seen := known[p.Pull.String()]
 		delete(known, p.Pull.String())
-		hint := hintOf(p)
-		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Basis == wordsBasis(hint, repo) && d.Looked == lookBasis(hint, repo, d.Touches) {
+		said := work.Read(p)
+		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Basis == wordsBasis(said, repo) && d.Looked == lookBasis(said, repo, d.Touches) {
 			if !checked(d, posted[string(repo.Name)+"@"+p.Head]) { // GitHub did not take its check
-				queue = append(queue, showWork(p.Pull))
+				queue = append(queue, work.Show(p.Pull, false))
 			}
 			// Nothing happened but comments, relbot's own among them. That the pull request was seen then is remembered: an event from before is late.
 			if !d.Updated.Equal(p.UpdatedAt) {
@@ -549,13 +532,15 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 			}
 			continue
 		}
-		w := work(KindListed, p.Pull.String(), p.Pull.String())
-		w.Data, _ = json.Marshal(hint)
-		queue = append(queue, w)
+		queue = append(queue, work.Listed(p))
 	}
 	for key, d := range known {
 		if d.State == "open" {
-			queue = append(queue, work(KindPull, key, key))
+			p, err := coupling.ParsePull(key, "")
+			if err != nil {
+				return err
+			}
+			queue = append(queue, work.Pull(p))
 		}
 	}
 	return r.queue(ctx, queue)
@@ -572,8 +557,8 @@ func checked(d pullDoc, c publish.Posted) bool {
 }
 
 // queue queues work in parts: a transaction of ten thousand rows keeps deliveries waiting.
-func (r *Reconciler) queue(ctx context.Context, work []store.Work) error {
-	for part := range slices.Chunk(work, queuedAtOnce) {
+func (r *Reconciler) queue(ctx context.Context, rows []store.Work) error {
+	for part := range slices.Chunk(rows, queuedAtOnce) {
 		if err := r.Store.Enqueue(ctx, part...); err != nil {
 			return err
 		}
@@ -602,17 +587,15 @@ func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Store.Enqueue(ctx, InstallWork(), DeliveriesWork(), RefusedWork()); err != nil {
+	if err := r.Store.Enqueue(ctx, work.Install(), work.Deliveries(), work.Refused()); err != nil {
 		return err
 	}
 	// One home after the other: all judgements together may be more than there is memory for.
 	for i, name := range names {
 		repo := coupling.Repo(name)
-		var work []store.Work
+		var queue []store.Work
 		if !repos[i].Gone {
-			w := repoWork(repo)
-			w.Data, _ = json.Marshal(repoHint{Backfill: true})
-			work = append(work, w, commentsWork(repo))
+			queue = append(queue, work.Backfill(repo), work.Comments(repo))
 		}
 		judged, err := list[struct {
 			State coupling.State `json:"state"`
@@ -622,10 +605,10 @@ func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
 		}
 		for _, key := range slices.Sorted(maps.Keys(judged)) {
 			if !judged[key].State.Ended() {
-				work = append(work, judging(key))
+				queue = append(queue, work.Coupling(key))
 			}
 		}
-		if err := r.queue(ctx, work); err != nil {
+		if err := r.queue(ctx, queue); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -13,12 +12,8 @@ import (
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
-
-// showHint says how a pull request is shown.
-type showHint struct {
-	Verify bool `json:"verify,omitempty"` // look at what stands on GitHub first
-}
 
 // show publishes what is remembered of a pull request: its check, then as work behind it its note. The check goes first, since it
 // is what blocks.
@@ -27,11 +22,11 @@ func (r *Reconciler) show(ctx context.Context, c store.Claimed) error {
 	if err != nil {
 		return err
 	}
-	return r.bring(ctx, c.Work, s)
+	return r.bring(ctx, s)
 }
 
-// bring publishes the check of a pull request, and queues its note. w is the row that calls for it.
-func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) error {
+// bring publishes the check of a pull request, and queues its note.
+func (r *Reconciler) bring(ctx context.Context, s remembered) error {
 	if s.pull.IsZero() {
 		return nil
 	}
@@ -40,14 +35,14 @@ func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) erro
 	var behind []store.Work
 	for _, j := range s.judgements {
 		if head, was := j.Heads[s.pull.String()]; was && (head != s.seen.Head || s.seen.State != "open") {
-			behind = append(behind, couplingWork(j.Coupling))
+			behind = append(behind, work.Coupling(j.Coupling.Key()))
 		}
 	}
 	if err := r.Store.Enqueue(ctx, behind...); err != nil {
 		return err
 	}
 	if s.seen.State == "open" && s.seen.Head != "" {
-		asked := s.hint
+		asked := s.said
 		asked.Verify = asked.Verify || s.seen.Returned || r.settling(s.repo)
 		if err := r.notYet(s.seen, r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked, len(behind) > 0)); err != nil {
 			return err
@@ -56,15 +51,13 @@ func (r *Reconciler) bring(ctx context.Context, w store.Work, s remembered) erro
 	if s.seen.Head == "" {
 		return nil // there is no such pull request
 	}
-	if len(s.judgements) == 0 && !s.hint.Verify {
+	if len(s.judgements) == 0 && !s.said.Verify {
 		if noted, err := r.Publish.Noted(ctx, s.pull); err != nil || noted.ID == 0 || noted.Closed {
 			return err
 		}
 	}
 	// Notes are a work of their own, so that those who wait for GitHub's limit keep no check waiting.
-	tell := work(KindTell, s.pull.String(), s.pull.String())
-	tell.Data, tell.At = w.Data, r.Now() // behind all that is due already
-	return r.Store.Enqueue(ctx, tell)
+	return r.Store.Enqueue(ctx, work.Tell(s.pull, s.said.Verify, r.Now())) // after all that is due already
 }
 
 // tell publishes the note on a pull request.
@@ -74,15 +67,15 @@ func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	if len(s.judgements) > 0 {
-		s.hint.Verify = s.hint.Verify || r.settling(s.repo)
+		s.said.Verify = s.said.Verify || r.settling(s.repo)
 	}
-	return r.notYet(s.seen, r.showNote(ctx, s.pull, s.repo, s.seen, s.judgements, s.hint))
+	return r.notYet(s.seen, r.showNote(ctx, s.pull, s.repo, s.seen, s.judgements, s.said))
 }
 
 // remembered is what is remembered of a pull request.
 type remembered struct {
 	pull       coupling.Pull
-	hint       showHint
+	said       work.ShowPayload
 	seen       pullDoc
 	repo       repoDoc
 	judgements []judgementDoc
@@ -100,16 +93,15 @@ func (s *remembered) unknown(why string) {
 
 // shown loads what is to be shown of a pull request; the zero value when it is nothing.
 func (r *Reconciler) shown(ctx context.Context, w store.Work) (remembered, error) {
-	p, err := coupling.ParsePull(w.Key, "")
-	if err != nil {
+	p, ok := work.PullOf(w)
+	if !ok {
 		return remembered{}, nil
 	}
-	s := remembered{pull: p}
-	_ = json.Unmarshal(w.Data, &s.hint)
+	s := remembered{pull: p, said: work.Payload[work.ShowPayload](w)}
 	if rev, err := r.load(ctx, docPull, p.String(), &s.seen); err != nil {
 		return s, err
 	} else if rev == 0 { // a member that no event has told of yet
-		return remembered{}, r.Store.Enqueue(ctx, pullWork(p))
+		return remembered{}, r.Store.Enqueue(ctx, work.Pull(p))
 	}
 	if _, err := r.load(ctx, docRepo, string(p.Repo), &s.repo); err != nil {
 		return s, err
@@ -146,16 +138,16 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 }
 
 // showCheck brings the check on the head into line. behind: its couplings are to be judged anew.
-func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint, behind bool) error {
+func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, said work.ShowPayload, behind bool) error {
 	now := r.Now()
 	sharing, err := r.sharing(ctx, p, seen.Head)
 	if err != nil {
 		return err
 	}
-	// A check stands on a commit. Its one writer is the lane of the first of the pull requests that share it; else what one knew a moment ago might be
+	// A check stands on a commit. Its one writer is the work of the first of the pull requests that share it; else what one knew a moment ago might be
 	// written over what another knows.
 	if len(sharing) > 0 && sharing[0].pull.Number < p.Number {
-		return r.Store.Enqueue(ctx, r.verifying(showWork(sharing[0].pull), hint.Verify))
+		return r.Store.Enqueue(ctx, work.Show(sharing[0].pull, said.Verify))
 	}
 	verdict, nonce := verdictOf(p, seen, js), seen.Recheck
 	var unlooked []store.Work
@@ -168,7 +160,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		js = append(slices.Clone(js), theirs...)
 		nonce += other.seen.Recheck
 		if other.seen.Looked == "" {
-			unlooked = append(unlooked, pullWork(other.pull))
+			unlooked = append(unlooked, work.Pull(other.pull))
 		}
 	}
 	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
@@ -189,7 +181,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 			}
 		}
 		if !expired {
-			if err := r.Store.Enqueue(ctx, store.Work{Kind: KindExpire, Key: p.String(), Lane: p.String(), At: deadline}); err != nil {
+			if err := r.Store.Enqueue(ctx, work.Expire(p, deadline)); err != nil {
 				return err
 			}
 			// In an outage what was said of this head stands for a while: it was true, and nothing newer is known.
@@ -212,13 +204,13 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
 		DetailsURL: page, Private: repo.Private,
 	})
-	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: hint.Verify, Now: now, Nonce: nonce, Again: []store.Work{showWork(p)}}
+	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: said.Verify, Now: now, Nonce: nonce, Again: []store.Work{work.Show(p, false)}}
 	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
 		switch {
 		case seen.Looked == "" && len(js)+len(sharing) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
 			options.Look = r.looking(ctx, p, repo, seen)
 		case seen.Looked == "":
-			return r.Store.Enqueue(ctx, pullWork(p))
+			return r.Store.Enqueue(ctx, work.Pull(p))
 		case len(unlooked) > 0:
 			return r.Store.Enqueue(ctx, unlooked...)
 		}
@@ -237,7 +229,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 				return err
 			}
 			if f := fresh[p]; !f.Known() || f.Value.Head != seen.Head || f.Value.State != "open" {
-				return r.Store.Enqueue(ctx, pullWork(p))
+				return r.Store.Enqueue(ctx, work.Pull(p))
 			}
 		}
 	}
@@ -249,7 +241,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		// It was pushed a moment ago and will be there, or was replaced and never will.
 		fresh, unread := r.pulls(ctx, p)
 		if f := fresh[p]; unread == nil && (!f.Known() || f.Value.Head != seen.Head || f.Value.State != "open") {
-			return r.Store.Enqueue(ctx, pullWork(p))
+			return r.Store.Enqueue(ctx, work.Pull(p))
 		}
 		return err
 	}
@@ -292,7 +284,7 @@ func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now pull
 	others, err := r.sharing(ctx, p, before.Head)
 	var out []store.Work
 	for _, o := range others {
-		out = append(out, showWork(o.pull))
+		out = append(out, work.Show(o.pull, false))
 	}
 	return out, err
 }
@@ -304,14 +296,14 @@ const freshness = 10 * time.Second
 func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc) *publish.Look {
 	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
 		if !told || blob != repo.PolicyID {
-			return nil, []store.Work{pullWork(p)}, nil
+			return nil, []store.Work{work.Pull(p)}, nil
 		}
 		var d pullDoc
 		rev, err := r.load(ctx, docPull, p.String(), &d)
 		if err != nil || d.Head != seen.Head || d.Base != seen.Base || d.Looked != "" {
 			return nil, nil, err
 		}
-		d.Looked = lookBasis(pullHint{Head: d.Head, Base: d.Base}, repo, false)
+		d.Looked = lookBasis(work.PullPayload{Head: d.Head, Base: d.Base}, repo, false)
 		return []store.Document{document(docPull, p.String(), rev, d)}, nil, nil
 	}}
 }
@@ -343,29 +335,29 @@ func judgements(js []judgementDoc) []rules.Judgement {
 
 // expire shows a pull request again when the patience with an unknown verdict is over.
 func (r *Reconciler) expire(ctx context.Context, c store.Claimed) error {
-	p, err := coupling.ParsePull(c.Key, "")
-	if err != nil {
+	p, ok := work.PullOf(c.Work)
+	if !ok {
 		return nil
 	}
-	return r.Store.Enqueue(ctx, showWork(p))
+	return r.Store.Enqueue(ctx, work.Show(p, false))
 }
 
 // showNote brings the coordination note into line. A pull request that is in no coupling has none; one that left its
 // coupling gets a last word.
-func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, hint showHint) error {
+func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, said work.ShowPayload) error {
 	if len(js) == 0 {
 		noted, err := r.Publish.Noted(ctx, p)
-		if err != nil || noted.ID == 0 && !hint.Verify || noted.Closed {
+		if err != nil || noted.ID == 0 && !said.Verify || noted.Closed {
 			return err
 		}
-		return r.Publish.Note(ctx, p, note.Farewell(p), publish.NoteOptions{Picture: "", Verify: hint.Verify, Last: true})
+		return r.Publish.Note(ctx, p, note.Farewell(p), publish.NoteOptions{Picture: "", Verify: said.Verify, Last: true})
 	}
 	js, err := r.together(ctx, js)
 	if err != nil {
 		return err
 	}
 	in := noteOf(p, repo, js)
-	if hint.Verify && slices.ContainsFunc(js, func(j judgementDoc) bool { return len(j.Lately) == 0 }) {
+	if said.Verify && slices.ContainsFunc(js, func(j judgementDoc) bool { return len(j.Lately) == 0 }) {
 		found, err := r.recall(ctx, p, js)
 		if err != nil {
 			return err
@@ -375,7 +367,7 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 	if in.Page, err = r.page(ctx, p, repo.Private); err != nil {
 		return err
 	}
-	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: hint.Verify})
+	return r.Publish.Note(ctx, p, note.Note(in), publish.NoteOptions{Picture: note.Picture(in.Judgements), Verify: said.Verify})
 }
 
 // recall reads from the note that stands on a pull request what changed lately, where relbot has lost its memory of that.
@@ -402,13 +394,12 @@ func (r *Reconciler) recall(ctx context.Context, p coupling.Pull, js []judgement
 
 // alarm tells of an alarm in a comment on one pull request, once.
 func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
-	key, id := splitSpace(c.Key)
-	p, err := coupling.ParsePull(key, "")
-	if err != nil {
+	p, id, ok := work.AlarmOf(c.Work)
+	if !ok {
 		return nil
 	}
 	var j judgementDoc
-	if _, err := r.load(ctx, docJudgement, string(c.Data), &j); err != nil {
+	if _, err := r.load(ctx, docJudgement, work.Payload[work.AlarmPayload](c.Work).Coupling, &j); err != nil {
 		return err
 	}
 	var repo repoDoc
@@ -429,15 +420,6 @@ func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
 
 // toldOf is under which it is remembered that an alarm was told of; key is that of its work.
 func toldOf(key string) string { return "alarm " + key }
-
-func splitSpace(s string) (string, string) {
-	for i := range s {
-		if s[i] == ' ' {
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
-}
 
 // together shows each member with what all of its couplings say of it: one that may merge for this coupling may have to wait for another. A
 // coupling with a private member elsewhere keeps what it says to its own notes.

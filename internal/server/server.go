@@ -29,6 +29,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/telemetry"
 	"github.com/relbot/relbot/internal/webhook"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // Options are what a server is made of.
@@ -179,7 +180,7 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 
 // Start queues what every start looks at: installations, deliveries that failed meanwhile, and everything known.
 func (s *Server) Start(ctx context.Context) error {
-	return s.options.Store.Enqueue(ctx, reconcile.InstallWork(), reconcile.DeliveriesWork(), reconcile.ReconcileWork())
+	return s.options.Store.Enqueue(ctx, work.Install(), work.Deliveries(), work.Reconcile())
 }
 
 // Settle does all work that is due now.
@@ -201,7 +202,7 @@ func (s *Server) Tick(ctx context.Context, from, to time.Time) error {
 	}
 	s.runner.Timers = timers
 	if s.missed.Swap(false) {
-		again := reconcile.DeliveriesWork()
+		again := work.Deliveries()
 		again.At = to.Add(missedDelay)
 		if err := s.options.Store.Enqueue(ctx, again); err != nil {
 			s.missed.Store(true)
@@ -303,9 +304,9 @@ const timerReconcile = "reconcile"
 // recurring are the timers that always run: looking at everything, asking for failed deliveries, forgetting.
 func (s *Server) recurring() []job.Timer {
 	return []job.Timer{
-		{Name: timerReconcile, Next: interval(s.options.ReconcileInterval), Work: always(reconcile.ReconcileWork())},
-		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(reconcile.DeliveriesWork())},
-		{Name: "prune", Next: interval(24 * time.Hour), Work: always(reconcile.PruneWork())},
+		{Name: timerReconcile, Next: interval(s.options.ReconcileInterval), Work: always(work.Reconcile())},
+		{Name: "deliveries", Next: interval(deliveriesInterval), Work: always(work.Deliveries())},
+		{Name: "prune", Next: interval(24 * time.Hour), Work: always(work.Prune())},
 	}
 }
 
@@ -328,7 +329,7 @@ func (s *Server) reports(ctx context.Context) ([]job.Timer, error) {
 		out = append(out, job.Timer{
 			Name: "report " + string(repo),
 			Next: func(after time.Time) time.Time { return spec.Next(after.In(zone)) },
-			Work: always(reconcile.ReportWork(repo)),
+			Work: always(work.Report(repo)),
 		})
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +11,9 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // Row says which work an event calls for.
@@ -26,22 +27,22 @@ type Row struct {
 
 // Table is every event that relbot listens to. Pairs that are not in it are ignored.
 var Table = []Row{
-	{"pull_request", []string{"opened", "reopened", "synchronize", "edited", "closed", "ready_for_review", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "auto_merge_disabled"}, "pull",
+	{"pull_request", []string{"opened", "reopened", "synchronize", "edited", "closed", "ready_for_review", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "auto_merge_disabled"}, work.KindPull,
 		"a member's head, base, state or description changed; every head needs a check", pullWork},
-	{"check_run", []string{"requested_action"}, "pull", "somebody pressed a button on the check", checkWork},
-	{"check_run", []string{"rerequested"}, "recheck", "somebody asked for the check again", checkWork},
-	{"check_suite", []string{"rerequested"}, "recheck", "somebody asked for all checks again", suiteWork},
-	{"issue_comment", []string{"created"}, "comment", "a comment may hold commands", commentWork},
-	{"issue_comment", []string{"edited", "deleted"}, "verify", "somebody may have changed relbot's own note", editWork},
-	{"push", nil, "ref", "a base branch moved, or a tag was pushed", refWork},
-	{"create", nil, "ref", "a tag or release line was created", refWork},
-	{"delete", nil, "ref", "a tag or release line was deleted", refWork},
-	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, "repo", "a release was published or withdrawn, and its tag with it", repoWork},
-	{"merge_group", []string{"checks_requested", "destroyed"}, "group", "the merge queue wants a verdict", groupWork},
-	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized", "created"}, "install", "a repository was made, or changed its name, default branch or visibility", installAndRepoWork},
-	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, "install", "the App was installed or removed, or may do other things than before", grantWork},
-	{"installation_repositories", []string{"added", "removed"}, "install", "the App was installed on more or fewer repositories", installWork},
-	{"installation_target", []string{"renamed"}, "install", "an account changed its name", installWork},
+	{"check_run", []string{"requested_action"}, work.KindPull, "somebody pressed a button on the check", checkWork},
+	{"check_run", []string{"rerequested"}, work.KindRecheck, "somebody asked for the check again", checkWork},
+	{"check_suite", []string{"rerequested"}, work.KindRecheck, "somebody asked for all checks again", suiteWork},
+	{"issue_comment", []string{"created"}, work.KindComment, "a comment may hold commands", commentWork},
+	{"issue_comment", []string{"edited", "deleted"}, work.KindVerify, "somebody may have changed relbot's own note", editWork},
+	{"push", nil, work.KindRef, "a base branch moved, or a tag was pushed", refWork},
+	{"create", nil, work.KindRef, "a tag or release line was created", refWork},
+	{"delete", nil, work.KindRef, "a tag or release line was deleted", refWork},
+	{"release", []string{"published", "released", "prereleased", "edited", "deleted", "unpublished"}, work.KindRepo, "a release was published or withdrawn, and its tag with it", repoWork},
+	{"merge_group", []string{"checks_requested", "destroyed"}, work.KindGroup, "the merge queue wants a verdict", groupWork},
+	{"repository", []string{"renamed", "transferred", "archived", "unarchived", "edited", "deleted", "privatized", "publicized", "created"}, work.KindInstall, "a repository was made, or changed its name, default branch or visibility", installAndRepoWork},
+	{"installation", []string{"created", "deleted", "suspend", "unsuspend", "new_permissions_accepted"}, work.KindInstall, "the App was installed or removed, or may do other things than before", grantWork},
+	{"installation_repositories", []string{"added", "removed"}, work.KindInstall, "the App was installed on more or fewer repositories", installWork},
+	{"installation_target", []string{"renamed"}, work.KindInstall, "an account changed its name", installWork},
 }
 
 // Routed is what became of an event.
@@ -146,50 +147,28 @@ func Route(event string, raw []byte) (Routed, error) {
 // lenient takes every payload that GitHub's own parser would.
 var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-func row(kind, key, lane string, data any) store.Work {
-	w := store.Work{Kind: kind, Key: key, Lane: lane}
-	if data != nil {
-		w.Data, _ = json.Marshal(data) // plain data
-	}
-	return w
-}
+func (p *payload) repo() coupling.Repo { return coupling.Repo(p.Repository.FullName) }
 
-func (p *payload) pull(n int) string { return fmt.Sprintf("%s#%d", p.Repository.FullName, n) }
-
-// hint tells the worker what the event said of a pull request.
-type hint struct {
-	Action    string    `json:"action"`
-	Head      string    `json:"head"`
-	Base      string    `json:"base"`
-	State     string    `json:"state"`
-	Title     string    `json:"title"`
-	Body      string    `json:"body"`
-	Author    string    `json:"author"`
-	Bot       bool      `json:"bot"`
-	Private   bool      `json:"private"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Before    string    `json:"before,omitempty"`
-}
+func (p *payload) pull(n int) coupling.Pull { return coupling.Pull{Repo: p.repo(), Number: n} }
 
 func pullWork(p *payload) []store.Work {
 	r := p.PullRequest
 	if r == nil || p.Repository.FullName == "" || r.Number == 0 {
 		return nil
 	}
-	h := hint{
+	said := work.PullPayload{
 		Action: p.Action, Head: r.Head.SHA, Base: r.Base.Ref, State: r.State, Title: r.Title, Body: r.Body,
 		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt, Before: p.Before,
 	}
 	if r.Merged {
-		h.State = "merged"
+		said.State = "merged"
 	}
-	key := p.pull(r.Number)
-	work := []store.Work{row("pull", key, key, h)}
+	rows := []store.Work{work.PullEvent(p.pull(r.Number), said)}
 	if r.Merged {
 		// A merge moves the base, and a release may have been cut in between.
-		work = append(work, row("repo", p.Repository.FullName, p.Repository.FullName, nil))
+		rows = append(rows, work.Repo(p.repo()))
 	}
-	return work
+	return rows
 }
 
 // ofHead is the work of a button. Checks on heads of forks name no pull request; then every one of the repository is looked at.
@@ -197,26 +176,24 @@ func (p *payload) ofHead(pulls []pullRequest, details string) []store.Work {
 	if p.Repository.FullName == "" {
 		return nil
 	}
-	kind := "pull"
+	look := work.Pull
 	if p.Action == "rerequested" {
-		kind = "recheck"
+		look = work.Recheck
 	}
-	var work []store.Work
+	var rows []store.Work
 	for _, r := range pulls {
-		key := p.pull(r.Number)
-		work = append(work, row(kind, key, key, nil))
+		rows = append(rows, look(p.pull(r.Number)))
 	}
-	if len(work) == 0 {
-		if _, rest, ok := strings.Cut(details, "/pulls/"+p.Repository.FullName+"/"); ok { // the page, whose address may hold a key
-			number, _, _ := strings.Cut(rest, "?")
-			if n, err := strconv.Atoi(number); err == nil && n > 0 {
-				key := p.pull(n)
-				return []store.Work{row(kind, key, key, nil)}
-			}
+	if len(rows) > 0 {
+		return rows
+	}
+	if _, rest, ok := strings.Cut(details, "/pulls/"+p.Repository.FullName+"/"); ok { // the page, whose address may hold a key
+		number, _, _ := strings.Cut(rest, "?")
+		if n, err := strconv.Atoi(number); err == nil && n > 0 {
+			return []store.Work{look(p.pull(n))}
 		}
-		return []store.Work{row("repo", p.Repository.FullName, p.Repository.FullName, map[string]bool{"backfill": true})}
 	}
-	return work
+	return []store.Work{work.Backfill(p.repo())}
 }
 
 func checkWork(p *payload) []store.Work {
@@ -242,8 +219,8 @@ func commentWork(p *payload) []store.Work {
 	if !p.onPull() || p.Comment.User.Type == "Bot" || p.Sender.Type == "Bot" || !strings.Contains(strings.ToLower(p.Comment.Body), "/relbot") {
 		return nil
 	}
-	return []store.Work{row("comment", fmt.Sprintf("%s:%d", p.pull(p.Issue.Number), p.Comment.ID), "comments:"+p.Repository.FullName, map[string]any{
-		"id": p.Comment.ID, "body": p.Comment.Body, "author": p.Comment.User.Login, "created": p.Comment.CreatedAt,
+	return []store.Work{work.Comment(p.pull(p.Issue.Number), work.CommentPayload{
+		ID: p.Comment.ID, Body: p.Comment.Body, Author: p.Comment.User.Login, Created: p.Comment.CreatedAt,
 	})}
 }
 
@@ -251,8 +228,7 @@ func editWork(p *payload) []store.Work {
 	if !p.onPull() || p.Comment.User.Type != "Bot" || p.Sender.Type == "Bot" {
 		return nil // people's edits run nothing, and relbot's own need no look
 	}
-	key := p.pull(p.Issue.Number)
-	return []store.Work{row("verify", key, key, nil)}
+	return []store.Work{work.Verify(p.pull(p.Issue.Number))}
 }
 
 // refWork is the work of a branch or tag that moved, was made or deleted. Most branches are heads of pull requests, of which nothing but
@@ -265,22 +241,15 @@ func refWork(p *payload) []store.Work {
 	case "tag":
 		ref = "refs/tags/" + p.Ref
 	}
-	name := p.Repository.FullName
-	if name == "" || !strings.HasPrefix(ref, "refs/") {
+	if p.Repository.FullName == "" || !strings.HasPrefix(ref, "refs/") {
 		return repoWork(p)
 	}
 	if strings.HasPrefix(ref, "refs/heads/gh-readonly-queue/") {
 		return nil
 	}
-	hint := refHint{After: commitOf(p.After), Before: commitOf(p.Before), Gone: p.Deleted || p.event == "delete"}
-	return []store.Work{row("ref", name+"@"+ref, "refs:"+name, hint)}
-}
-
-// refHint tells the worker where a branch or a tag was before, and where it is.
-type refHint struct {
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
-	Gone   bool   `json:"gone,omitempty"`
+	return []store.Work{work.Ref(p.repo(), ref, work.RefPayload{
+		After: commitOf(p.After), Before: commitOf(p.Before), Gone: p.Deleted || p.event == "delete",
+	})}
 }
 
 // commitOf returns a commit's id, or "" for the zeros that GitHub writes for none.
@@ -292,11 +261,10 @@ func commitOf(id string) string {
 }
 
 func repoWork(p *payload) []store.Work {
-	name := p.Repository.FullName
-	if name == "" {
+	if p.Repository.FullName == "" {
 		return nil
 	}
-	return []store.Work{row("repo", name, name, nil)}
+	return []store.Work{work.Repo(p.repo())}
 }
 
 func groupWork(p *payload) []store.Work {
@@ -304,10 +272,8 @@ func groupWork(p *payload) []store.Work {
 	if g == nil || p.Repository.FullName == "" {
 		return nil
 	}
-	// The groups of a queue share the lane of their checks' one writer.
-	lane := "queue:" + p.Repository.FullName + "@" + strings.TrimPrefix(g.BaseRef, "refs/heads/")
-	return []store.Work{row("group", p.Repository.FullName+"@"+g.HeadSHA, lane, map[string]string{
-		"action": p.Action, "head": g.HeadSHA, "head_ref": g.HeadRef, "base_sha": g.BaseSHA, "base_ref": g.BaseRef, "reason": p.Reason,
+	return []store.Work{work.Group(p.repo(), work.GroupPayload{
+		Action: p.Action, Head: g.HeadSHA, HeadRef: g.HeadRef, BaseSHA: g.BaseSHA, BaseRef: g.BaseRef, Reason: p.Reason,
 	})}
 }
 
@@ -316,7 +282,7 @@ type named struct {
 	FullName string `json:"full_name"`
 }
 
-// installWork tells the worker some of the repositories that its list must have, and must not.
+// installWork names some of the repositories that the list must have, and must not have.
 func installWork(p *payload) []store.Work {
 	listed := p.Added
 	switch {
@@ -329,15 +295,15 @@ func installWork(p *payload) []store.Work {
 	if p.event == "installation" && p.Action == "deleted" {
 		gone = p.Installed
 	}
-	return []store.Work{row("install", "all", "install", map[string]any{"listed": namesOf(listed), "gone": namesOf(gone)})}
+	return []store.Work{work.Installed(work.InstallPayload{Listed: namesOf(listed), Gone: namesOf(gone)})}
 }
 
 // namesOf returns a few of the names.
-func namesOf(repos []named) []string {
-	names := []string{}
+func namesOf(repos []named) []coupling.Repo {
+	names := []coupling.Repo{}
 	for _, r := range repos[:min(len(repos), 10)] {
 		if r.FullName != "" {
-			names = append(names, r.FullName)
+			names = append(names, coupling.Repo(r.FullName))
 		}
 	}
 	return names
@@ -345,7 +311,7 @@ func namesOf(repos []named) []string {
 
 // grantWork is installWork where an account may have changed what it lets relbot do: what was refused is tried again.
 func grantWork(p *payload) []store.Work {
-	return append(installWork(p), row("refused", "all", "refused", nil))
+	return append(installWork(p), work.Refused())
 }
 
 func installAndRepoWork(p *payload) []store.Work { return append(installWork(p), repoWork(p)...) }
