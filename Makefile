@@ -69,4 +69,4 @@ generate: ## write the generated files anew (tables in README, policy reference 
 	$(GO) test ./internal/scenario -run Reference -update
 	$(GO) test ./internal/note -update
 	$(GO) test ./internal/policy -update
-	$(GO) test ./internal/versionscan -run Documented -update
+	$(GO) test ./internal/versionscan/find -run Documented -update

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/relbot/relbot/internal/scenario"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
 )
 
 // BenchmarkStory plays the real story, some four months of a repository's life.
@@ -56,7 +56,7 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		start := time.Now()
 		var status *exec.ExitError
-		if err := exec.Command(rg, "--count", "--no-messages", "-e", `(?-u:\b(?:`+versionscan.GateName+`)\b)`, dir).Run(); err != nil && !errors.As(err, &status) {
+		if err := exec.Command(rg, "--count", "--no-messages", "-e", `(?-u:\b(?:`+find.GateName+`)\b)`, dir).Run(); err != nil && !errors.As(err, &status) {
 			b.Fatal(err)
 		}
 		grep += time.Since(start)

@@ -15,7 +15,8 @@ import (
 	"github.com/relbot/relbot/internal/draft"
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/policy"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	versions "github.com/relbot/relbot/internal/versionscan/release"
 )
 
 func configInitCommand() *cobra.Command {
@@ -89,6 +90,6 @@ func draftOf(ctx context.Context, dir string) (draft.Draft, error) {
 		return draft.Draft{}, err
 	}
 	in.Branches = slices.Sorted(maps.Keys(branches))
-	in.Discover = func(scheme versionscan.Scheme) []versionscan.Finding { return s.discovered(in.Files, scheme) }
+	in.Discover = func(scheme versions.Scheme) []find.Finding { return s.discovered(in.Files, scheme) }
 	return draft.Policy(in)
 }

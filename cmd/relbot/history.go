@@ -27,6 +27,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/timeline"
 	"github.com/relbot/relbot/internal/versionscan"
+	versions "github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // The shapes of `relbot history --format json`; the key is "gate" or "pr".
@@ -88,8 +89,8 @@ func historyCommand() *cobra.Command {
 type historian struct {
 	repo     *gitrepo.Repo
 	policy   rules.Policy
-	all      []versionscan.Tag
-	tags     []versionscan.Tag // those that name releases
+	all      []versions.Tag
+	tags     []versions.Tag // those that name releases
 	branches map[string]string
 	base     string // branch
 	tip      string
@@ -299,7 +300,7 @@ func (h *historian) subjectOf(ctx context.Context, pr int, q *rules.Question, ca
 	if err != nil {
 		return err
 	}
-	train := versionscan.NotKnown[versionscan.Version](q.Train.Why)
+	train := versionscan.NotKnown[versions.Version](q.Train.Why)
 	if q.Train.Known() {
 		train = versionscan.Know(q.Train.Value.Core)
 	}

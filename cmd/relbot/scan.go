@@ -28,6 +28,8 @@ import (
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	versions "github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // The shapes of `relbot scan --format json`.
@@ -98,10 +100,10 @@ type scanner struct {
 	progress   io.Writer
 	stderr     io.Writer
 	policy     rules.Policy
-	skipped    []string             // files that were not looked through, and why
-	history    *versionscan.History // nil where there is none to be had
-	released   string               // the release tag that is checked out
-	looked     int                  // files that were read for registered gates
+	skipped    []string          // files that were not looked through, and why
+	history    *versions.History // nil where there is none to be had
+	released   string            // the release tag that is checked out
+	looked     int               // files that were read for registered gates
 }
 
 // fewFiles is from how many files on progress is worth a word.
@@ -139,7 +141,7 @@ func (s *scanner) scan(ctx context.Context) (*scanAnswer, error) {
 			return nil, err
 		}
 	}
-	var scheme versionscan.Scheme
+	var scheme versions.Scheme
 	if s.policy.Releases != nil {
 		scheme = s.policy.Releases.Scheme
 	}
@@ -275,9 +277,9 @@ func (s *scanner) read(path string) versionscan.Fact[versionscan.File] {
 }
 
 // discovered looks through all files, one a processor at a time, so that memory is bounded by the largest files.
-func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versionscan.Finding {
+func (s *scanner) discovered(files []string, scheme versions.Scheme) []find.Finding {
 	var mu sync.Mutex
-	var out []versionscan.Finding
+	var out []find.Finding
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -298,7 +300,7 @@ func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versio
 					mu.Unlock()
 					continue
 				}
-				if found := versionscan.Discover(files[i], content, scheme); len(found) > 0 {
+				if found := find.Discover(files[i], content, scheme); len(found) > 0 {
 					mu.Lock()
 					out = append(out, found...)
 					mu.Unlock()
@@ -308,7 +310,7 @@ func (s *scanner) discovered(files []string, scheme versionscan.Scheme) []versio
 	}
 	workers.Wait()
 	fmt.Fprintf(s.progress, "\r%d files          \n", len(files))
-	slices.SortFunc(out, func(a, b versionscan.Finding) int {
+	slices.SortFunc(out, func(a, b find.Finding) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), a.Line-b.Line, a.Column-b.Column)
 	})
 	return out
@@ -387,7 +389,7 @@ func (s *scanner) look(ctx context.Context) {
 }
 
 // oddities is what is odd about a finding by itself and in the light of the release history.
-func (s *scanner) oddities(f versionscan.Finding, relation rules.Relation) []anomaly {
+func (s *scanner) oddities(f find.Finding, relation rules.Relation) []anomaly {
 	out := []anomaly{}
 	if f.Mismatch != "" {
 		out = append(out, anomaly{string(rules.GateNameMismatch), f.Mismatch})
@@ -398,13 +400,13 @@ func (s *scanner) oddities(f versionscan.Finding, relation rules.Relation) []ano
 	if s.history == nil || f.Value.IsZero() {
 		return out
 	}
-	newest := versionscan.Version{}
+	newest := versions.Version{}
 	known := false
 	for _, r := range s.history.Releases() {
 		if r.Cut {
 			newest = r.Core
 		}
-		known = known || r.Core.At(versionscan.Minor).Compare(f.Value.At(versionscan.Minor)) == 0
+		known = known || r.Core.At(versions.Minor).Compare(f.Value.At(versions.Minor)) == 0
 	}
 	if !known && f.Value.Core().Compare(newest) < 0 {
 		out = append(out, anomaly{string(rules.GateUnreal), fmt.Sprintf("%s is below the newest release %s and was never released", f.Value.Core(), newest)})
@@ -416,14 +418,14 @@ func (s *scanner) oddities(f versionscan.Finding, relation rules.Relation) []ano
 }
 
 // distances adds what comments claim of the distance between two of the gates, where that is not so.
-func (s *scanner) distances(gates []scanGate, scheme versionscan.Scheme) {
-	values := map[string]versionscan.Version{}
+func (s *scanner) distances(gates []scanGate, scheme versions.Scheme) {
+	values := map[string]versions.Version{}
 	for _, g := range gates {
 		if v, err := scheme.Parse(deref(g.Value)); err == nil && g.Name != nil {
 			values[*g.Name] = v
 		}
 	}
-	rel := versionscan.Releases{Scheme: scheme}
+	rel := versions.Releases{Scheme: scheme}
 	if s.policy.Releases != nil {
 		rel = *s.policy.Releases
 	}
@@ -433,9 +435,9 @@ func (s *scanner) distances(gates []scanGate, scheme versionscan.Scheme) {
 			lines[*g.Path] = append(lines[*g.Path], *g.Line)
 		}
 	}
-	claims := map[string]map[int][]versionscan.Claim{}
+	claims := map[string]map[int][]find.Claim{}
 	for path, at := range lines {
-		claims[path] = versionscan.Claims(path, s.read(path).Value.Text, at)
+		claims[path] = find.Claims(path, s.read(path).Value.Text, at)
 	}
 	for i, g := range gates {
 		if g.Line == nil || g.Name == nil {
@@ -455,7 +457,7 @@ func (s *scanner) distances(gates []scanGate, scheme versionscan.Scheme) {
 	}
 }
 
-func rowOf(f versionscan.Finding, odd []anomaly) scanGate {
+func rowOf(f find.Finding, odd []anomaly) scanGate {
 	return scanGate{Path: known(f.Path), Line: &f.Line, Column: &f.Column, Name: known(f.Name), Raw: known(f.Raw), Value: known(f.Value.String()), Form: known(f.Form), Anomalies: odd}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/relbot/relbot/internal/scenario"
 	"github.com/relbot/relbot/internal/settings"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
 )
 
 // buffer is a log that may be read while it is written.
@@ -266,7 +267,7 @@ func TestHostilePolicies(t *testing.T) {
 	}
 	start := time.Now()
 	long := versionscan.Know(versionscan.File{Text: strings.Repeat("a", 1<<20) + "!"})
-	versionscan.Find(p.Gates[0].Find, "g", "", map[string]versionscan.Fact[versionscan.File]{"x": long})
+	find.Gate(p.Gates[0].Find, "g", "", map[string]versionscan.Fact[versionscan.File]{"x": long})
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}

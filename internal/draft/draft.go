@@ -20,16 +20,18 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Input is a clone.
 type Input struct {
 	Repo     coupling.Repo
-	Tags     []versionscan.Tag
+	Tags     []release.Tag
 	Branches []string
-	Files    []string                                              // paths of the tree
-	Read     func(path string) versionscan.Fact[versionscan.File]  // of a path in Files
-	Discover func(scheme versionscan.Scheme) []versionscan.Finding // constants that look like gates
+	Files    []string                                             // paths of the tree
+	Read     func(path string) versionscan.Fact[versionscan.File] // of a path in Files
+	Discover func(scheme release.Scheme) []find.Finding           // constants that look like gates
 }
 
 // Draft is a policy file, and what its owners should know of how it came about.
@@ -108,7 +110,7 @@ func (d *Draft) note(format string, args ...any) {
 var tagName = regexp.MustCompile(`^(.*?)(\d+(?:\.\d+)+\S*|\d+)$`)
 
 // releases guesses how a repository's tags name its releases: pattern, scheme and step. n is how many tags are releases then.
-func releases(tags []versionscan.Tag) (rel versionscan.Releases, n int) {
+func releases(tags []release.Tag) (rel release.Releases, n int) {
 	count, counters := map[string]int{}, map[string]int{}
 	for _, t := range tags {
 		if m := tagName.FindStringSubmatch(t.Name); m != nil {
@@ -119,16 +121,16 @@ func releases(tags []versionscan.Tag) (rel versionscan.Releases, n int) {
 		}
 	}
 	type guess struct {
-		versionscan.Releases
+		release.Releases
 		n int
 	}
 	var best guess
 	for _, prefix := range sorted(count) {
-		for _, scheme := range []versionscan.Scheme{versionscan.Semver, versionscan.PEP440, versionscan.Maven, versionscan.Dotted, versionscan.Integer} {
-			if (scheme == versionscan.Integer) != (counters[prefix] == count[prefix]) {
+		for _, scheme := range []release.Scheme{release.Semver, release.PEP440, release.Maven, release.Dotted, release.Integer} {
+			if (scheme == release.Integer) != (counters[prefix] == count[prefix]) {
 				continue
 			}
-			g := guess{Releases: versionscan.Releases{Tags: prefix + "{version}", Scheme: scheme}}
+			g := guess{Releases: release.Releases{Tags: prefix + "{version}", Scheme: scheme}}
 			years := 0
 			for _, t := range tags {
 				v, ok := g.ParseTag(t.Name)
@@ -140,8 +142,8 @@ func releases(tags []versionscan.Tag) (rel versionscan.Releases, n int) {
 					years++
 				}
 			}
-			if scheme != versionscan.Integer && years > 0 && 2*years > g.n {
-				g.Scheme = versionscan.Calver
+			if scheme != release.Integer && years > 0 && 2*years > g.n {
+				g.Scheme = release.Calver
 			}
 			// A component of a repository of several ("cli/v1.2.0") stands back behind the whole.
 			weight := func(g guess) int {
@@ -156,7 +158,7 @@ func releases(tags []versionscan.Tag) (rel versionscan.Releases, n int) {
 		}
 	}
 	if best.n == 0 {
-		return versionscan.Releases{Tags: "v{version}", Scheme: versionscan.Semver}, 0
+		return release.Releases{Tags: "v{version}", Scheme: release.Semver}, 0
 	}
 	best.Next.Step = step(best.Releases, tags)
 	return best.Releases, best.n
@@ -172,12 +174,12 @@ func sorted(count map[string]int) []string {
 }
 
 // step is the step by which most releases are followed by another; "" is the scheme's own.
-func step(rel versionscan.Releases, tags []versionscan.Tag) string {
+func step(rel release.Releases, tags []release.Tag) string {
 	steps := []string{"", "minor", "major", "patch"}
-	if rel.Scheme == versionscan.Calver {
+	if rel.Scheme == release.Calver {
 		steps = append(steps, "month")
 	}
-	if rel.Scheme == versionscan.Integer {
+	if rel.Scheme == release.Integer {
 		steps = steps[:1]
 	}
 	best, most := "", -1
@@ -202,7 +204,7 @@ func step(rel versionscan.Releases, tags []versionscan.Tag) string {
 // looked is how many releases are looked at to learn a habit: old ones followed another.
 const looked = 60
 
-func recent(h *versionscan.History) []versionscan.Release {
+func recent(h *release.History) []release.Release {
 	all := h.Releases()
 	return all[max(0, len(all)-looked):]
 }
@@ -210,7 +212,7 @@ func recent(h *versionscan.History) []versionscan.Release {
 var lineName = regexp.MustCompile(`^(.*?)(\d+)\.(\d+)(\.x|)$`)
 
 // lines guesses the pattern of release branches: one that at least two branches have, whose releases exist.
-func lines(rel versionscan.Releases, branches []string, tags []versionscan.Tag) string {
+func lines(rel release.Releases, branches []string, tags []release.Tag) string {
 	h := rel.History(tags, nil)
 	count := map[string]int{}
 	for _, name := range branches {
@@ -224,8 +226,8 @@ func lines(rel versionscan.Releases, branches []string, tags []versionscan.Tag) 
 		if !ok {
 			continue
 		}
-		if slices.ContainsFunc(h.Releases(), func(r versionscan.Release) bool {
-			return r.Core.At(versionscan.Minor).Compare(core.At(versionscan.Minor)) == 0
+		if slices.ContainsFunc(h.Releases(), func(r release.Release) bool {
+			return r.Core.At(release.Minor).Compare(core.At(release.Minor)) == 0
 		}) {
 			count[pattern]++
 		}
@@ -240,8 +242,8 @@ func lines(rel versionscan.Releases, branches []string, tags []versionscan.Tag) 
 
 // reader is a place where a version stands.
 type reader struct {
-	versionscan.Reader
-	version versionscan.Version
+	release.Reader
+	version release.Version
 }
 
 // known are the files in which the usual build systems state a version, and where, in the order in which they are preferred.
@@ -279,7 +281,7 @@ var elsewhere = regexp.MustCompile(`(?i)(^|/)(vendor|node_modules|third_party|te
 const maxReaders = 3
 
 // devVersions finds the files that state the version that the branch is building: the best first, and others that say the same.
-func devVersions(in Input, rel versionscan.Releases, h *versionscan.History) []reader {
+func devVersions(in Input, rel release.Releases, h *release.History) []reader {
 	newest, any := newestCore(h)
 	var found []reader
 	rank := map[string]int{}
@@ -295,9 +297,9 @@ func devVersions(in Input, rel versionscan.Releases, h *versionscan.History) []r
 			if !fact.Known() {
 				continue
 			}
-			at := versionscan.Reader{Path: file, Selector: k.at}
-			rel.DevVersion = []versionscan.Reader{at}
-			dev := rel.ReadDev(map[string]versionscan.Fact[versionscan.File]{file: fact}, h)
+			at := release.Reader{Path: file, Selector: k.at}
+			rel.DevVersion = []release.Reader{at}
+			dev := find.Dev(rel, map[string]versionscan.Fact[versionscan.File]{file: fact}, h)
 			if !dev.Known() || any && !fits(rel, dev.Value.Version.Core(), newest) {
 				continue
 			}
@@ -330,8 +332,8 @@ func devVersions(in Input, rel versionscan.Releases, h *versionscan.History) []r
 	return out
 }
 
-func newestCore(h *versionscan.History) (versionscan.Version, bool) {
-	var newest versionscan.Version
+func newestCore(h *release.History) (release.Version, bool) {
+	var newest release.Version
 	for _, r := range h.Releases() {
 		if r.Cut {
 			newest = r.Core
@@ -341,7 +343,7 @@ func newestCore(h *versionscan.History) (versionscan.Version, bool) {
 }
 
 // fits reports whether a version can be what is built after the newest release: this one itself, or what a step of any size makes of it.
-func fits(rel versionscan.Releases, core, newest versionscan.Version) bool {
+func fits(rel release.Releases, core, newest release.Version) bool {
 	if core.Compare(newest) == 0 {
 		return true
 	}
@@ -351,7 +353,7 @@ func fits(rel versionscan.Releases, core, newest versionscan.Version) bool {
 	far := newest
 	for range 2 { // two releases ahead at most
 		for _, s := range []string{"", "patch", "minor", "major"} {
-			rel.Next = versionscan.Next{Step: s}
+			rel.Next = release.Next{Step: s}
 			if next, ok := rel.NextAfter(newest); ok && next.Compare(far) > 0 {
 				far = next
 			}
@@ -361,7 +363,7 @@ func fits(rel versionscan.Releases, core, newest versionscan.Version) bool {
 	return core.Compare(far) <= 0
 }
 
-func writeReleases(b *strings.Builder, rel versionscan.Releases, h *versionscan.History, readers []reader, tags int) {
+func writeReleases(b *strings.Builder, rel release.Releases, h *release.History, readers []reader, tags int) {
 	b.WriteString("\nreleases:\n  # Where the default branch says what it is building. All readers have to agree; the first one decides.\n  dev_version:\n")
 	for _, r := range readers {
 		fmt.Fprintf(b, "    - {path: %s, %s: %s} # %s\n", quoted(r.Path), r.Form(), quoted(r.Selector.TOML+r.JSON+r.YAML+r.XML+r.Properties+r.Pattern), r.version)
@@ -390,12 +392,12 @@ func writeReleases(b *strings.Builder, rel versionscan.Releases, h *versionscan.
 }
 
 // prerelease is the newest tag of a candidate that cuts its release.
-func prerelease(rel versionscan.Releases, h *versionscan.History) string {
+func prerelease(rel release.Releases, h *release.History) string {
 	for _, build := range slices.Backward(h.Builds()) {
 		if build.Version.Pre() == "" {
 			continue
 		}
-		if alone := rel.History([]versionscan.Tag{build.Tag}, nil).Releases(); len(alone) == 1 && alone[0].Cut {
+		if alone := rel.History([]release.Tag{build.Tag}, nil).Releases(); len(alone) == 1 && alone[0].Cut {
 			return build.Name
 		}
 	}
@@ -427,7 +429,7 @@ const example = `
 const maxGates = 12
 
 type candidate struct {
-	versionscan.Finding
+	find.Finding
 	id string
 }
 
@@ -436,7 +438,7 @@ var noise = regexp.MustCompile(`(?i)(^|/)(change(s|log)[^/]*|[^/]*\.lock|package
 
 // gates picks constants that look like gates: with a name that leaves exactly one, a value near the newest release, and outside of
 // tests and of what is the version itself.
-func gates(in Input, rel versionscan.Releases, h *versionscan.History, readers []reader) []candidate {
+func gates(in Input, rel release.Releases, h *release.History, readers []reader) []candidate {
 	newest, any := newestCore(h)
 	if !any || in.Discover == nil {
 		return nil
@@ -453,8 +455,8 @@ func gates(in Input, rel versionscan.Releases, h *versionscan.History, readers [
 			slices.ContainsFunc(readers, func(r reader) bool { return r.Path == f.Path }):
 			continue
 		}
-		find := versionscan.Finder{Path: f.Path, Selector: versionscan.Selector{}, Symbol: "^" + regexp.QuoteMeta(f.Name) + "$"}
-		got, trouble := versionscan.Find(find, "x", rel.Scheme, map[string]versionscan.Fact[versionscan.File]{f.Path: in.Read(f.Path)})
+		finder := find.Finder{Path: f.Path, Symbol: "^" + regexp.QuoteMeta(f.Name) + "$"}
+		got, trouble := find.Gate(finder, "x", rel.Scheme, map[string]versionscan.Fact[versionscan.File]{f.Path: in.Read(f.Path)})
 		id := ident(f.Name)
 		if trouble != nil || !got.Known() || got.Value.Line != f.Line || id == "" || used[id] {
 			continue

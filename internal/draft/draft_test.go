@@ -9,6 +9,8 @@ import (
 	"github.com/relbot/relbot/internal/draft"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // span writes out "v1.{3..5}.0" as tags.
@@ -35,7 +37,7 @@ func span(patterns ...string) []string {
 func clone(files map[string]string, tags, branches []string) draft.Input {
 	in := draft.Input{Repo: "acme/app", Branches: branches}
 	for _, t := range tags {
-		in.Tags = append(in.Tags, versionscan.Tag{Name: t, Commit: "c" + t})
+		in.Tags = append(in.Tags, release.Tag{Name: t, Commit: "c" + t})
 	}
 	for path := range files {
 		in.Files = append(in.Files, path)
@@ -43,10 +45,10 @@ func clone(files map[string]string, tags, branches []string) draft.Input {
 	in.Read = func(path string) versionscan.Fact[versionscan.File] {
 		return versionscan.Know(versionscan.File{Text: files[path]})
 	}
-	in.Discover = func(scheme versionscan.Scheme) []versionscan.Finding {
-		var out []versionscan.Finding
+	in.Discover = func(scheme release.Scheme) []find.Finding {
+		var out []find.Finding
 		for path, text := range files {
-			out = append(out, versionscan.Discover(path, []byte(text), scheme)...)
+			out = append(out, find.Discover(path, []byte(text), scheme)...)
 		}
 		return out
 	}
@@ -182,7 +184,7 @@ func TestPolicy(t *testing.T) {
 			for path := range c.files {
 				files[path] = in.Read(path)
 			}
-			dev := p.Releases.ReadDev(files, h)
+			dev := find.Dev(*p.Releases, files, h)
 			if !dev.Known() {
 				t.Fatalf("no dev version: %s", dev.Why)
 			}

@@ -18,7 +18,8 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Row is one drift. Its code is Reason.Code; its sentence and remedy are written by package note.
@@ -62,7 +63,7 @@ type Gate struct {
 // RegisteredGate is what is known of a registered gate: its judgement over the whole history, and its place.
 type RegisteredGate struct {
 	State rules.GateState
-	Found versionscan.Finding // zero where there is none
+	Found find.Finding // zero where there is none
 	// Picture is the address of its timeline, "" where there is none.
 	Picture string
 }
@@ -78,7 +79,7 @@ type Input struct {
 	Pending  []string
 	Warnings []rules.Reason // about the repository: train-lagging, readers-disagree, train-unknown, policy-invalid
 	// Oldest is the oldest supported release; zero where nobody said.
-	Oldest versionscan.Version
+	Oldest release.Version
 }
 
 // Report is what the nightly issue and `relbot report` show.

@@ -7,7 +7,8 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 func pr(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", Number: n} }
@@ -177,8 +178,8 @@ func TestNewReport(t *testing.T) {
 	j.Members[1].Verdict.Warnings = j.Members[0].Verdict.Warnings[:1]
 	ended := pair()
 	ended.State = coupling.Shipped
-	version := func(s string) versionscan.Version {
-		v, err := versionscan.Semver.Parse(s)
+	version := func(s string) release.Version {
+		v, err := release.Semver.Parse(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +188,7 @@ func TestNewReport(t *testing.T) {
 	in := Input{
 		Repo: "acme/app", At: "2026-06-13T06:00:00Z", Couplings: []Coupling{{Judgement: j, Since: "2026-06-01"}, {Judgement: ended}},
 		Gates: []RegisteredGate{
-			{State: rules.GateState{ID: "old", Value: "26.1.0", Want: "26.1.0", Evidence: "v26.1.0", Level: rules.Pass}, Found: versionscan.Finding{Column: 7, Raw: "(26, 1, 0)", Form: "rust-const", Value: version("26.1.0")}},
+			{State: rules.GateState{ID: "old", Value: "26.1.0", Want: "26.1.0", Evidence: "v26.1.0", Level: rules.Pass}, Found: find.Finding{Column: 7, Raw: "(26, 1, 0)", Form: "rust-const", Value: version("26.1.0")}},
 			{State: rules.GateState{ID: "uid", Level: rules.Block, Reasons: []rules.Reason{{Code: rules.GateMissing, Gate: "uid"}}}},
 		},
 		Oldest: version("26.20.0"),

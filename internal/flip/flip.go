@@ -16,7 +16,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Mark is what was said of a member at one time.
@@ -177,7 +177,7 @@ func (b Basis) Still() Basis {
 	return b
 }
 
-func newest(tags []versionscan.Tag) []Tag {
+func newest(tags []release.Tag) []Tag {
 	out := make([]Tag, 0, len(tags))
 	for _, t := range tags {
 		out = append(out, Tag{t.Name, t.Date.UTC()})

@@ -9,6 +9,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 var (
@@ -31,9 +32,9 @@ func set(levels ...rules.Level) rules.Judgement {
 
 func snapshot(tags ...string) rules.Snapshot {
 	s := rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{}, Pulls: map[coupling.Pull]versionscan.Fact[rules.Pull]{}}
-	var list []versionscan.Tag
+	var list []release.Tag
 	for i, t := range tags {
-		list = append(list, versionscan.Tag{Name: t, Date: noon.Add(time.Duration(i) * time.Hour)})
+		list = append(list, release.Tag{Name: t, Date: noon.Add(time.Duration(i) * time.Hour)})
 	}
 	s.Repos["acme/app"] = rules.Repository{Name: "acme/app", Tags: versionscan.Know(list), Bases: map[string]rules.Base{"main": {Tip: "t1"}}}
 	for _, p := range []coupling.Pull{image, gate} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Errors that callers tell apart; adapters wrap them.
@@ -92,7 +93,7 @@ type Survey struct {
 	Tip      string                              `json:"tip"`       // of the default branch
 	Policy   versionscan.Fact[versionscan.File]  `json:"policy"`    // .github/relbot.yml at the tip; Absent when there is none
 	PolicyID string                              `json:"policy_id"` // its blob id
-	Tags     versionscan.Fact[[]versionscan.Tag] `json:"tags"`
+	Tags     versionscan.Fact[[]release.Tag]     `json:"tags"`
 	Branches versionscan.Fact[map[string]string] `json:"branches"` // heads below the asked prefixes and the asked names: branch -> tip
 	Queues   map[string]bool                     `json:"queues"`   // asked branch -> merging needs the queue
 	Watched  map[string]string                   `json:"watched"`  // what stands at the tip: watched path -> id of the file or directory, "" for nothing

@@ -16,6 +16,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Repositories lists every repository of every installation that is not suspended, and the accounts of which they cannot be listed: what is known
@@ -564,7 +565,7 @@ var (
 
 // tagList is what is known of a repository's tags.
 type tagList struct {
-	tags   map[string]versionscan.Tag
+	tags   map[string]release.Tag
 	listed time.Time // when all of them were
 }
 
@@ -573,7 +574,7 @@ type tagList struct {
 const tagsListed = time.Hour
 
 // listTags lists all tags. While the newest ones and the count agree with what is known no further page is read.
-func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage) versionscan.Fact[[]versionscan.Tag] {
+func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage) versionscan.Fact[[]release.Tag] {
 	a.mu.Lock()
 	known := a.tags[q.Repo]
 	a.mu.Unlock()
@@ -590,7 +591,7 @@ func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage)
 				break
 			}
 			if len(list.tags) > maxTags {
-				return versionscan.NotKnown[[]versionscan.Tag](fmt.Sprintf("there are more than %d tags", maxTags))
+				return versionscan.NotKnown[[]release.Tag](fmt.Sprintf("there are more than %d tags", maxTags))
 			}
 			cursor := page.PageInfo.EndCursor
 			next := func(paths []string) (refPage, error) {
@@ -602,7 +603,7 @@ func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage)
 				page, err = next(nil)
 			}
 			if err != nil {
-				return versionscan.NotKnown[[]versionscan.Tag](err.Error())
+				return versionscan.NotKnown[[]release.Tag](err.Error())
 			}
 		}
 	}
@@ -610,7 +611,7 @@ func (a *App) listTags(ctx context.Context, q forge.SurveyRequest, page refPage)
 	a.tags[q.Repo] = list
 	a.mu.Unlock()
 	out := slices.Collect(maps.Values(list.tags))
-	slices.SortFunc(out, func(a, b versionscan.Tag) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b release.Tag) int { return strings.Compare(a.Name, b.Name) })
 	return versionscan.Know(out)
 }
 
@@ -620,11 +621,11 @@ const maxTags = 150_000
 // take takes over a page.
 func (l *tagList) take(a *App, q forge.SurveyRequest, page refPage) {
 	if l.tags == nil {
-		l.tags = map[string]versionscan.Tag{}
+		l.tags = map[string]release.Tag{}
 	}
 	for _, n := range page.Nodes {
 		c := n.commit()
-		t := versionscan.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
+		t := release.Tag{Name: n.Name, Commit: c.OID, Date: c.CommittedDate}
 		if n.Target.Target != nil {
 			t.Object = n.Target.OID
 		}

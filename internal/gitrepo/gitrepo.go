@@ -25,6 +25,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Repo is a clone.
@@ -116,15 +117,15 @@ func (r *Repo) Shallow(ctx context.Context) (bool, error) {
 }
 
 // Tags lists the tags, peeled.
-func (r *Repo) Tags(ctx context.Context) ([]versionscan.Tag, error) {
+func (r *Repo) Tags(ctx context.Context) ([]release.Tag, error) {
 	out, err := r.git(ctx, nil, "for-each-ref", "refs/tags", "--format=%(refname:strip=2)%09%(objectname)%09%(*objectname)%09%(creatordate:unix)")
 	if err != nil {
 		return nil, err
 	}
-	var tags []versionscan.Tag
+	var tags []release.Tag
 	for _, l := range lines(out) {
 		f := strings.Split(l, "\t")
-		t := versionscan.Tag{Name: f[0], Commit: f[1]}
+		t := release.Tag{Name: f[0], Commit: f[1]}
 		if f[2] != "" {
 			t.Commit = f[2]
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
 )
 
 var evidenceFiles = []string{"images/a/Dockerfile", "images/b/Dockerfile", "charts/values.yaml"}
@@ -53,9 +54,9 @@ func look(t testing.TB, app *ghapp.App) map[string]versionscan.Fact[bool] {
 	}
 	ask := &history.Asker{Source: app, Repo: name, Failed: func(err error) { t.Error(err) }}
 	tags := history.Releases(&releases, s.Value.Tags.Value)
-	var evidence []versionscan.Evidence
+	var evidence []find.Evidence
 	for _, path := range evidenceFiles {
-		evidence = append(evidence, versionscan.Evidence{Path: path, Pattern: `base-[1-9]`})
+		evidence = append(evidence, find.Evidence{Path: path, Pattern: `base-[1-9]`})
 	}
 	all := ask.Shows(t.Context(), tags, evidence...)
 	for _, shows := range all {
@@ -226,9 +227,9 @@ func BenchmarkHistoryOfAClone(b *testing.B) {
 		}
 		start = time.Now()
 		ask := &history.Asker{Source: clone, Repo: name, Failed: func(err error) { b.Error(err) }}
-		var evidence []versionscan.Evidence
+		var evidence []find.Evidence
 		for _, path := range evidenceFiles {
-			evidence = append(evidence, versionscan.Evidence{Path: path, Pattern: `line 9[0-9]+`})
+			evidence = append(evidence, find.Evidence{Path: path, Pattern: `line 9[0-9]+`})
 		}
 		found := 0
 		for _, shows := range ask.Shows(b.Context(), all, evidence...) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Change is a merged pull request.
@@ -38,7 +39,7 @@ type Revert struct {
 // Carriers say which tags (by name) and release lines (by branch) have a change, and by which method that was found: ancestry, else an
 // equivalent pick told by its trailer, its number or its patch. What was taken back before a tag is not in the tag, however much its
 // commit is.
-func (a *Asker) Carriers(ctx context.Context, c Change, rel *versionscan.Releases, tags []versionscan.Tag, lines map[string]string) (byTag, byLine map[string]versionscan.Fact[string]) {
+func (a *Asker) Carriers(ctx context.Context, c Change, rel *release.Releases, tags []release.Tag, lines map[string]string) (byTag, byLine map[string]versionscan.Fact[string]) {
 	revs := []string{c.Tip}
 	for _, t := range tags {
 		revs = append(revs, t.Commit)
@@ -123,7 +124,7 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 // nearest says of the tags in which a change may have shipped first whether it was taken back before them. These are the tags of all
 // releases up to the lowest whose tag has it, and of these all commits are looked at: a candidate may have a revert of its own beside all
 // branches. Those are too many to look at for every tag.
-func (a *Asker) nearest(ctx context.Context, c Change, rel *versionscan.Releases, tags []versionscan.Tag, in, taken func(string) versionscan.Fact[bool]) map[string]versionscan.Fact[bool] {
+func (a *Asker) nearest(ctx context.Context, c Change, rel *release.Releases, tags []release.Tag, in, taken func(string) versionscan.Fact[bool]) map[string]versionscan.Fact[bool] {
 	near := map[string]versionscan.Fact[bool]{}
 	if rel == nil {
 		return near
@@ -264,7 +265,7 @@ func (a *Asker) Reverted(ctx context.Context, c Change) versionscan.Fact[Revert]
 
 // takenBack says of a revision that contains a change whether it also contains the last word against it. Reverts are looked for on the
 // change's branch and on each line that has it.
-func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) versionscan.Fact[bool], tags []versionscan.Tag, lines map[string]string) func(string) versionscan.Fact[bool] {
+func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) versionscan.Fact[bool], tags []release.Tag, lines map[string]string) func(string) versionscan.Fact[bool] {
 	var revs []string
 	have := func(rev string) {
 		if f := in(rev); f.Known() && f.Value {

@@ -17,6 +17,8 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Source is a repository's content and history; all of it is immutable for a given commit.
@@ -139,7 +141,7 @@ func (a *Asker) paths(ctx context.Context, commit, glob string) (paths []string,
 }
 
 // Shows says by tag name whether the tag has some evidence, for each evidence in turn. All files of all tags are asked for at once.
-func (a *Asker) Shows(ctx context.Context, tags []versionscan.Tag, evidence ...versionscan.Evidence) []map[string]versionscan.Fact[bool] {
+func (a *Asker) Shows(ctx context.Context, tags []release.Tag, evidence ...find.Evidence) []map[string]versionscan.Fact[bool] {
 	type question struct{ commit, glob string }
 	wanted := map[question][]forge.At{}
 	unknown := map[question]string{}
@@ -185,18 +187,18 @@ func compareAt(a, b forge.At) int {
 }
 
 // Releases are the tags that name releases.
-func Releases(rel *versionscan.Releases, tags []versionscan.Tag) []versionscan.Tag {
+func Releases(rel *release.Releases, tags []release.Tag) []release.Tag {
 	if rel == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(tags), func(t versionscan.Tag) bool {
+	return slices.DeleteFunc(slices.Clone(tags), func(t release.Tag) bool {
 		_, ok := rel.ParseTag(t.Name)
 		return !ok
 	})
 }
 
 // Lines are the branches that are release lines, but for the one that a change was merged into.
-func Lines(rel *versionscan.Releases, branches map[string]string, base string) map[string]string {
+func Lines(rel *release.Releases, branches map[string]string, base string) map[string]string {
 	out := map[string]string{}
 	if rel == nil || rel.Branches == "" {
 		return out

@@ -26,6 +26,8 @@ import (
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 const name = coupling.Repo("acme/app")
@@ -239,7 +241,7 @@ func story(w *work) (changes map[string]history.Change, want map[string]map[stri
 	return changes, want
 }
 
-var releases = versionscan.Releases{Tags: "v{version}", Branches: "release-{major}.{minor}"}
+var releases = release.Releases{Tags: "v{version}", Branches: "release-{major}.{minor}"}
 
 func TestWhereAChangeIs(t *testing.T) {
 	w := newWork(t)
@@ -354,7 +356,7 @@ func TestEvidence(t *testing.T) {
 		w.commit(fmt.Sprint("release ", i))
 		w.git("tag", fmt.Sprintf("v1.%d.0", i))
 	}
-	evidence := map[string]versionscan.Evidence{
+	evidence := map[string]find.Evidence{
 		"a file": {Path: "images/one/Dockerfile", Pattern: `(?m)^FROM distroless$`},
 		"a glob": {Path: "images/*/Dockerfile", Pattern: `(?m)^FROM distroless$`},
 		"none":   {Path: "images/two/Dockerfile", Pattern: `.`},
@@ -417,7 +419,7 @@ func TestBlobless(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", tag, f, want["merged"][tag])
 		}
 	}
-	shows := ask.Shows(t.Context(), tags, versionscan.Evidence{Path: "VERSION", Pattern: `^1\.[23]`})[0]
+	shows := ask.Shows(t.Context(), tags, find.Evidence{Path: "VERSION", Pattern: `^1\.[23]`})[0]
 	if !shows["v1.2.0"].Value || shows["v1.0.0"].Value || !shows["v1.0.0"].Known() {
 		t.Errorf("evidence %+v", shows)
 	}
@@ -428,7 +430,7 @@ func TestBlobless(t *testing.T) {
 	if made, err = gitrepo.Clone(t.Context(), "file://"+w.dir, dir); err != nil {
 		t.Fatal(err)
 	}
-	if tags, err = made.Tags(t.Context()); err != nil || !slices.ContainsFunc(tags, func(t versionscan.Tag) bool { return t.Name == "v1.3.0" }) {
+	if tags, err = made.Tags(t.Context()); err != nil || !slices.ContainsFunc(tags, func(t release.Tag) bool { return t.Name == "v1.3.0" }) {
 		t.Errorf("a clone that was brought up to date lacks the new tag: %v %v", tags, err)
 	}
 }
@@ -448,11 +450,11 @@ func TestUnreadable(t *testing.T) {
 	cancel()
 	failed := 0
 	ask := &history.Asker{Source: clone, Repo: name, Failed: func(error) { failed++ }}
-	byTag, _ := ask.Carriers(ctx, history.Change{Merge: change, Tip: change}, &releases, []versionscan.Tag{{Name: "v1", Commit: strings.Repeat("2", 40)}}, nil)
+	byTag, _ := ask.Carriers(ctx, history.Change{Merge: change, Tip: change}, &releases, []release.Tag{{Name: "v1", Commit: strings.Repeat("2", 40)}}, nil)
 	if !byTag["v1"].Unknown() || failed == 0 {
 		t.Errorf("what could not be read: %+v, %d failures told", byTag, failed)
 	}
-	if f := ask.Shows(ctx, []versionscan.Tag{{Name: "v1", Commit: change}}, versionscan.Evidence{Path: "a", Pattern: "."})[0]; !f["v1"].Unknown() {
+	if f := ask.Shows(ctx, []release.Tag{{Name: "v1", Commit: change}}, find.Evidence{Path: "a", Pattern: "."})[0]; !f["v1"].Unknown() {
 		t.Errorf("evidence that could not be read: %+v", f)
 	}
 }

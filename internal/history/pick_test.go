@@ -12,6 +12,7 @@ import (
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // The change of these tests writes the text of fixed to a file, so that the file at a tag says whether the tag has it, whatever anybody
@@ -49,7 +50,7 @@ func (w *work) remove(message string) string {
 }
 
 // whatGitHolds tells by the file which tags have the change, and asks both sources the same.
-func whatGitHolds(t *testing.T, w *work, rel versionscan.Releases, merge string) {
+func whatGitHolds(t *testing.T, w *work, rel release.Releases, merge string) {
 	t.Helper()
 	clone, err := gitrepo.Open(t.Context(), w.dir)
 	if err != nil {
@@ -64,7 +65,7 @@ func whatGitHolds(t *testing.T, w *work, rel versionscan.Releases, merge string)
 		t.Fatal(err)
 	}
 	c := history.Change{Merge: merge, Number: 8, Title: "fix a crash", MergedAt: w.moment(w.git("show", "-s", "--format=%ct", merge)), Tip: branches["main"]}
-	var first versionscan.Version
+	var first release.Version
 	h := rel.History(tags, nil)
 	for _, r := range h.Releases() {
 		if first.IsZero() && r.Speaks != nil && w.holds(r.Speaks.Name) {
@@ -83,7 +84,7 @@ func whatGitHolds(t *testing.T, w *work, rel versionscan.Releases, merge string)
 				}
 			}
 		}
-		ship := h.FirstShip(byTag, nil, versionscan.Fact[versionscan.Version]{})
+		ship := h.FirstShip(byTag, nil, versionscan.Fact[release.Version]{})
 		if got := ship.Value.Core; got.Compare(first) != 0 {
 			t.Errorf("%s: first ship %s (%s), want %s", which, got, ship.Why, first)
 		}
@@ -241,10 +242,10 @@ func TestPartOfAMerge(t *testing.T) {
 	c := history.Change{Number: 8, Merge: w.run("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from ann/topic", "topic"), MergedAt: w.clock}
 	c.Tip = c.Merge
 	w.git("checkout", "-q", "release-1.1")
-	tag := versionscan.Tag{Name: "v1.1.1", Commit: w.run("cherry-pick", "-x", one)}
+	tag := release.Tag{Name: "v1.1.1", Commit: w.run("cherry-pick", "-x", one)}
 	for which, source := range w.both() {
 		ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
-		byTag, _ := ask.Carriers(t.Context(), c, &releases, []versionscan.Tag{tag}, nil)
+		byTag, _ := ask.Carriers(t.Context(), c, &releases, []release.Tag{tag}, nil)
 		if f := byTag["v1.1.1"]; !f.Unknown() || f.Why != "1 of its 2 commits were picked" {
 			t.Errorf("%s: %+v", which, f)
 		}
@@ -286,8 +287,8 @@ func TestFarAway(t *testing.T) {
 	ask := &history.Asker{Source: clone, Repo: name, Failed: func(err error) { t.Error(err) }}
 	c := history.Change{Merge: w.git("rev-list", "--grep=fix a crash", "main"), Number: 8, Title: "fix a crash", MergedAt: time.Unix(1_700_000_002, 0)}
 	c.Tip = w.git("rev-parse", "main")
-	tag := versionscan.Tag{Name: "v1.0.1", Commit: w.git("rev-parse", "release-1.0")}
-	byTag, _ := ask.Carriers(t.Context(), c, &releases, []versionscan.Tag{tag}, nil)
+	tag := release.Tag{Name: "v1.0.1", Commit: w.git("rev-parse", "release-1.0")}
+	byTag, _ := ask.Carriers(t.Context(), c, &releases, []release.Tag{tag}, nil)
 	if f := byTag["v1.0.1"]; f.Value != "pull request number" {
 		t.Errorf("the pick at the end of the line: %+v", f)
 	}

@@ -26,17 +26,19 @@ type row struct {
 // directions is the architecture.
 var directions = []row{
 	{"internal/coupling", nil, "the vocabulary depends on nothing"},
-	{"internal/versionscan", nil, "release arithmetic knows neither couplings nor GitHub"},
+	{"internal/versionscan", nil, "a fact and a file mean the same to all"},
+	{"internal/versionscan/release", []string{"versionscan"}, "release arithmetic knows neither couplings nor GitHub"},
+	{"internal/versionscan/find", []string{"versionscan", "versionscan/release"}, "finding a version in a text knows neither couplings nor GitHub"},
 	{"internal/nearest", nil, "a function over words"},
 	{"internal/strict", []string{"nearest"}, "reading YAML knows nothing of what is read"},
-	{"internal/rules", []string{"coupling", "versionscan"}, "judging looks at facts alone"},
+	{"internal/rules", []string{"coupling", "versionscan", "versionscan/find", "versionscan/release"}, "judging looks at facts alone"},
 	{"internal/command", []string{"coupling", "nearest"}, "a command is text until it is run"},
-	{"internal/drift", []string{"coupling", "rules", "versionscan"}, "drift is computed from judgements"},
-	{"internal/flip", []string{"coupling", "rules", "versionscan"}, "what flipped is told from judgements and facts"},
-	{"internal/timeline", []string{"versionscan"}, "a drawing knows releases"},
-	{"internal/policy", []string{"coupling", "rules", "versionscan", "strict", "nearest"}, "the policy file turns into rules"},
-	{"internal/forge", []string{"coupling", "versionscan"}, "the border to GitHub has plain types"},
-	{"internal/note", []string{"coupling", "rules", "versionscan", "command", "drift", "flip", "forge"}, "words come after judgement"},
+	{"internal/drift", []string{"coupling", "rules", "versionscan/find", "versionscan/release"}, "drift is computed from judgements"},
+	{"internal/flip", []string{"coupling", "rules", "versionscan/release"}, "what flipped is told from judgements and facts"},
+	{"internal/timeline", []string{"versionscan", "versionscan/release"}, "a drawing knows releases"},
+	{"internal/policy", []string{"coupling", "rules", "versionscan", "versionscan/find", "versionscan/release", "strict", "nearest"}, "the policy file turns into rules"},
+	{"internal/forge", []string{"coupling", "versionscan", "versionscan/release"}, "the border to GitHub has plain types"},
+	{"internal/note", []string{"coupling", "rules", "command", "drift", "flip", "forge"}, "words come after judgement"},
 	{"internal/store", []string{"coupling"}, "remembering knows no rules"},
 	{"internal/store/sqlite", []string{"store"}, "an engine keeps what the store says"},
 	{"internal/store/postgres", []string{"store"}, "an engine keeps what the store says"},
@@ -46,15 +48,15 @@ var directions = []row{
 	{"internal/store/engine", []string{"store", "store/sqlite", "store/postgres"}, "a URL names an engine"},
 	{"internal/cache", nil, "a cache knows nothing of what it keeps"},
 	{"internal/budget", nil, "limits are numbers and moments"},
-	{"internal/ghapp", []string{"budget", "cache", "coupling", "forge", "versionscan"}, "the adapter translates and decides nothing"},
-	{"internal/history", []string{"coupling", "forge", "versionscan"}, "questions about history know neither GitHub nor git"},
-	{"internal/gitrepo", []string{"coupling", "forge", "versionscan"}, "a clone gives files and history"},
+	{"internal/ghapp", []string{"budget", "cache", "coupling", "forge", "versionscan", "versionscan/release"}, "the adapter translates and decides nothing"},
+	{"internal/history", []string{"coupling", "forge", "versionscan", "versionscan/find", "versionscan/release"}, "questions about history know neither GitHub nor git"},
+	{"internal/gitrepo", []string{"coupling", "forge", "versionscan", "versionscan/release"}, "a clone gives files and history"},
 	{"internal/work", []string{"coupling", "forge", "store"}, "kinds of work, their keys and payloads have one place"},
 	{"internal/webhook", []string{"coupling", "store", "work"}, "intake records and queues, and never judges"},
 	{"internal/job", []string{"store"}, "running work knows no kinds of work"},
 	{"internal/publish", []string{"budget", "coupling", "forge", "note", "store"}, "effects come last"},
-	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan", "work"}, "the one place that gathers, judges, says and plans"},
-	{"internal/draft", []string{"coupling", "policy", "versionscan"}, "a draft is a text, until somebody writes it"},
+	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "note", "policy", "publish", "rules", "store", "timeline", "versionscan", "versionscan/find", "versionscan/release", "work"}, "the one place that gathers, judges, says and plans"},
+	{"internal/draft", []string{"coupling", "policy", "versionscan", "versionscan/find", "versionscan/release"}, "a draft is a text, until somebody writes it"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
 	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},
@@ -73,7 +75,7 @@ var directions = []row{
 }
 
 // pure packages compute; they have no context, no clock and no I/O.
-var pure = []string{"draft", "coupling", "versionscan", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline", "flip"}
+var pure = []string{"draft", "coupling", "versionscan", "versionscan/find", "versionscan/release", "nearest", "strict", "rules", "command", "drift", "policy", "note", "forge", "timeline", "flip"}
 
 var impure = regexp.MustCompile(`^(context|os|os/.*|net|net/.*|log/slog|database/sql|math/rand.*)$`)
 

@@ -21,6 +21,8 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/strict"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Path is where a repository keeps its policy.
@@ -176,14 +178,14 @@ func (d *decoder) trust() form {
 }
 
 func (d *decoder) releases() form {
-	rel := &versionscan.Releases{Scheme: versionscan.Semver, CutOn: "prerelease", Bumped: "at_cut"}
-	start := slices.Clone(versionscan.DefaultStartWords)
+	rel := &release.Releases{Scheme: release.Semver, CutOn: "prerelease", Bumped: "at_cut"}
+	start := slices.Clone(release.DefaultStartWords)
 	f := mapping(keys{
 		{name: "dev_version", doc: "readers of the version that a branch is building; the first decides, the others are compared with it", need: "dev_version: [{path: VERSION, pattern: …}]",
 			form: list("a list of readers", 1, func() form { return reader(rel) })},
 		{name: "tags", doc: "which tags are releases: a pattern with {version}; \"{version}\" with an optional v when left out", form: text(&rel.Tags, tagPattern.want, tagPattern)},
 		{name: "scheme", doc: "how versions are written and ordered", form: words(&rel.Scheme,
-			versionscan.Semver, versionscan.Calver, versionscan.PEP440, versionscan.Maven, versionscan.Integer, versionscan.Dotted)},
+			release.Semver, release.Calver, release.PEP440, release.Maven, release.Integer, release.Dotted)},
 		{name: "next", doc: "how the train moves: a step, or the versions in ascending order; minor when left out, but in the last part where the scheme is calver, and by one where it is integer", form: next(rel)},
 		{name: "cut_on", doc: "which tag cuts a release", form: words(&rel.CutOn, "prerelease", "final")},
 		{name: "start_words", doc: "prerelease words that mark a start or a dev build and never cut", form: texts(&start, "a word", 0, word)},
@@ -204,9 +206,9 @@ func (d *decoder) releases() form {
 }
 
 // next is a step, or a list of versions that ascend.
-func next(rel *versionscan.Releases) form {
+func next(rel *release.Releases) form {
 	step := words(&rel.Next.Step, "major", "minor", "patch", "month")
-	var last versionscan.Version
+	var last release.Version
 	versions := list("a list of versions", 1, func() form {
 		var s string
 		f := text(&s, "a version")
@@ -249,8 +251,8 @@ func structured(s *versionscan.Selector) keys {
 }
 
 // reader is a reader of the dev version.
-func reader(rel *versionscan.Releases) form {
-	var r versionscan.Reader
+func reader(rel *release.Releases) form {
+	var r release.Reader
 	ks := slices.Concat(
 		keys{{name: "path", doc: "file at the branch's tip", form: text(&r.Path, "a path", path)}},
 		structured(&r.Selector),
@@ -292,8 +294,8 @@ func present(ks keys, seen map[string]bool) string {
 
 // gate is a registered gate.
 func (d *decoder) gate(p strict.Pair) form {
-	g := rules.Gate{ID: p.Name, Relation: rules.IntroducedIn, Precision: versionscan.Minor}
-	evidence := &versionscan.Evidence{}
+	g := rules.Gate{ID: p.Name, Relation: rules.IntroducedIn, Precision: release.Minor}
+	evidence := &find.Evidence{}
 	find := slices.Concat(keys{
 		{name: "path", doc: "glob: *, **, ?, {a,b}", need: "path: src/*.rs", form: text(&g.Find.Path, "a glob", glob)},
 		{name: "marker", doc: "id in a comment relbot:gate ID on the constant's line or the line above; the gate's own id when the path stands alone", form: text(&g.Find.Marker, "an id", id)},
@@ -313,7 +315,7 @@ func (d *decoder) gate(p strict.Pair) form {
 			}
 		})},
 		{name: "relation", doc: "what the value says of the release; removed-in names the one that no longer has what the evidence shows, and is a deadline until then; two gates with the same evidence, of which one is removed-in, make a window: the other names the release that brought a thing, and it the one that took it away", form: words(&g.Relation, rules.IntroducedIn, rules.AtLeast, rules.RemovedIn)},
-		{name: "precision", doc: "how many parts are compared", form: words(&g.Precision, versionscan.Major, versionscan.Minor, versionscan.Patch, versionscan.Exact)},
+		{name: "precision", doc: "how many parts are compared", form: words(&g.Precision, release.Major, release.Minor, release.Patch, release.Exact)},
 		{name: "evidence", doc: "what tells at any tag whether that release has the change", form: shows},
 	}, nil, func(_ strict.Node, seen map[string]bool) {
 		if seen["evidence"] {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/strict"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
 )
 
 // Conditions on the texts of a policy.
@@ -123,7 +123,7 @@ func pattern(into *string, groups ...string) form {
 			n.Problemf(fmt.Sprintf("%q", *into), "a pattern in RE2's syntax", "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 			return
 		}
-		if size := versionscan.PatternSize(*into); size > maxPatternSize {
+		if size := find.PatternSize(*into); size > maxPatternSize {
 			n.Problemf(fmt.Sprintf("%q", *into), "fewer or smaller repetitions", "the pattern is too large: it has %d steps, more than %d, each of which may be taken for each byte of a file", size, maxPatternSize)
 			return
 		}

@@ -16,6 +16,8 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 const policyPath = ".github/relbot.yml"
@@ -237,7 +239,7 @@ func (g *gathering) repository(ctx context.Context, repo coupling.Repo, coupling
 		if why == "" {
 			why = notInstalled
 		}
-		out.Tags, out.Branches = versionscan.NotKnown[[]versionscan.Tag](why), versionscan.NotKnown[[]string](why)
+		out.Tags, out.Branches = versionscan.NotKnown[[]release.Tag](why), versionscan.NotKnown[[]string](why)
 		return out
 	}
 	s := survey.Value
@@ -277,7 +279,7 @@ func (g *gathering) repository(ctx context.Context, repo coupling.Repo, coupling
 }
 
 // devFiles reads the version files at a commit.
-func (g *gathering) devFiles(ctx context.Context, repo coupling.Repo, commit string, rel *versionscan.Releases) map[string]versionscan.Fact[versionscan.File] {
+func (g *gathering) devFiles(ctx context.Context, repo coupling.Repo, commit string, rel *release.Releases) map[string]versionscan.Fact[versionscan.File] {
 	if rel == nil {
 		return nil
 	}
@@ -315,7 +317,7 @@ func (g *gathering) gates(ctx context.Context, repo coupling.Repo, branch, tip, 
 		return nil
 	}
 	d, out := g.docs[repo], map[string]rules.GateFacts{}
-	var evidence []versionscan.Evidence
+	var evidence []find.Evidence
 	for _, gate := range g.policy.Gates {
 		if gate.Evidence != nil {
 			evidence = append(evidence, *gate.Evidence)
@@ -377,7 +379,7 @@ const maxSteps = 20_000_000_000
 func (g *gathering) costly(ctx context.Context, repo coupling.Repo, tree string, s forge.Survey) bool {
 	spend := func(glob, pattern string, times int) {
 		if g.steps >= 0 {
-			g.steps -= versionscan.Steps(pattern, g.ask(repo).Matching(ctx, tree, glob), g.steps/int64(times)) * int64(times)
+			g.steps -= find.Steps(pattern, g.ask(repo).Matching(ctx, tree, glob), g.steps/int64(times)) * int64(times)
 		}
 	}
 	for _, gate := range g.policy.Gates {
@@ -421,7 +423,7 @@ func same(a, b rules.Site) bool {
 	return f.Raw == h.Raw && f.Name == h.Name && f.Path == h.Path
 }
 
-func (g *gathering) scheme() versionscan.Scheme {
+func (g *gathering) scheme() release.Scheme {
 	if g.policy.Releases != nil {
 		return g.policy.Releases.Scheme
 	}
@@ -577,21 +579,21 @@ func (g *gathering) landedThoughClosed(ctx context.Context, p coupling.Pull, f f
 }
 
 // headDev reads the dev version that a head's own files claim.
-func (g *gathering) headDev(ctx context.Context, repo coupling.Repo, head string, facts rules.Repository) versionscan.Fact[versionscan.Version] {
+func (g *gathering) headDev(ctx context.Context, repo coupling.Repo, head string, facts rules.Repository) versionscan.Fact[release.Version] {
 	if !facts.Tags.Known() || facts.Releases.DevVersion[0].Tags {
-		return versionscan.NotKnown[versionscan.Version]("")
+		return versionscan.NotKnown[release.Version]("")
 	}
 	first := *facts.Releases
 	first.DevVersion = first.DevVersion[:1]
-	d := first.ReadDev(g.devFiles(ctx, repo, head, &first), facts.History())
+	d := find.Dev(first, g.devFiles(ctx, repo, head, &first), facts.History())
 	if !d.Known() {
-		return versionscan.NotKnown[versionscan.Version](d.Why)
+		return versionscan.NotKnown[release.Version](d.Why)
 	}
 	return versionscan.Know(d.Value.Version)
 }
 
 // history finds where a merged change is: on its base, or on that of a coupling, taken back, in which tags and on which release lines.
-func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, s forge.Survey, rel *versionscan.Releases, couplings []coupling.Coupling, out *rules.Pull) {
+func (g *gathering) history(ctx context.Context, p coupling.Pull, f forge.Pull, s forge.Survey, rel *release.Releases, couplings []coupling.Coupling, out *rules.Pull) {
 	tipOf := func(branch string) (string, bool) {
 		if branch == s.Default {
 			return s.Tip, true

@@ -13,6 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 	"github.com/relbot/relbot/internal/work"
 )
 
@@ -58,7 +59,7 @@ func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
 		if asked.NoTags || !s.Tags.Known() {
 			return false
 		}
-		if i := slices.IndexFunc(s.Tags.Value, func(t versionscan.Tag) bool { return t.Name == name }); i >= 0 {
+		if i := slices.IndexFunc(s.Tags.Value, func(t release.Tag) bool { return t.Name == name }); i >= 0 {
 			at = cmp.Or(s.Tags.Value[i].Object, s.Tags.Value[i].Commit) // events name the tag object of an annotated tag
 		}
 	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {

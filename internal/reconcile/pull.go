@@ -17,6 +17,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 	"github.com/relbot/relbot/internal/work"
 )
 
@@ -674,7 +675,7 @@ func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.P
 	})
 }
 
-func isLine(rel *versionscan.Releases, branch string) bool {
+func isLine(rel *release.Releases, branch string) bool {
 	if rel == nil || rel.Branches == "" {
 		return false
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 	"github.com/relbot/relbot/internal/work"
 )
 
@@ -393,7 +394,7 @@ func fingerprint(s forge.Survey) string {
 	return publish.Hash(struct {
 		Tip      string
 		Policy   string
-		Tags     versionscan.Fact[[]versionscan.Tag]
+		Tags     versionscan.Fact[[]release.Tag]
 		Branches versionscan.Fact[map[string]string]
 		Queues   map[string]bool
 		Private  bool

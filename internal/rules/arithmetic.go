@@ -5,14 +5,16 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // arithmetic answers questions about releases from a snapshot, each once.
 type arithmetic struct {
 	s         Snapshot
-	histories map[coupling.Repo]*versionscan.History
-	trained   map[branchOf]versionscan.Fact[versionscan.Train]
-	devs      map[branchOf]versionscan.Fact[versionscan.Dev]
+	histories map[coupling.Repo]*release.History
+	trained   map[branchOf]versionscan.Fact[release.Train]
+	devs      map[branchOf]versionscan.Fact[release.Dev]
 }
 
 type branchOf struct {
@@ -23,18 +25,18 @@ type branchOf struct {
 func newArithmetic(s Snapshot) *arithmetic {
 	return &arithmetic{
 		s:         s,
-		histories: map[coupling.Repo]*versionscan.History{},
-		trained:   map[branchOf]versionscan.Fact[versionscan.Train]{},
-		devs:      map[branchOf]versionscan.Fact[versionscan.Dev]{},
+		histories: map[coupling.Repo]*release.History{},
+		trained:   map[branchOf]versionscan.Fact[release.Train]{},
+		devs:      map[branchOf]versionscan.Fact[release.Dev]{},
 	}
 }
 
 // history is the release history of a repository; nil when it has no releases or they could not be listed.
-func (a *arithmetic) history(repo coupling.Repo) *versionscan.History {
+func (a *arithmetic) history(repo coupling.Repo) *release.History {
 	if h, ok := a.histories[repo]; ok {
 		return h
 	}
-	var h *versionscan.History
+	var h *release.History
 	r := a.s.Repos[repo]
 	if r.Releases != nil && (r.Branches.Known() || r.Releases.Branches == "") {
 		h = r.History()
@@ -44,15 +46,15 @@ func (a *arithmetic) history(repo coupling.Repo) *versionscan.History {
 }
 
 // dev is what a branch says it is building.
-func (a *arithmetic) dev(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Dev] {
+func (a *arithmetic) dev(repo coupling.Repo, branch string) versionscan.Fact[release.Dev] {
 	key := branchOf{repo, branch}
 	if d, ok := a.devs[key]; ok {
 		return d
 	}
-	var d versionscan.Fact[versionscan.Dev]
+	var d versionscan.Fact[release.Dev]
 	if h := a.history(repo); h != nil {
 		if base, ok := a.s.Repos[repo].Bases[branch]; ok {
-			d = a.s.Repos[repo].Releases.ReadDev(base.Files, h)
+			d = find.Dev(*a.s.Repos[repo].Releases, base.Files, h)
 		} else {
 			d.Why = "branch " + branch + " could not be read"
 		}
@@ -63,7 +65,7 @@ func (a *arithmetic) dev(repo coupling.Repo, branch string) versionscan.Fact[ver
 
 // train is the release in which something merged now into a branch would ship. It is absent where the repository
 // declares no releases.
-func (a *arithmetic) train(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+func (a *arithmetic) train(repo coupling.Repo, branch string) versionscan.Fact[release.Train] {
 	key := branchOf{repo, branch}
 	if t, ok := a.trained[key]; ok {
 		return t
@@ -73,36 +75,36 @@ func (a *arithmetic) train(repo coupling.Repo, branch string) versionscan.Fact[v
 	return t
 }
 
-func (a *arithmetic) computeTrain(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+func (a *arithmetic) computeTrain(repo coupling.Repo, branch string) versionscan.Fact[release.Train] {
 	r, ok := a.s.Repos[repo]
 	switch {
 	case !ok:
-		return versionscan.NotKnown[versionscan.Train]("the repository could not be read")
+		return versionscan.NotKnown[release.Train]("the repository could not be read")
 	case r.Releases == nil:
-		return versionscan.None[versionscan.Train]("the policy declares no releases")
+		return versionscan.None[release.Train]("the policy declares no releases")
 	case !r.Tags.Known():
-		return versionscan.NotKnown[versionscan.Train]("the tags could not be listed: " + r.Tags.Why)
+		return versionscan.NotKnown[release.Train]("the tags could not be listed: " + r.Tags.Why)
 	}
 	h := a.history(repo)
 	if h == nil {
-		return versionscan.NotKnown[versionscan.Train]("the release lines could not be listed: " + r.Branches.Why)
+		return versionscan.NotKnown[release.Train]("the release lines could not be listed: " + r.Branches.Why)
 	}
 	if core, ok := h.LineTrain(branch); ok {
 		if odd := h.Unreadable(core); odd != "" {
-			return versionscan.NotKnown[versionscan.Train](odd)
+			return versionscan.NotKnown[release.Train](odd)
 		}
-		return versionscan.Know(versionscan.Train{Core: core, Dev: core})
+		return versionscan.Know(release.Train{Core: core, Dev: core})
 	}
 	dev := a.dev(repo, branch)
 	if !dev.Known() {
-		return versionscan.NotKnown[versionscan.Train](cmp.Or(dev.Why, "no dev version is declared"))
+		return versionscan.NotKnown[release.Train](cmp.Or(dev.Why, "no dev version is declared"))
 	}
 	t, ok := h.Train(dev.Value.Version)
 	if !ok {
-		return versionscan.NotKnown[versionscan.Train]("the list of versions ends before the next release")
+		return versionscan.NotKnown[release.Train]("the list of versions ends before the next release")
 	}
 	if odd := h.Unreadable(t.Core); odd != "" {
-		return versionscan.NotKnown[versionscan.Train](odd)
+		return versionscan.NotKnown[release.Train](odd)
 	}
 	return versionscan.Know(t)
 }
@@ -116,7 +118,7 @@ func (a *arithmetic) devPath(repo coupling.Repo) string {
 }
 
 // Train answers for one branch of a snapshot, for reports and command lines.
-func (s Snapshot) Train(repo coupling.Repo, branch string) versionscan.Fact[versionscan.Train] {
+func (s Snapshot) Train(repo coupling.Repo, branch string) versionscan.Fact[release.Train] {
 	return newArithmetic(s).train(repo, branch)
 }
 
@@ -135,7 +137,7 @@ func Standing(s Snapshot, repo coupling.Repo) []Reason {
 }
 
 // doubts are the warnings about a branch's versions.
-func (a *arithmetic) doubts(repo coupling.Repo, branch string, t versionscan.Train) []Reason {
+func (a *arithmetic) doubts(repo coupling.Repo, branch string, t release.Train) []Reason {
 	var out []Reason
 	if t.Lagging {
 		out = append(out, Reason{Code: TrainLagging, Value: t.Dev.String(), Tag: t.CutBy, Want: t.Core.String(), Path: a.devPath(repo)})

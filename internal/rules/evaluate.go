@@ -18,6 +18,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Evaluate judges every coupling of the snapshot under its home's policy, in the snapshot's order.
@@ -50,8 +51,8 @@ type row struct {
 	coupling.Member
 	fact     versionscan.Fact[Pull]
 	found    []finding
-	ship     versionscan.Fact[versionscan.Ship] // where it is merged, or would be
-	train    versionscan.Fact[versionscan.Train]
+	ship     versionscan.Fact[release.Ship] // where it is merged, or would be
+	train    versionscan.Fact[release.Train]
 	reverted bool
 	missing  bool
 }
@@ -170,25 +171,25 @@ func (j *judge) evidenceGone(role string) bool {
 }
 
 // ship is the first ship of a member: of a landed one by history, else the train.
-func (j *judge) ship(r *row) versionscan.Fact[versionscan.Ship] {
-	train := versionscan.NotKnown[versionscan.Version](r.train.Why)
+func (j *judge) ship(r *row) versionscan.Fact[release.Ship] {
+	train := versionscan.NotKnown[release.Version](r.train.Why)
 	if r.train.Known() {
 		train = versionscan.Know(r.train.Value.Core)
 	}
 	if !r.fact.Known() {
-		return versionscan.NotKnown[versionscan.Ship](r.fact.Why)
+		return versionscan.NotKnown[release.Ship](r.fact.Why)
 	}
 	if r.landed() {
 		h := j.history(r.Pull.Repo)
 		if h == nil {
-			return versionscan.NotKnown[versionscan.Ship](r.train.Why)
+			return versionscan.NotKnown[release.Ship](r.train.Why)
 		}
 		return h.FirstShip(r.fact.Value.Carriers, r.fact.Value.Lines, train)
 	}
 	if !r.train.Known() {
-		return versionscan.NotKnown[versionscan.Ship](r.train.Why)
+		return versionscan.NotKnown[release.Ship](r.train.Why)
 	}
-	return versionscan.Know(versionscan.Ship{Core: r.train.Value.Core, Method: "train"})
+	return versionscan.Know(release.Ship{Core: r.train.Value.Core, Method: "train"})
 }
 
 // everyOpen adds a finding to each member that is open, or may be for all that is known.
@@ -452,12 +453,12 @@ func (j *judge) oneRelease() [][]coupling.Pull {
 
 // shippedInCut is the core of the cut release that already has a landed member; zero when it is in none. A release line that was cut with it
 // has it; what was only picked to a line is there for good once it is tagged, since the others' picks may be under way.
-func (j *judge) shippedInCut(r *row) versionscan.Version {
+func (j *judge) shippedInCut(r *row) release.Version {
 	if !r.landed() || !r.ship.Known() || !r.ship.Value.Tagged && (r.ship.Value.Line == "" || r.ship.Value.Method != "ancestry") {
-		return versionscan.Version{}
+		return release.Version{}
 	}
 	if _, cut := j.history(r.Pull.Repo).CutBy(r.ship.Value.Core); !cut {
-		return versionscan.Version{}
+		return release.Version{}
 	}
 	return r.ship.Value.Core
 }
@@ -571,7 +572,7 @@ func (j *judge) state() coupling.State {
 
 // shipped reports whether every member is in a final release, one release where that is asked, and every gate is right.
 func (j *judge) shipped() bool {
-	release := map[coupling.Repo]versionscan.Version{} // of the members that may not ship alone
+	release := map[coupling.Repo]release.Version{} // of the members that may not ship alone
 	for i := range j.rows {
 		r := &j.rows[i]
 		core := j.shippedInCut(r)

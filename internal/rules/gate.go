@@ -5,17 +5,19 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Question is what a gate is held against: the release of its subject, and the history around it.
 type Question struct {
-	History *versionscan.History
-	Scheme  versionscan.Scheme
-	Train   versionscan.Fact[versionscan.Train]
-	Ship    versionscan.Fact[versionscan.Ship] // first ship of the subject
-	Breaks  []versionscan.Version              // evidence that comes and goes
+	History *release.History
+	Scheme  release.Scheme
+	Train   versionscan.Fact[release.Train]
+	Ship    versionscan.Fact[release.Ship] // first ship of the subject
+	Breaks  []release.Version              // evidence that comes and goes
 	// Interval are the valid values at exact precision.
-	Interval versionscan.Fact[versionscan.Interval]
+	Interval versionscan.Fact[release.Interval]
 	// Holds says whether the base's tip still has the evidence; removed-in gates ask.
 	Holds versionscan.Fact[bool]
 	// Removed says that Ship is where a thing was removed, which a removed-in gate must name then.
@@ -23,10 +25,10 @@ type Question struct {
 }
 
 // Named is the release that a gate's value names: the one of the history or the train that it equals at the gate's precision, else its core.
-func (q Question) Named(g Gate, value versionscan.Version) string {
+func (q Question) Named(g Gate, value release.Version) string {
 	p := g.Precision
-	if p == versionscan.Exact {
-		p = versionscan.Patch
+	if p == release.Exact {
+		p = release.Patch
 	}
 	if q.History != nil {
 		for _, r := range q.History.Releases() {
@@ -61,8 +63,8 @@ func (a Answer) Level() Level {
 }
 
 // Locate finds a gate among the files that match its glob. Of a range of versions the upper bound says when a thing ends.
-func (g Gate) Locate(scheme versionscan.Scheme, files map[string]versionscan.Fact[versionscan.File]) (versionscan.Fact[versionscan.Finding], *versionscan.Trouble) {
-	found, trouble := versionscan.Find(g.Find, g.ID, scheme, files)
+func (g Gate) Locate(scheme release.Scheme, files map[string]versionscan.Fact[versionscan.File]) (versionscan.Fact[find.Finding], *find.Trouble) {
+	found, trouble := find.Gate(g.Find, g.ID, scheme, files)
 	if g.Relation == RemovedIn && !found.Value.UpperValue.IsZero() {
 		found.Value.Value = found.Value.UpperValue
 	}
@@ -113,7 +115,7 @@ func (g Gate) Hold(site Site, q Question) Answer {
 	switch {
 	case g.Relation == RemovedIn && !q.Removed:
 		g.due(&answer, reason, f.Value, q)
-	case g.Precision == versionscan.Exact:
+	case g.Precision == release.Exact:
 		g.exact(&answer, reason, f.Value, q)
 	default:
 		g.cut(&answer, reason, f.Value, q)
@@ -122,7 +124,7 @@ func (g Gate) Hold(site Site, q Question) Answer {
 }
 
 // cut judges at major, minor or patch precision.
-func (g Gate) cut(a *Answer, reason Reason, value versionscan.Version, q Question) {
+func (g Gate) cut(a *Answer, reason Reason, value release.Version, q Question) {
 	order := value.At(g.Precision).Compare(q.Ship.Value.Core.At(g.Precision))
 	switch {
 	case order == 0, order > 0 && g.Relation == AtLeast:
@@ -136,7 +138,7 @@ func (g Gate) cut(a *Answer, reason Reason, value versionscan.Version, q Questio
 }
 
 // exact judges in full prerelease order: valid is what lies above the last build without the change, up to the first with it.
-func (g Gate) exact(a *Answer, reason Reason, value versionscan.Version, q Question) {
+func (g Gate) exact(a *Answer, reason Reason, value release.Version, q Question) {
 	if !q.Interval.Known() {
 		a.Unknown = "the builds around the first ship are unknown: " + q.Interval.Why
 		return
@@ -171,11 +173,11 @@ func (q Question) above() Code {
 }
 
 // below names what is wrong with a value earlier than the first ship: a release cut without the change, or no release at all.
-func (g Gate) below(reason Reason, value versionscan.Version, q Question) Reason {
+func (g Gate) below(reason Reason, value release.Version, q Question) Reason {
 	reason.Code = GateUnreal
 	p := g.Precision
-	if p == versionscan.Exact {
-		p = versionscan.Patch
+	if p == release.Exact {
+		p = release.Patch
 	}
 	want := value.At(p)
 	for _, r := range q.History.Releases() {
@@ -188,10 +190,10 @@ func (g Gate) below(reason Reason, value versionscan.Version, q Question) Reason
 }
 
 // due warns when a thing that a gate promised to remove is still there in its release.
-func (g Gate) due(a *Answer, reason Reason, value versionscan.Version, q Question) {
+func (g Gate) due(a *Answer, reason Reason, value release.Version, q Question) {
 	p := g.Precision
-	if p == versionscan.Exact {
-		p = versionscan.Patch
+	if p == release.Exact {
+		p = release.Patch
 	}
 	a.Want = value.String()
 	switch {
@@ -297,9 +299,9 @@ func (j *judge) question(g Gate, facts GateFacts, subject int) Question {
 		r := &j.rows[subject]
 		q.Ship, q.Breaks = r.ship, nil
 		if r.closed() && r.train.Known() {
-			q.Ship = versionscan.Know(versionscan.Ship{Core: r.train.Value.Core, Method: "train"})
+			q.Ship = versionscan.Know(release.Ship{Core: r.train.Value.Core, Method: "train"})
 		}
-		q.Interval = versionscan.NotKnown[versionscan.Interval](r.train.Why)
+		q.Interval = versionscan.NotKnown[release.Interval](r.train.Why)
 		if q.History != nil && r.train.Known() {
 			carriers, train := map[string]versionscan.Fact[string](nil), r.train.Value.Core
 			if r.landed() {
@@ -329,7 +331,7 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 	if r := a.s.Repos[repo].Releases; r != nil {
 		q.Scheme = r.Scheme
 	}
-	train := versionscan.NotKnown[versionscan.Version](q.Train.Why)
+	train := versionscan.NotKnown[release.Version](q.Train.Why)
 	if q.Train.Known() {
 		train = versionscan.Know(q.Train.Value.Core)
 	}
@@ -350,7 +352,7 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 	case g.Evidence == nil:
 		// Without evidence the train is all there is.
 		if q.Train.Known() {
-			q.Ship = versionscan.Know(versionscan.Ship{Core: q.Train.Value.Core, Method: "train"})
+			q.Ship = versionscan.Know(release.Ship{Core: q.Train.Value.Core, Method: "train"})
 		}
 	case t.Known():
 		q.Ship, q.Breaks = versionscan.Know(t.Value.Ship), t.Value.Breaks
@@ -365,17 +367,17 @@ func (a *arithmetic) ask(g Gate, facts GateFacts, repo coupling.Repo, branch str
 
 // closing is the question of a gate that names a removal: which release was the first without the thing again. While the thing is still
 // there the gate is a deadline.
-func (a *arithmetic) closing(q Question, facts GateFacts, closed versionscan.Fact[versionscan.Threshold], train versionscan.Fact[versionscan.Version]) Question {
+func (a *arithmetic) closing(q Question, facts GateFacts, closed versionscan.Fact[release.Threshold], train versionscan.Fact[release.Version]) Question {
 	switch {
 	case closed.Known():
 		q.Ship, q.Breaks, q.Removed = versionscan.Know(closed.Value.Ship), closed.Value.Breaks, true
 	case closed.Unknown():
 		q.Ship.Why = closed.Why
 	case train.Known(): // no release has lost it yet
-		q.Ship = versionscan.Know(versionscan.Ship{Core: train.Value, Method: "train"})
+		q.Ship = versionscan.Know(release.Ship{Core: train.Value, Method: "train"})
 		q.Removed = q.Holds.Known() && !q.Holds.Value
 	}
-	came := versionscan.Version{}
+	came := release.Version{}
 	if opened, _ := q.History.Window(facts.Shows, train); opened.Known() {
 		came = opened.Value.Core
 	}
@@ -506,7 +508,7 @@ func max2(a, b Level) Level {
 	return b
 }
 
-func joinVersions(vs []versionscan.Version) string {
+func joinVersions(vs []release.Version) string {
 	out := ""
 	for i, v := range vs {
 		if i > 0 {

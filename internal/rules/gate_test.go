@@ -8,11 +8,13 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // history is a random release history with evidence, and a gate value.
 type history struct {
-	tags  []versionscan.Tag
+	tags  []release.Tag
 	shows map[string]versionscan.Fact[bool]
 	dev   int
 }
@@ -20,7 +22,7 @@ type history struct {
 func (h *history) add(minor int, pre string, shows bool) {
 	name := fmt.Sprintf("v1.%d.0%s", minor, pre)
 	if _, ok := h.shows[name]; !ok {
-		h.tags = append(h.tags, versionscan.Tag{Name: name})
+		h.tags = append(h.tags, release.Tag{Name: name})
 		h.shows[name] = known(shows)
 	}
 }
@@ -28,7 +30,7 @@ func (h *history) add(minor int, pre string, shows bool) {
 // judge holds a gate with some value against the history.
 func (h *history) judge(t *testing.T, g rules.Gate, value string) rules.Answer {
 	t.Helper()
-	rel := versionscan.Releases{Tags: "v{version}", DevVersion: []versionscan.Reader{{Path: "VERSION", Selector: versionscan.Selector{Pattern: `(?P<version>\S+)`}}}}
+	rel := release.Releases{Tags: "v{version}", DevVersion: []release.Reader{{Path: "VERSION", Selector: versionscan.Selector{Pattern: `(?P<version>\S+)`}}}}
 	s := rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{home: {
 		Name: home, Default: "main", Releases: &rel, Tags: known(h.tags), Branches: known([]string{}),
 		Bases: map[string]rules.Base{"main": {
@@ -36,11 +38,11 @@ func (h *history) judge(t *testing.T, g rules.Gate, value string) rules.Answer {
 			Gates: map[string]rules.GateFacts{g.ID: {Shows: h.shows, Tip: known(true)}},
 		}},
 	}}}
-	v, err := versionscan.Semver.Parse(value)
+	v, err := release.Semver.Parse(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Hold(rules.Site{Found: known(versionscan.Finding{Path: "gate.rs", Line: 1, Value: v})}, rules.Ask(g, s, home))
+	return g.Hold(rules.Site{Found: known(find.Finding{Path: "gate.rs", Line: 1, Value: v})}, rules.Ask(g, s, home))
 }
 
 // TestAReleaseWithoutTheChangeMendsNothing adds releases without the change to random histories: a gate that history contradicted stays
@@ -55,8 +57,8 @@ func TestAReleaseWithoutTheChangeMendsNothing(t *testing.T) {
 			minor := r.Intn(8)
 			h.add(minor, []string{"", "-rc.1"}[r.Intn(2)], minor >= first)
 		}
-		g := rules.Gate{ID: "g", Relation: rules.IntroducedIn, Evidence: &versionscan.Evidence{Path: "x", Pattern: "y"},
-			Precision: []versionscan.Precision{versionscan.Minor, versionscan.Patch, versionscan.Exact}[r.Intn(3)]}
+		g := rules.Gate{ID: "g", Relation: rules.IntroducedIn, Evidence: &find.Evidence{Path: "x", Pattern: "y"},
+			Precision: []release.Precision{release.Minor, release.Patch, release.Exact}[r.Intn(3)]}
 		value := fmt.Sprintf("1.%d.0%s", r.Intn(9), []string{"", "-dev.0"}[r.Intn(2)])
 		before := h.judge(t, g, value)
 		if before.Level() != rules.Block || before.Reasons[0].Code == rules.GateAhead {

@@ -4,15 +4,16 @@ import (
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
-	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Policy is a repository's `.github/relbot.yml` after parsing: defaults are filled in, names are resolved,
 // impossible values are gone.
 type Policy struct {
-	Releases    *versionscan.Releases // nil when the section is left out
-	Gates       []Gate                // sorted by id
-	Couplings   []coupling.Coupling   // in the file's order; Home is set, Origin is policy
+	Releases    *release.Releases   // nil when the section is left out
+	Gates       []Gate              // sorted by id
+	Couplings   []coupling.Coupling // in the file's order; Home is set, Origin is policy
 	Check       Check
 	Report      Report
 	Permissions Permissions
@@ -23,10 +24,10 @@ type Policy struct {
 type Gate struct {
 	ID        string
 	Title     string
-	Find      versionscan.Finder
+	Find      find.Finder
 	Relation  Relation
-	Precision versionscan.Precision
-	Evidence  *versionscan.Evidence
+	Precision release.Precision
+	Evidence  *find.Evidence
 	// Window says that another gate has the same evidence, and that of the two one names the release that brought a thing and the other
 	// the one that took it away; see [Pair].
 	Window bool

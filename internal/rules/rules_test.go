@@ -11,23 +11,25 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 const home = coupling.Repo("acme/app")
 
 func pull(n int) coupling.Pull { return coupling.Pull{Repo: home, Number: n} }
 
-var releases = &versionscan.Releases{
-	DevVersion: []versionscan.Reader{{Path: "VERSION", Selector: versionscan.Selector{Pattern: `(?P<version>\S+)`}}},
+var releases = &release.Releases{
+	DevVersion: []release.Reader{{Path: "VERSION", Selector: versionscan.Selector{Pattern: `(?P<version>\S+)`}}},
 	Tags:       "v{version}",
 }
 
 var policy = rules.Policy{
 	Releases: releases,
 	Gates: []rules.Gate{
-		{ID: "g", Find: versionscan.Finder{Path: "g"}, Relation: rules.IntroducedIn, Precision: versionscan.Minor},
-		{ID: "x", Find: versionscan.Finder{Path: "x"}, Relation: rules.IntroducedIn, Precision: versionscan.Exact,
-			Evidence: &versionscan.Evidence{Path: "e", Pattern: "e"}},
+		{ID: "g", Find: find.Finder{Path: "g"}, Relation: rules.IntroducedIn, Precision: release.Minor},
+		{ID: "x", Find: find.Finder{Path: "x"}, Relation: rules.IntroducedIn, Precision: release.Exact,
+			Evidence: &find.Evidence{Path: "e", Pattern: "e"}},
 	},
 }
 
@@ -36,15 +38,15 @@ func known[T any](v T) versionscan.Fact[T] { return versionscan.Know(v) }
 func site(t *rand.Rand) rules.Site {
 	switch t.Intn(6) {
 	case 0:
-		return rules.Site{Found: versionscan.None[versionscan.Finding]("none"), Trouble: &versionscan.Trouble{Code: "gate-missing", Message: "none"}}
+		return rules.Site{Found: versionscan.None[find.Finding]("none"), Trouble: &find.Trouble{Code: "gate-missing", Message: "none"}}
 	case 1:
 		return rules.Site{}
 	}
-	v, err := versionscan.Semver.Parse([]string{"1.2.0", "1.3.0", "1.3.0-dev.0", "1.4.0", "1.4.0-dev.0", "1.5.0"}[t.Intn(6)])
+	v, err := release.Semver.Parse([]string{"1.2.0", "1.3.0", "1.3.0-dev.0", "1.4.0", "1.4.0-dev.0", "1.5.0"}[t.Intn(6)])
 	if err != nil {
 		panic(err)
 	}
-	return rules.Site{Found: known(versionscan.Finding{Path: "g", Line: 3, Name: "minVersion", Raw: v.String(), Value: v})}
+	return rules.Site{Found: known(find.Finding{Path: "g", Line: 3, Name: "minVersion", Raw: v.String(), Value: v})}
 }
 
 // snapshot makes a random state of the world.
@@ -68,9 +70,9 @@ func snapshot(t *rand.Rand) rules.Snapshot {
 	if t.Intn(8) == 0 {
 		c.Hold = &coupling.Hold{By: "ann"}
 	}
-	tags := []versionscan.Tag{{Name: "v1.1.0", Commit: "1"}, {Name: "v1.2.0", Commit: "2"}}
+	tags := []release.Tag{{Name: "v1.1.0", Commit: "1"}, {Name: "v1.2.0", Commit: "2"}}
 	if t.Intn(2) == 0 {
-		tags = append(tags, versionscan.Tag{Name: "v1.3.0-rc.1", Commit: "3"})
+		tags = append(tags, release.Tag{Name: "v1.3.0-rc.1", Commit: "3"})
 	}
 	facts := rules.GateFacts{Base: site(t), Owners: map[coupling.Pull]rules.Site{}, Shows: map[string]versionscan.Fact[bool]{}, Tip: known(t.Intn(3) > 0)}
 	has := t.Intn(len(tags) + 1)
@@ -135,7 +137,7 @@ func forget(t *rand.Rand, s rules.Snapshot) (rules.Snapshot, string) {
 		pulls[p] = versionscan.NotKnown[rules.Pull]("forgotten")
 	case 1:
 		what = "tags"
-		repo.Tags = versionscan.NotKnown[[]versionscan.Tag]("forgotten")
+		repo.Tags = versionscan.NotKnown[[]release.Tag]("forgotten")
 	case 2:
 		what = "dev version"
 		base.Files = map[string]versionscan.Fact[versionscan.File]{}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Snapshot is everything Evaluate may look at: the couplings, and what GitHub showed of them at one moment.
@@ -25,8 +27,8 @@ type Repository struct {
 	Name     coupling.Repo
 	Default  string // default branch
 	Private  bool
-	Releases *versionscan.Releases // from its own policy; nil when it has none
-	Tags     versionscan.Fact[[]versionscan.Tag]
+	Releases *release.Releases // from its own policy; nil when it has none
+	Tags     versionscan.Fact[[]release.Tag]
 	Branches versionscan.Fact[[]string] // names of the existing release lines
 	Bases    map[string]Base            // by branch, the bases that members target
 
@@ -35,10 +37,10 @@ type Repository struct {
 
 // ordered is a history that was made already, with what it was made of.
 type ordered struct {
-	releases *versionscan.Releases
-	tags     []versionscan.Tag
+	releases *release.Releases
+	tags     []release.Tag
 	branches []string
-	history  *versionscan.History
+	history  *release.History
 }
 
 // Ordered is the repository with its history made, so that of many who ask for it none has to make it again.
@@ -49,7 +51,7 @@ func (r Repository) Ordered() Repository {
 
 // History orders the tags into releases, with the release lines as far as they are known; nil where no releases are declared or the tags are
 // not known.
-func (r Repository) History() *versionscan.History {
+func (r Repository) History() *release.History {
 	if r.Releases == nil || !r.Tags.Known() {
 		return nil
 	}
@@ -88,8 +90,8 @@ type GateFacts struct {
 
 // Site is a gate as one tree has it.
 type Site struct {
-	Found   versionscan.Fact[versionscan.Finding]
-	Trouble *versionscan.Trouble
+	Found   versionscan.Fact[find.Finding]
+	Trouble *find.Trouble
 }
 
 // Pull is a pull request as GitHub showed it.
@@ -118,7 +120,7 @@ type Pull struct {
 	Carriers map[string]versionscan.Fact[string]
 	Lines    map[string]versionscan.Fact[string]
 	// HeadDev is the dev version that the head's own files claim.
-	HeadDev versionscan.Fact[versionscan.Version]
+	HeadDev versionscan.Fact[release.Version]
 	// MentionedBy is an open or merged outside pull request that names this member as closed.
 	MentionedBy coupling.Pull
 }

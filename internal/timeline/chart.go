@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Chart is the last releases of a repository with a lane for each change and gate that is held against them.
@@ -39,7 +40,7 @@ const (
 const maxCharted = 12
 
 // NewChart is a chart without lanes.
-func NewChart(repo string, h *versionscan.History, train string) Chart {
+func NewChart(repo string, h *release.History, train string) Chart {
 	all := Releases(h, nil)
 	last := slices.Clone(all[max(0, len(all)-maxCharted):])
 	return Chart{Repo: repo, Releases: last, Earlier: len(all) - len(last), Train: train}

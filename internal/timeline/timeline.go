@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // Release is a release of a history: whether it has a change, and by which method that was found. Has is nil where that is unknown.
@@ -23,7 +24,7 @@ type Release struct {
 }
 
 // Releases are the releases of a history that are tagged, oldest first. carriers says by tag which have the change, and by which method.
-func Releases(h *versionscan.History, carriers map[string]versionscan.Fact[string]) []Release {
+func Releases(h *release.History, carriers map[string]versionscan.Fact[string]) []Release {
 	out := []Release{}
 	for _, r := range h.Releases() {
 		if r.Speaks == nil {

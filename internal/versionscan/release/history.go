@@ -1,7 +1,8 @@
-package versionscan
+package release
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -222,4 +223,22 @@ func (h *History) LineTrain(branch string) (Version, bool) {
 		}
 	}
 	return train, true
+}
+
+// Dev is the release after the newest cut one or, where files name the last release, that one itself.
+func (h *History) Dev() (Version, error) {
+	for _, rel := range slices.Backward(h.releases) {
+		switch {
+		case !rel.Cut:
+			continue
+		case h.rules.Bumped == "at_release":
+			return rel.Core, nil
+		}
+		next, ok := h.rules.next(rel.Core, h.pad)
+		if !ok {
+			return Version{}, fmt.Errorf("the list of versions ends at %s", rel.Core)
+		}
+		return next, nil
+	}
+	return Version{}, errors.New("no tag names a release yet")
 }

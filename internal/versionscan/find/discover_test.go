@@ -1,4 +1,4 @@
-package versionscan
+package find
 
 import (
 	"math/rand/v2"

@@ -1,10 +1,12 @@
-package versionscan
+package find
 
 import (
 	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 // GateName is how the names of version gates look, as a pattern for whole identifiers: a version in the name, or a word that tells of a
@@ -16,7 +18,7 @@ const GateName = `(?:\w*_)?[vV]?\d+_\d+\w*|V\d+\w*|` +
 // the value. A file that is no text has none.
 //
 // All bytes of a tree pass through here, so the text is taken apart only where something that looks like a definition was seen.
-func Discover(path string, content []byte, scheme Scheme) []Finding {
+func Discover(path string, content []byte, scheme release.Scheme) []Finding {
 	hints := slices.DeleteFunc(hints(content), func(h [2]int) bool {
 		from := max(0, h[0]-hintReach)
 		near := string(content[from:min(len(content), h[1]+maxValue)])
@@ -48,12 +50,12 @@ func Discover(path string, content []byte, scheme Scheme) []Finding {
 }
 
 // gate reads the constant whose name stands at [from, to), when its value is one that a gate may have.
-func (s *source) gate(from, to int, scheme Scheme) (Finding, bool) {
+func (s *source) gate(from, to int, scheme release.Scheme) (Finding, bool) {
 	f, ok := s.definition(from, to, scheme)
 	if !ok {
 		f, ok = s.call(from, to, scheme)
 	}
-	return f, ok && (f.Placeholder || !f.Value.IsZero() && (strings.Contains(f.Value.String(), ".") || scheme == Integer))
+	return f, ok && (f.Placeholder || !f.Value.IsZero() && (strings.Contains(f.Value.String(), ".") || scheme == release.Integer))
 }
 
 // hints are the spans of identifiers that are worth a closer look. They are told by the stems that [GateName]'s words begin with and by

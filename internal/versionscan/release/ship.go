@@ -1,9 +1,11 @@
-package versionscan
+package release
 
 import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // speaking walks the tags that speak for releases, ascending.
@@ -19,33 +21,33 @@ func (h *History) speaking(yield func(r Release, tag string) bool) {
 // was found (absent: it has not); lines says the same of release lines. The tag that speaks for a release decides for it.
 // What is in no tag ships with the lowest line that has it, else with the train. A fact that is missing or unknown
 // leaves the answer unknown, unless it could not lower it.
-func (h *History) FirstShip(has, lines map[string]Fact[string], train Fact[Version]) Fact[Ship] {
+func (h *History) FirstShip(has, lines map[string]versionscan.Fact[string], train versionscan.Fact[Version]) versionscan.Fact[Ship] {
 	for r, tag := range h.speaking {
 		switch f := has[tag]; {
 		case f.Unknown():
-			return NotKnown[Ship](unread(tag, f.Why))
+			return versionscan.NotKnown[Ship](unread(tag, f.Why))
 		case f.Known():
 			lowest := slices.IndexFunc(r.Builds, func(b Build) bool { return has[b.Name].Known() })
-			return Know(Ship{Core: r.Core, Tagged: true, Tag: tag, Build: r.Builds[lowest].Version, Method: f.Value})
+			return versionscan.Know(Ship{Core: r.Core, Tagged: true, Tag: tag, Build: r.Builds[lowest].Version, Method: f.Value})
 		}
 	}
 	if !train.Known() {
-		return NotKnown[Ship](cmp.Or(train.Why, "the train is unknown"))
+		return versionscan.NotKnown[Ship](cmp.Or(train.Why, "the train is unknown"))
 	}
 	for _, l := range h.trains(lines, train.Value) {
 		switch f := lines[l.branch]; {
 		case f.Unknown():
-			return NotKnown[Ship](unread(l.branch, f.Why))
+			return versionscan.NotKnown[Ship](unread(l.branch, f.Why))
 		case f.Known():
-			return Know(Ship{Core: l.core, Line: l.branch, Method: f.Value})
+			return versionscan.Know(Ship{Core: l.core, Line: l.branch, Method: f.Value})
 		}
 	}
-	return Know(Ship{Core: train.Value.Core(), Method: "train"})
+	return versionscan.Know(Ship{Core: train.Value.Core(), Method: "train"})
 }
 
 // trains are the release lines whose trains leave before a release, each with its train as core, ascending: those of the
 // history and those that facts are given for.
-func (h *History) trains(facts map[string]Fact[string], before Version) []line {
+func (h *History) trains(facts map[string]versionscan.Fact[string], before Version) []line {
 	var out []line
 	meet := func(branch string) {
 		if core, ok := h.LineTrain(branch); ok && core.Compare(before.Core()) < 0 {
@@ -68,7 +70,7 @@ func (h *History) trains(facts map[string]Fact[string], before Version) []line {
 // name whether a tag has the evidence; the tag that speaks for a release decides for it. Breaks lists the releases that lack
 // it above one that has it; they show that no threshold exists, whatever is unknown of others. While no release has
 // the evidence, the train is the answer.
-func (h *History) Threshold(holds map[string]Fact[bool], train Fact[Version]) Fact[Threshold] {
+func (h *History) Threshold(holds map[string]versionscan.Fact[bool], train versionscan.Fact[Version]) versionscan.Fact[Threshold] {
 	var t Threshold
 	why := ""
 	for r, tag := range h.speaking {
@@ -85,20 +87,20 @@ func (h *History) Threshold(holds map[string]Fact[bool], train Fact[Version]) Fa
 	switch {
 	case len(t.Breaks) > 0:
 	case why != "":
-		return NotKnown[Threshold](why)
+		return versionscan.NotKnown[Threshold](why)
 	case !t.Tagged && !train.Known():
-		return NotKnown[Threshold](cmp.Or(train.Why, "the train is unknown"))
+		return versionscan.NotKnown[Threshold](cmp.Or(train.Why, "the train is unknown"))
 	case !t.Tagged:
 		t.Ship = Ship{Core: train.Value.Core(), Method: "train"}
 	}
-	return Know(t)
+	return versionscan.Know(t)
 }
 
 // Window is what evidence says of a thing that came with one release and went with another: opened is the release from which on the
 // evidence holds, closed the one from which on it holds no more. Both have Breaks when it comes back after that. While no release has it
 // opened is the train; while none has lost it closed is absent.
-func (h *History) Window(holds map[string]Fact[bool], train Fact[Version]) (opened, closed Fact[Threshold]) {
-	upTo, gone := map[string]Fact[bool]{}, map[string]Fact[bool]{} // the evidence up to the closing, and the lack of it from there
+func (h *History) Window(holds map[string]versionscan.Fact[bool], train versionscan.Fact[Version]) (opened, closed versionscan.Fact[Threshold]) {
+	upTo, gone := map[string]versionscan.Fact[bool]{}, map[string]versionscan.Fact[bool]{} // the evidence up to the closing, and the lack of it from there
 	came, went := false, false
 	for r, tag := range h.speaking {
 		f := holds[tag]
@@ -108,21 +110,21 @@ func (h *History) Window(holds map[string]Fact[bool], train Fact[Version]) (open
 		}
 		lost := f
 		if f.Known() {
-			lost = Know(went && !f.Value)
+			lost = versionscan.Know(went && !f.Value)
 		}
 		for _, b := range r.Builds {
 			upTo[b.Name], gone[b.Name] = holds[b.Name], lost
 			if b.Name != tag && lost.Value { // of a release's builds those from the first without it
-				gone[b.Name] = Know(holds[b.Name].Known() && !holds[b.Name].Value)
+				gone[b.Name] = versionscan.Know(holds[b.Name].Known() && !holds[b.Name].Value)
 			}
 			if went && f.Known() && !f.Value {
-				upTo[b.Name] = Know(true)
+				upTo[b.Name] = versionscan.Know(true)
 			}
 		}
 	}
 	opened = h.Threshold(upTo, train)
 	if closed = h.Threshold(gone, train); closed.Known() && !closed.Value.Tagged {
-		closed = None[Threshold]("no release has lost it")
+		closed = versionscan.None[Threshold]("no release has lost it")
 	}
 	if opened.Known() && closed.Known() {
 		opened.Value.Breaks = closed.Value.Breaks
@@ -160,12 +162,12 @@ func (h *History) Oldest(n int) (Version, bool) {
 // it. has tells of every tag, dev builds included. What no release has yet is awaited in the first build of train
 // that is still to come: its dev.0, or the build after those that were tagged without the change. For what ships with a
 // release line, train is the train of that line.
-func (h *History) Interval(has func(tag string) Fact[bool], train Version) Fact[Interval] {
+func (h *History) Interval(has func(tag string) versionscan.Fact[bool], train Version) versionscan.Fact[Interval] {
 	top := -1 // the build that speaks for the first release with the change
 	for r, tag := range h.speaking {
 		f := has(tag)
 		if f.Unknown() {
-			return NotKnown[Interval](unread(tag, f.Why))
+			return versionscan.NotKnown[Interval](unread(tag, f.Why))
 		}
 		if f.Value {
 			top, _ = slices.BinarySearchFunc(h.builds, *r.Speaks, compareBuilds)
@@ -183,7 +185,7 @@ func (h *History) Interval(has func(tag string) Fact[bool], train Version) Fact[
 		b := h.builds[top]
 		f := has(b.Name)
 		if f.Unknown() {
-			return NotKnown[Interval](unread(b.Name, f.Why))
+			return versionscan.NotKnown[Interval](unread(b.Name, f.Why))
 		}
 		if !f.Value {
 			in.After = b.Version
@@ -197,7 +199,7 @@ func (h *History) Interval(has func(tag string) Fact[bool], train Version) Fact[
 			in.UpTo = in.After.nextBuild()
 		}
 	}
-	return Know(in)
+	return versionscan.Know(in)
 }
 
 // unread says of which tag or line something is unknown.

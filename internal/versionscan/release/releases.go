@@ -1,4 +1,4 @@
-package versionscan
+package release
 
 import (
 	"cmp"
@@ -149,7 +149,7 @@ func (r Releases) next(core Version, pad bool) (Version, bool) {
 		}
 		return next, !next.IsZero()
 	}
-	last := len(core.parts()) - 1
+	last := len(core.Numbers()) - 1
 	switch step := r.Next.Step; {
 	case core.scheme == Integer:
 		return core.bumped(0, false), true

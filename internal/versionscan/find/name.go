@@ -1,4 +1,4 @@
-package versionscan
+package find
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 var (
@@ -43,7 +45,7 @@ func readName(name string) (named, bool) {
 // disagreement explains how a name contradicts a value; "" when it does not or says nothing. They disagree when
 // their numbers differ, where V143 may leave out the zero of 0.143.0, or when the name tells of a prerelease that the value lacks.
 // A value more precise than its name is no contradiction: V26_1_0 may be 26.1.0-dev.0.
-func disagreement(name string, v Version) string {
+func disagreement(name string, v release.Version) string {
 	n, ok := readName(name)
 	if !ok || v.IsZero() {
 		return ""
@@ -59,30 +61,31 @@ func disagreement(name string, v Version) string {
 }
 
 // prereleaseOf reports whether a version is the prerelease that a name tells of.
-func (n named) prereleaseOf(v Version) bool {
-	words := tokens(v.Pre())
-	i := slices.IndexFunc(words, func(w string) bool { return w == n.pre || v.scheme == PEP440 && strings.HasPrefix(n.pre, w) })
+func (n named) prereleaseOf(v release.Version) bool {
+	words := v.Words()
+	i := slices.IndexFunc(words, func(w string) bool { return w == n.pre || v.Scheme() == release.PEP440 && strings.HasPrefix(n.pre, w) })
 	if i < 0 {
 		return false
 	}
-	return n.count == "" || i+1 >= len(words) || number(words[i+1]) == number(n.count)
+	return n.count == "" || i+1 >= len(words) || strings.TrimLeft(words[i+1], "0") == strings.TrimLeft(n.count, "0")
 }
 
-func agrees(parts []string, v Version) bool {
-	numbers := v.padded(len(parts) + 1)
-	at := func(offset int) bool {
+// agrees reports whether the numbers of a name are those of a version.
+func agrees(parts []string, v release.Version) bool {
+	from := func(offset int) bool {
 		for i, p := range parts {
-			if number(numbers[i+offset]) != number(p) {
+			if v.Part(i+offset) != p {
 				return false
 			}
 		}
 		return true
 	}
-	if at(0) || number(numbers[0]) == number("0") && at(1) {
+	if from(0) || v.Part(0) == "0" && from(1) {
 		return true
 	}
 	// Digits glued together: RemovedInDjango61Warning is 6.1.
-	for n := 2; len(parts) == 1 && n <= len(v.parts()); n++ {
+	numbers := v.Numbers()
+	for n := 2; len(parts) == 1 && n <= len(numbers); n++ {
 		if strings.Join(numbers[:n], "") == parts[0] {
 			return true
 		}
@@ -91,10 +94,10 @@ func agrees(parts []string, v Version) bool {
 }
 
 // nameVersion reads the version of a constant that has it in its name alone.
-func nameVersion(name string, scheme Scheme) (Version, bool) {
+func nameVersion(name string, scheme release.Scheme) (release.Version, bool) {
 	n, ok := readName(name)
 	if !ok {
-		return Version{}, false
+		return release.Version{}, false
 	}
 	parts := slices.Clone(n.parts)
 	if len(parts) == 1 && len(parts[0]) == 2 && strings.Contains(name, "In") && !digit(name[len(name)-1]) { // glued digits

@@ -1,4 +1,4 @@
-package versionscan
+package find
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/goccy/go-yaml"
+
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // leaves calls meet for every string in a decoded document, with its path.
@@ -90,7 +92,7 @@ func TestYAMLAgainstDecoder(t *testing.T) {
 		for _, p := range path {
 			text += "['" + p + "']"
 		}
-		found, err := Selector{YAML: text}.Values(documents["chart"])
+		found, err := Values(versionscan.Selector{YAML: text}, documents["chart"])
 		if err != nil || len(found) == 0 || found[0].Raw != want {
 			t.Errorf("at %s stands %q, found was %v, %v", text, want, found, err)
 		}

@@ -1,4 +1,4 @@
-package versionscan
+package release
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // world is a random history with random facts about a change in it.
@@ -13,15 +15,15 @@ type world struct {
 	r        Releases
 	tags     []Tag
 	branches []string
-	has      map[string]Fact[string]
-	holds    map[string]Fact[bool]
-	lines    map[string]Fact[string]
+	has      map[string]versionscan.Fact[string]
+	holds    map[string]versionscan.Fact[bool]
+	lines    map[string]versionscan.Fact[string]
 	dev      Version
 }
 
 // newWorld makes a world in which the change mostly comes once and stays, as changes do.
 func newWorld(t testing.TB, r *rand.Rand) *world {
-	w := &world{r: Releases{Tags: "v{version}", Branches: "release-{major}.{minor}"}, has: map[string]Fact[string]{}, holds: map[string]Fact[bool]{}, lines: map[string]Fact[string]{}}
+	w := &world{r: Releases{Tags: "v{version}", Branches: "release-{major}.{minor}"}, has: map[string]versionscan.Fact[string]{}, holds: map[string]versionscan.Fact[bool]{}, lines: map[string]versionscan.Fact[string]{}}
 	if r.Intn(4) == 0 {
 		w.r.CutOn = "final"
 	}
@@ -37,9 +39,9 @@ func newWorld(t testing.TB, r *rand.Rand) *world {
 	for minor := range 7 {
 		if r.Intn(4) == 0 {
 			branch := fmt.Sprintf("release-1.%d", minor)
-			w.branches, w.lines[branch] = append(w.branches, branch), None[string]("")
+			w.branches, w.lines[branch] = append(w.branches, branch), versionscan.None[string]("")
 			if r.Intn(2) == 0 {
-				w.lines[branch] = Know("cherry-pick trailer")
+				w.lines[branch] = versionscan.Know("cherry-pick trailer")
 			}
 		}
 	}
@@ -58,20 +60,20 @@ func (w *world) add(t testing.TB, r *rand.Rand, name string, has func(Version) b
 	}
 	yes := has(parse(t, Semver, name))
 	w.tags = append(w.tags, Tag{Name: name})
-	w.has[name], w.holds[name] = None[string](""), Know(yes)
+	w.has[name], w.holds[name] = versionscan.None[string](""), versionscan.Know(yes)
 	if yes {
-		w.has[name] = Know("ancestry")
+		w.has[name] = versionscan.Know("ancestry")
 	}
 }
 
 func (w *world) history() *History { return w.r.History(w.tags, w.branches) }
 
-func (w *world) train(t testing.TB) Fact[Version] {
+func (w *world) train(t testing.TB) versionscan.Fact[Version] {
 	train, ok := w.history().Train(w.dev)
 	if !ok {
 		t.Fatal("no train")
 	}
-	return Know(train.Core)
+	return versionscan.Know(train.Core)
 }
 
 func worlds(t *testing.T, play func(r *rand.Rand, w *world)) {
@@ -183,12 +185,12 @@ func TestUnknownNeverDecides(t *testing.T) {
 	worlds(t, func(r *rand.Rand, w *world) {
 		h, train := w.history(), w.train(t)
 		ship, threshold := h.FirstShip(w.has, w.lines, train), h.Threshold(w.holds, train)
-		has := func(tag string) Fact[bool] { return w.holds[tag] }
+		has := func(tag string) versionscan.Fact[bool] { return w.holds[tag] }
 		interval := h.Interval(has, train.Value)
 		for range 6 {
 			for tag := range w.has {
 				if r.Intn(6) == 0 {
-					w.has[tag], w.holds[tag] = NotKnown[string]("a timeout"), NotKnown[bool]("a timeout")
+					w.has[tag], w.holds[tag] = versionscan.NotKnown[string]("a timeout"), versionscan.NotKnown[bool]("a timeout")
 				}
 			}
 			for branch := range w.lines {
@@ -197,7 +199,7 @@ func TestUnknownNeverDecides(t *testing.T) {
 				}
 			}
 			if r.Intn(6) == 0 {
-				train = NotKnown[Version]("a timeout")
+				train = versionscan.NotKnown[Version]("a timeout")
 			}
 			if got := h.FirstShip(w.has, w.lines, train); got.Known() && got.Value.Core.Compare(ship.Value.Core) != 0 {
 				t.Errorf("with less known it ships in %v, not in %v", got.Value, ship.Value)
@@ -220,8 +222,8 @@ func TestUnknownNeverDecides(t *testing.T) {
 func TestIntervalHoldsItsBuild(t *testing.T) {
 	worlds(t, func(r *rand.Rand, w *world) {
 		h, train := w.history(), w.train(t)
-		w.lines = map[string]Fact[string]{}
-		in := h.Interval(func(tag string) Fact[bool] { return w.holds[tag] }, train.Value)
+		w.lines = map[string]versionscan.Fact[string]{}
+		in := h.Interval(func(tag string) versionscan.Fact[bool] { return w.holds[tag] }, train.Value)
 		if !in.Known() || in.Value.UpTo.Compare(in.Value.After) <= 0 {
 			t.Errorf("the interval is %v", in)
 		}
@@ -270,18 +272,18 @@ func FuzzTag(f *testing.F) {
 }
 
 // thousand is a history of a thousand releases, with release lines, and a change that came in the last tenth.
-func thousand(b *testing.B) (h *History, has map[string]Fact[string], holds map[string]Fact[bool]) {
+func thousand(b *testing.B) (h *History, has map[string]versionscan.Fact[string], holds map[string]versionscan.Fact[bool]) {
 	r := Releases{Tags: "v{version}", Branches: "release-{major}.{minor}"}
 	var tags []Tag
 	var branches []string
-	has, holds = map[string]Fact[string]{}, map[string]Fact[bool]{}
+	has, holds = map[string]versionscan.Fact[string]{}, map[string]versionscan.Fact[bool]{}
 	for i := range 1000 {
 		for _, pre := range []string{"-rc.1", "-rc.2", ""} {
 			name := fmt.Sprintf("v%d.%d.0%s", i/50, i%50, pre)
 			tags = append(tags, Tag{Name: name})
-			has[name], holds[name] = None[string](""), Know(i >= 900)
+			has[name], holds[name] = versionscan.None[string](""), versionscan.Know(i >= 900)
 			if i >= 900 {
-				has[name] = Know("ancestry")
+				has[name] = versionscan.Know("ancestry")
 			}
 		}
 		if i >= 990 {
@@ -301,8 +303,8 @@ func BenchmarkArithmetic(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		train, ok := h.Train(dev)
-		ship := h.FirstShip(has, nil, Know(train.Core))
-		threshold := h.Threshold(holds, Know(train.Core))
+		ship := h.FirstShip(has, nil, versionscan.Know(train.Core))
+		threshold := h.Threshold(holds, versionscan.Know(train.Core))
 		if !ok || train.Core.String() != "19.50.0" || ship.Value.Core.String() != "18.0.0" || threshold.Value.Core.String() != "18.0.0" {
 			b.Fatal(train, ship, threshold)
 		}

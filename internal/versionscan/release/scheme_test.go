@@ -1,4 +1,4 @@
-package versionscan
+package release
 
 import (
 	"encoding/json"

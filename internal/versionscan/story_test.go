@@ -1,4 +1,4 @@
-package versionscan
+package versionscan_test
 
 import (
 	"flag"
@@ -10,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/find"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
 var update = flag.Bool("update", false, "write what the code answers into testdata")
@@ -72,23 +76,23 @@ func lines(s string) []string {
 // story is a case: a history and what is known of a change in it.
 type story struct {
 	t        testing.TB
-	r        Releases
-	tags     []Tag
+	r        release.Releases
+	tags     []release.Tag
 	branches []string
-	has      map[string]Fact[string]
-	lines    map[string]Fact[string]
-	files    map[string]Fact[File]
+	has      map[string]versionscan.Fact[string]
+	lines    map[string]versionscan.Fact[string]
+	files    map[string]versionscan.Fact[versionscan.File]
 }
 
 func newStory(t testing.TB, a *txtar.Archive) *story {
-	c := &story{t: t, has: map[string]Fact[string]{}, lines: map[string]Fact[string]{}, files: map[string]Fact[File]{}}
+	c := &story{t: t, has: map[string]versionscan.Fact[string]{}, lines: map[string]versionscan.Fact[string]{}, files: map[string]versionscan.Fact[versionscan.File]{}}
 	for _, l := range lines(section(a, "rules")) {
 		key, value, _ := strings.Cut(l, ": ")
 		switch key {
 		case "tags":
 			c.r.Tags = value
 		case "scheme":
-			c.r.Scheme = Scheme(value)
+			c.r.Scheme = release.Scheme(value)
 		case "next":
 			c.r.Next.Step = value
 		case "list":
@@ -112,38 +116,38 @@ func newStory(t testing.TB, a *txtar.Archive) *story {
 	for _, l := range lines(section(a, "tags")) {
 		line, branch := strings.CutPrefix(l, "branch ")
 		name, state, _ := strings.Cut(line, " ")
-		f := None[string]("")
+		f := versionscan.None[string]("")
 		switch {
 		case state == "?":
-			f = NotKnown[string]("a timeout")
+			f = versionscan.NotKnown[string]("a timeout")
 		case state != "":
-			f = Know(strings.TrimSpace(strings.TrimPrefix(state, "has")))
+			f = versionscan.Know(strings.TrimSpace(strings.TrimPrefix(state, "has")))
 		}
 		if branch {
 			c.branches, c.lines[name] = append(c.branches, name), f
 		} else {
-			c.tags, c.has[name] = append(c.tags, Tag{Name: name}), f
+			c.tags, c.has[name] = append(c.tags, release.Tag{Name: name}), f
 		}
 	}
 	for _, f := range a.Files {
 		if path, ok := strings.CutPrefix(f.Name, "file "); ok {
-			c.files[path] = Know(File{Text: string(f.Data)})
+			c.files[path] = versionscan.Know(versionscan.File{Text: string(f.Data)})
 		} else if path, ok := strings.CutPrefix(f.Name, "lost "); ok {
-			c.files[path] = NotKnown[File]("a timeout")
+			c.files[path] = versionscan.NotKnown[versionscan.File]("a timeout")
 		} else if path, ok := strings.CutPrefix(f.Name, "no "); ok {
-			c.files[path] = None[File]("")
+			c.files[path] = versionscan.None[versionscan.File]("")
 		}
 	}
 	return c
 }
 
 // reader reads "tags" or "PATH KIND WHERE".
-func reader(t testing.TB, text string) Reader {
+func reader(t testing.TB, text string) release.Reader {
 	if text == "tags" {
-		return Reader{Tags: true}
+		return release.Reader{Tags: true}
 	}
 	f := strings.SplitN(text, " ", 3)
-	r := Reader{Path: f[0]}
+	r := release.Reader{Path: f[0]}
 	switch f[1] {
 	case "pattern":
 		r.Pattern = f[2]
@@ -159,35 +163,44 @@ func reader(t testing.TB, text string) Reader {
 	return r
 }
 
-func (c *story) version(text string) Version { return parse(c.t, c.r.Scheme, text) }
+func (c *story) version(text string) release.Version { return parse(c.t, c.r.Scheme, text) }
+
+func parse(t testing.TB, s release.Scheme, text string) release.Version {
+	t.Helper()
+	v, err := s.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
 
 // answer answers a question; where one ends in "@N", only the first N tags exist.
 func (c *story) answer(q []string) string {
 	tags := c.tags
 	if n := len(q); strings.HasPrefix(q[n-1], "@") {
-		until := slices.IndexFunc(tags, func(t Tag) bool { return t.Name == q[n-1][1:] })
+		until := slices.IndexFunc(tags, func(t release.Tag) bool { return t.Name == q[n-1][1:] })
 		if until < 0 {
 			c.t.Fatalf("no tag %s", q[n-1][1:])
 		}
 		tags, q = tags[:until+1], q[:n-1]
 	}
 	h := c.r.History(tags, c.branches)
-	holds := map[string]Fact[bool]{}
+	holds := map[string]versionscan.Fact[bool]{}
 	for tag, f := range c.has {
-		holds[tag] = Fact[bool]{State: f.State, Why: f.Why, Value: f.Known()}
+		holds[tag] = versionscan.Fact[bool]{State: f.State, Why: f.Why, Value: f.Known()}
 		if f.Absent() {
-			holds[tag] = Know(false)
+			holds[tag] = versionscan.Know(false)
 		}
 	}
-	train := func() Fact[Version] {
+	train := func() versionscan.Fact[release.Version] {
 		if q[1] == "?" {
-			return NotKnown[Version]("no reader")
+			return versionscan.NotKnown[release.Version]("no reader")
 		}
 		t, ok := h.Train(c.version(q[1]))
 		if !ok {
-			return NotKnown[Version]("the list ends")
+			return versionscan.NotKnown[release.Version]("the list ends")
 		}
-		return Know(t.Core)
+		return versionscan.Know(t.Core)
 	}
 	switch q[0] {
 	case "tag":
@@ -269,17 +282,17 @@ func (c *story) answer(q []string) string {
 		}
 		return strings.TrimSpace(s)
 	case "interval":
-		f := h.Interval(func(tag string) Fact[bool] { return holds[tag] }, train().Value)
+		f := h.Interval(func(tag string) versionscan.Fact[bool] { return holds[tag] }, train().Value)
 		if !f.Known() {
 			return "unknown: " + f.Why
 		}
 		return fmt.Sprintf("(%s, %s]", f.Value.After, f.Value.UpTo)
 	case "lineinterval":
 		v, _ := h.LineTrain(q[1])
-		f := h.Interval(func(tag string) Fact[bool] { return holds[tag] }, v)
+		f := h.Interval(func(tag string) versionscan.Fact[bool] { return holds[tag] }, v)
 		return fmt.Sprintf("(%s, %s]", f.Value.After, f.Value.UpTo)
 	case "dev":
-		f := c.r.ReadDev(c.files, h)
+		f := find.Dev(c.r, c.files, h)
 		if !f.Known() {
 			return "unknown: " + f.Why
 		}
@@ -295,25 +308,25 @@ func (c *story) answer(q []string) string {
 
 // TestNothingKnown: without tags, files or readers nothing is claimed.
 func TestNothingKnown(t *testing.T) {
-	r := Releases{DevVersion: []Reader{{Tags: true}}}
-	if f := r.ReadDev(nil, nil); f.Known() || f.Why != "the tags could not be read" {
+	r := release.Releases{DevVersion: []release.Reader{{Tags: true}}}
+	if f := find.Dev(r, nil, nil); f.Known() || f.Why != "the tags could not be read" {
 		t.Errorf("got %v", f)
 	}
-	if f := (Releases{}).ReadDev(nil, nil); f.Known() || f.Why == "" {
+	if f := find.Dev(release.Releases{}, nil, nil); f.Known() || f.Why == "" {
 		t.Errorf("got %v", f)
 	}
-	for _, file := range []File{{Binary: true}, {Link: true, Text: "../VERSION"}, {Text: "nothing"}} {
-		r := Releases{DevVersion: []Reader{{Path: "VERSION", Selector: Selector{Pattern: `(?P<version>\d+)`}}}}
-		if f := r.ReadDev(map[string]Fact[File]{"VERSION": Know(file)}, r.History(nil, nil)); f.Known() || !strings.HasPrefix(f.Why, "VERSION: ") {
+	for _, file := range []versionscan.File{{Binary: true}, {Link: true, Text: "../VERSION"}, {Text: "nothing"}} {
+		r := release.Releases{DevVersion: []release.Reader{{Path: "VERSION", Selector: versionscan.Selector{Pattern: `(?P<version>\d+)`}}}}
+		if f := find.Dev(r, map[string]versionscan.Fact[versionscan.File]{"VERSION": versionscan.Know(file)}, r.History(nil, nil)); f.Known() || !strings.HasPrefix(f.Why, "VERSION: ") {
 			t.Errorf("got %v", f)
 		}
 	}
-	h := Releases{}.History(nil, nil)
-	if _, ok := h.Release(parse(t, Semver, "1.0")); ok {
+	h := release.Releases{}.History(nil, nil)
+	if _, ok := h.Release(parse(t, release.Semver, "1.0")); ok {
 		t.Error("an empty history has a release")
 	}
-	list := Releases{Next: Next{List: []string{"1.0", "what"}}}
-	if train, ok := list.History([]Tag{{Name: "v1.0.0"}}, nil).Train(parse(t, Semver, "1.0.0-dev.0")); ok {
+	list := release.Releases{Next: release.Next{List: []string{"1.0", "what"}}}
+	if train, ok := list.History([]release.Tag{{Name: "v1.0.0"}}, nil).Train(parse(t, release.Semver, "1.0.0-dev.0")); ok {
 		t.Errorf("after the end of the list comes %v", train)
 	}
 }

@@ -1,29 +1,31 @@
-package versionscan
+package release
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // holding says of minor releases 1.0, 1.1, … by a letter each whether they hold the evidence: y, n, or ? where it was not read.
-func holding(letters string) (*History, map[string]Fact[bool]) {
+func holding(letters string) (*History, map[string]versionscan.Fact[bool]) {
 	var tags []Tag
-	holds := map[string]Fact[bool]{}
+	holds := map[string]versionscan.Fact[bool]{}
 	for i, c := range letters {
 		name := fmt.Sprintf("v1.%d.0", i)
 		tags = append(tags, Tag{Name: name})
 		switch c {
 		case 'y':
-			holds[name] = Know(true)
+			holds[name] = versionscan.Know(true)
 		case 'n':
-			holds[name] = Know(false)
+			holds[name] = versionscan.Know(false)
 		}
 	}
 	return Releases{Tags: "v{version}"}.History(tags, nil), holds
 }
 
-func say(f Fact[Threshold]) string {
+func say(f versionscan.Fact[Threshold]) string {
 	switch {
 	case f.Unknown():
 		return "unknown"
@@ -57,7 +59,7 @@ func TestWindow(t *testing.T) {
 		"nyynnnnn": "1.1.0; 1.3.0",
 	} {
 		h, holds := holding(letters)
-		opened, closed := h.Window(holds, Know(train))
+		opened, closed := h.Window(holds, versionscan.Know(train))
 		if got := say(opened) + "; " + say(closed); got != want {
 			t.Errorf("%s: %s, want %s", letters, got, want)
 		}
@@ -69,7 +71,7 @@ func TestWindowWithoutAnEnd(t *testing.T) {
 	for i := range 9 {
 		letters := strings.Repeat("n", i) + strings.Repeat("y", 8-i)
 		h, holds := holding(letters)
-		train := Know(h.rules.mustParse("1.9.0"))
+		train := versionscan.Know(h.rules.mustParse("1.9.0"))
 		opened, closed := h.Window(holds, train)
 		if want := h.Threshold(holds, train); say(opened) != say(want) || !closed.Absent() {
 			t.Errorf("%s: %s; %s, want %s", letters, say(opened), say(closed), say(want))

@@ -1,4 +1,4 @@
-package versionscan
+package find
 
 import (
 	"cmp"
@@ -11,19 +11,22 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
-// Find finds a gate among the files that match its glob, keyed by path. Exactly one of three comes back: the finding; an absent fact with the
+// Gate finds a gate among the files that match its glob, keyed by path. Exactly one of three comes back: the finding; an absent fact with the
 // trouble that says why there is none; or an unknown fact, when a file that could hold it could not be read.
 // Several places that agree on name and value are one finding, the first.
-func Find(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (Fact[Finding], *Trouble) {
+func Gate(f Finder, id string, scheme release.Scheme, files map[string]versionscan.Fact[versionscan.File]) (versionscan.Fact[Finding], *Trouble) {
 	found, remarks, unknown := findAll(f, id, scheme, files)
 	if unknown != "" {
-		return NotKnown[Finding](unknown), nil
+		return versionscan.NotKnown[Finding](unknown), nil
 	}
-	trouble := func(code, format string, args ...any) (Fact[Finding], *Trouble) {
+	trouble := func(code, format string, args ...any) (versionscan.Fact[Finding], *Trouble) {
 		t := &Trouble{Code: code, Message: fmt.Sprintf(format, args...), Findings: found}
-		return None[Finding](t.Message), t
+		return versionscan.None[Finding](t.Message), t
 	}
 	if len(found) == 0 {
 		message := "nothing in " + f.Path + " matches"
@@ -49,7 +52,7 @@ func Find(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (Fact
 	if first.Value.IsZero() && !first.Placeholder {
 		return trouble("gate-unparsable", "%s:%d: %q is no version", first.Path, first.Line, clip(first.Raw))
 	}
-	return Know(first), nil
+	return versionscan.Know(first), nil
 }
 
 // versions leaves out what has the name of a constant with a version and holds none: the key of a table is often a constant too.
@@ -63,8 +66,8 @@ func versions(found []Finding) []Finding {
 	})
 }
 
-// FindAll lists every constant that a finder matches, by path and place.
-func FindAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) []Finding {
+// Gates lists every constant that a finder matches, by path and place.
+func Gates(f Finder, id string, scheme release.Scheme, files map[string]versionscan.Fact[versionscan.File]) []Finding {
 	found, _, _ := findAll(f, id, scheme, files)
 	return found
 }
@@ -123,7 +126,7 @@ func clip(s string) string {
 }
 
 // findAll also says what made files unfit, and which file that could hold the gate is unknown.
-func findAll(f Finder, id string, scheme Scheme, files map[string]Fact[File]) (found []Finding, remarks []string, unknown string) {
+func findAll(f Finder, id string, scheme release.Scheme, files map[string]versionscan.Fact[versionscan.File]) (found []Finding, remarks []string, unknown string) {
 	texts := map[string]string{}
 	paths := slices.Sorted(maps.Keys(files))
 	for _, p := range paths {
@@ -177,7 +180,7 @@ func dedupe(fs []Finding) []Finding {
 }
 
 // searching gives the search for a gate in one file after another; texts are all files of the glob, in which a symbol may be defined.
-func searching(f Finder, id string, scheme Scheme, texts map[string]string) func(p, text string) ([]Finding, error) {
+func searching(f Finder, id string, scheme release.Scheme, texts map[string]string) func(p, text string) ([]Finding, error) {
 	switch {
 	case f.Symbol != "":
 		re, err := regexp.Compile("^(?:" + f.Symbol + ")$")
@@ -190,7 +193,7 @@ func searching(f Finder, id string, scheme Scheme, texts map[string]string) func
 		}
 	case !f.Selector.IsZero():
 		return func(p, text string) ([]Finding, error) {
-			values, err := f.Selector.Values(text)
+			values, err := Values(f.Selector, text)
 			if err != nil {
 				return nil, err
 			}
@@ -212,7 +215,7 @@ func searching(f Finder, id string, scheme Scheme, texts map[string]string) func
 }
 
 // resolve follows a symbol to its definition: in the file where it is used, else in the others.
-func resolve(v Located, scheme Scheme, p string, texts map[string]string) []Finding {
+func resolve(v Located, scheme release.Scheme, p string, texts map[string]string) []Finding {
 	is := func(name string) bool { return name == v.Symbol }
 	if out := definitions(parseSource(p, texts[p]), scheme, is); len(out) > 0 {
 		return out
@@ -229,7 +232,7 @@ func resolve(v Located, scheme Scheme, p string, texts map[string]string) []Find
 }
 
 // finish parses a raw value and compares it with what the name says.
-func finish(f Finding, text string, scheme Scheme) Finding {
+func finish(f Finding, text string, scheme release.Scheme) Finding {
 	f.Value, f.Placeholder = valueOf(text, scheme)
 	if f.Value.IsZero() && !f.Placeholder {
 		return f
@@ -239,7 +242,7 @@ func finish(f Finding, text string, scheme Scheme) Finding {
 }
 
 // selected finishes what a selector gave: a version, else a range of versions.
-func selected(f Finding, scheme Scheme) Finding {
+func selected(f Finding, scheme release.Scheme) Finding {
 	if done := finish(f, f.Raw, scheme); !done.Value.IsZero() || done.Placeholder {
 		return done
 	}
@@ -250,7 +253,7 @@ func selected(f Finding, scheme Scheme) Finding {
 }
 
 // of completes a finding with what was read of its value.
-func (f Finding) of(v value, scheme Scheme) Finding {
+func (f Finding) of(v value, scheme release.Scheme) Finding {
 	f.Bound, f.Upper = v.bound, v.upper
 	f = finish(f, v.text, scheme)
 	if v.upper != "" {
@@ -264,14 +267,14 @@ func (f Finding) of(v value, scheme Scheme) Finding {
 var placeholders = map[string]bool{"CURRENT_RUSTC_VERSION": true, "REPLACEME": true, "9999": true, "TBD": true, "NEXT": true, "NEXT_VERSION": true, "UNRELEASED": true}
 
 // valueOf parses a version, or recognises a placeholder.
-func valueOf(text string, scheme Scheme) (Version, bool) {
+func valueOf(text string, scheme release.Scheme) (release.Version, bool) {
 	text = strings.Trim(strings.TrimSpace(text), "\"'`")
 	if placeholders[strings.ToUpper(text)] {
-		return Version{}, true
+		return release.Version{}, true
 	}
 	v, err := scheme.Parse(text)
 	if err != nil {
-		return Version{}, false
+		return release.Version{}, false
 	}
 	return v, false
 }
@@ -294,7 +297,7 @@ func identifiersOf(text string) iter.Seq2[int, int] {
 // definitions lists the constants of a source whose name is wanted. A use of a constant, a comment and the text of a string
 // define nothing. Where the name is defined nowhere, the calls that take a version by that name are listed (milestone '18.6'), else the
 // rows of a dated block.
-func definitions(s *source, scheme Scheme, wanted func(string) bool) []Finding {
+func definitions(s *source, scheme release.Scheme, wanted func(string) bool) []Finding {
 	var out, calls []Finding
 	for from, to := range identifiersOf(s.bare) {
 		if !wanted(s.name(from, to)) {
@@ -376,7 +379,7 @@ func (s *source) name(from, to int) string {
 }
 
 // definition reads the constant whose name stands at [from, to) of the source, when it is defined there.
-func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
+func (s *source) definition(from, to int, scheme release.Scheme) (Finding, bool) {
 	f := Finding{Path: s.path, Name: s.name(from, to)}
 	if keywords[f.Name] {
 		return f, false
@@ -457,7 +460,7 @@ func (s *source) definition(from, to int, scheme Scheme) (Finding, bool) {
 var reference = regexp.MustCompile(`^&?(?:[A-Za-z_]\w*(?:::|\.))*([A-Za-z_]\w*)$`)
 
 // target follows a constant that is defined as another one of the same file.
-func (s *source) target(name, from string, scheme Scheme) (Finding, bool) {
+func (s *source) target(name, from string, scheme release.Scheme) (Finding, bool) {
 	if name == from || keywords[name] || s.following >= maxAliases {
 		return Finding{}, false
 	}
@@ -489,7 +492,7 @@ func computed(raw string) bool {
 }
 
 // found completes a finding whose name stands at an offset.
-func (s *source) found(f Finding, offset int, v value, scheme Scheme) Finding {
+func (s *source) found(f Finding, offset int, v value, scheme release.Scheme) Finding {
 	f.Line, f.Column = s.position(offset)
 	f.Raw, f.Form = v.raw, s.form(v.form)
 	return f.of(v, scheme)
@@ -508,7 +511,7 @@ var (
 
 // call reads the version that is handed to a call by the name at [from, to): milestone '18.6', trigger_deprecation('x', '8.1'), a platform
 // of an availability list, or a number in the name itself (willBeRemovedInGradle10()).
-func (s *source) call(from, to int, scheme Scheme) (Finding, bool) {
+func (s *source) call(from, to int, scheme release.Scheme) (Finding, bool) {
 	f := Finding{Path: s.path, Name: s.name(from, to)}
 	rest := s.bare[to:min(len(s.bare), to+maxValue)]
 	end := 0
@@ -524,7 +527,7 @@ func (s *source) call(from, to int, scheme Scheme) (Finding, bool) {
 	v := readValue(strings.TrimSuffix(strings.TrimPrefix(raw, "("), ")"), f.Name, scheme)
 	n, _ := part(f.Name)
 	isPart := n >= 0
-	if version, placeholder := valueOf(v.text, scheme); v.ok && (placeholder || !version.IsZero() && (strings.Contains(v.text, ".") || scheme == Integer || v.form == "int" || isPart)) {
+	if version, placeholder := valueOf(v.text, scheme); v.ok && (placeholder || !version.IsZero() && (strings.Contains(v.text, ".") || scheme == release.Integer || v.form == "int" || isPart)) {
 		if v.form == "string" || v.form == "const" {
 			v.form = "call"
 		}
@@ -545,7 +548,7 @@ var quotedRow = regexp.MustCompile(`[{(\[]\s*"([A-Za-z_][\w.-]*)"\s*,`)
 
 // rows lists the rows, told by the string they begin with, of blocks that a version heads, as in a history of settings:
 // add("25.12", { {"name", …}, … }).
-func (s *source) rows(scheme Scheme, wanted func(string) bool) []Finding {
+func (s *source) rows(scheme release.Scheme, wanted func(string) bool) []Finding {
 	var out []Finding
 	for _, m := range quotedRow.FindAllStringSubmatchIndex(s.code, maxFindings) {
 		if name := s.code[m[2]:m[3]]; wanted(name) {
@@ -561,7 +564,7 @@ func (s *source) rows(scheme Scheme, wanted func(string) bool) []Finding {
 
 // heading reads the version that heads the block in which an offset stands: the last string before the bracket that opens it, when that is a
 // version.
-func (s *source) heading(offset int, scheme Scheme) (Finding, bool) {
+func (s *source) heading(offset int, scheme release.Scheme) (Finding, bool) {
 	depth := 0
 	for k := offset - 1; k >= 0 && k > offset-maxBlock; k-- {
 		switch s.bare[k] {
@@ -617,7 +620,7 @@ func part(name string) (i int, stem string) {
 }
 
 // joinParts makes one constant of those that hold a version's major, minor and patch each: #define X_MAJOR 26, …
-func joinParts(found []Finding, path string, scheme Scheme) []Finding {
+func joinParts(found []Finding, path string, scheme release.Scheme) []Finding {
 	var out []Finding
 	for i := 0; i < len(found); i++ {
 		f := found[i]
@@ -798,7 +801,7 @@ var (
 
 // readValue reads a version from the source text of a value: a struct with named fields, a call or tuple of numbers, a
 // string, a number.
-func readValue(raw, name string, scheme Scheme) value {
+func readValue(raw, name string, scheme release.Scheme) value {
 	if fields := fieldPattern.FindAllStringSubmatch(raw, -1); len(fields) >= 2 {
 		parts := map[string]string{}
 		for _, m := range fields {
@@ -974,8 +977,8 @@ func isIdentByte(c byte) bool {
 }
 
 // decodeInteger reads the integer encodings of C: 190000 is 19.0, 90624 is 9.6.24, 0x30000000 is 3.0.0.
-func decodeInteger(text string, scheme Scheme) (string, bool) {
-	if scheme == Integer {
+func decodeInteger(text string, scheme release.Scheme) (string, bool) {
+	if scheme == release.Integer {
 		return "", false
 	}
 	if hex, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
@@ -1122,7 +1125,7 @@ var markerPattern = regexp.MustCompile(`\brelbot:gate[ \t]+([A-Za-z0-9][A-Za-z0-
 
 // marked finds the constants that a marker names: on its own line, else on the line below. A row of a dated block has the version of its
 // heading, and a comment that holds the version itself is read where there is no code.
-func marked(s *source, id string, scheme Scheme) []Finding {
+func marked(s *source, id string, scheme release.Scheme) []Finding {
 	var out []Finding
 	named := 0
 	for _, m := range Markers(s.path, s.text) {
@@ -1175,7 +1178,7 @@ var attribute = regexp.MustCompile(`^\s*(?:#!?\[.*\]|@[\w.]+(?:\(.*\))?|\[[A-Z]\
 
 // inside reads the first version within the brackets that a marker's line or the code below it opens: an argument of a call, a field of a
 // literal. The body of a function or a class is none of these.
-func (s *source) inside(here, below int, m MarkerAt, scheme Scheme) (Finding, bool) {
+func (s *source) inside(here, below int, m MarkerAt, scheme release.Scheme) (Finding, bool) {
 	for _, n := range []int{here, below} {
 		from, to, ok := s.lineSpan(n)
 		if !ok {
@@ -1199,12 +1202,12 @@ func (s *source) inside(here, below int, m MarkerAt, scheme Scheme) (Finding, bo
 var opensValue = regexp.MustCompile(`[(\[]$|^[\s&({\[]*[\w.:]*\s*\{$`)
 
 // telling reports whether a finding is more than a number that happens to stand there.
-func (f Finding) telling(scheme Scheme) bool {
-	return f.Name != "" || f.Placeholder || strings.Contains(f.Raw, ".") || strings.Contains(f.Value.String(), ".") || scheme == Integer
+func (f Finding) telling(scheme release.Scheme) bool {
+	return f.Name != "" || f.Placeholder || strings.Contains(f.Raw, ".") || strings.Contains(f.Value.String(), ".") || scheme == release.Integer
 }
 
 // withParts adds the minor and patch numbers that stand below a constant for a version's major number.
-func (s *source) withParts(found []Finding, scheme Scheme) []Finding {
+func (s *source) withParts(found []Finding, scheme release.Scheme) []Finding {
 	var out []Finding
 	for _, f := range found {
 		out = append(out, f)
@@ -1220,7 +1223,7 @@ func (s *source) withParts(found []Finding, scheme Scheme) []Finding {
 }
 
 // inComment reads a version in the comment of a marker's line or of the line below.
-func (s *source) inComment(m MarkerAt, scheme Scheme) (Finding, bool) {
+func (s *source) inComment(m MarkerAt, scheme release.Scheme) (Finding, bool) {
 	for n := m.Line; n <= m.Line+1; n++ {
 		from, to, ok := s.lineSpan(n)
 		if !ok || to-from > maxValue {
@@ -1242,7 +1245,7 @@ func blanked(s string) string { return strings.Repeat(" ", len(s)) }
 
 // onLine reads the constant that starts on a line: a definition, else the version that heads the block of a row, else the first version
 // literal in the line's code.
-func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
+func (s *source) onLine(n int, m MarkerAt, scheme release.Scheme) (Finding, bool) {
 	start, to, ok := s.lineSpan(n)
 	from := start
 	if to-from > maxLine { // of a line that no person wrote what is near the marker
@@ -1285,7 +1288,9 @@ func (s *source) onLine(n int, m MarkerAt, scheme Scheme) (Finding, bool) {
 const maxLine = 64 << 10
 
 // Holds reports whether any of the files has the evidence; see [Predicate.Holds].
-func (e Evidence) Holds(files map[string]Fact[File]) Fact[bool] { return e.Compile().Holds(files) }
+func (e Evidence) Holds(files map[string]versionscan.Fact[versionscan.File]) versionscan.Fact[bool] {
+	return e.Compile().Holds(files)
+}
 
 // Predicate is an evidence that is asked of many releases: it looks at each text once.
 type Predicate struct {
@@ -1298,7 +1303,7 @@ type Predicate struct {
 // Compile readies an evidence. A pattern that cannot be compiled leaves every answer unknown.
 func (e Evidence) Compile() *Predicate {
 	p := &Predicate{seen: map[string]bool{}}
-	_, p.literal = GlobBase(e.Path)
+	_, p.literal = versionscan.GlobBase(e.Path)
 	p.pattern, p.err = regexp.Compile(e.Pattern)
 	return p
 }
@@ -1306,21 +1311,21 @@ func (e Evidence) Compile() *Predicate {
 // Holds reports whether any of the files has the evidence. No file at all, or only absent ones, is a plain no; a file
 // that could not be read leaves it unknown, unless another has it. So does the one file that is named when it is no text: a glob may well
 // cover pictures and links.
-func (p *Predicate) Holds(files map[string]Fact[File]) Fact[bool] {
+func (p *Predicate) Holds(files map[string]versionscan.Fact[versionscan.File]) versionscan.Fact[bool] {
 	if p.err != nil {
-		return NotKnown[bool](p.err.Error())
+		return versionscan.NotKnown[bool](p.err.Error())
 	}
-	out := Know(false)
+	out := versionscan.Know(false)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		switch f := files[path]; {
 		case f.Unknown():
-			out = NotKnown[bool](fmt.Sprintf("%s: %s", path, cmp.Or(f.Why, "it was not read")))
+			out = versionscan.NotKnown[bool](fmt.Sprintf("%s: %s", path, cmp.Or(f.Why, "it was not read")))
 		case f.Known() && p.literal && f.Value.Binary:
-			out = NotKnown[bool](path + " is no text in UTF-8")
+			out = versionscan.NotKnown[bool](path + " is no text in UTF-8")
 		case f.Known() && p.literal && f.Value.Link:
-			out = NotKnown[bool](fmt.Sprintf("%s is a symbolic link to %s", path, f.Value.Text))
+			out = versionscan.NotKnown[bool](fmt.Sprintf("%s is a symbolic link to %s", path, f.Value.Text))
 		case f.Known() && !f.Value.Binary && !f.Value.Link && p.matches(f.Value.Text):
-			return Know(true)
+			return versionscan.Know(true)
 		}
 	}
 	return out
@@ -1335,4 +1340,8 @@ func (p *Predicate) matches(text string) bool {
 	return does
 }
 
-func isNumber(s string) bool { return s != "" && digits(s) == len(s) }
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isNumber(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}

@@ -1,4 +1,4 @@
-package versionscan
+package release
 
 import (
 	"cmp"
@@ -67,19 +67,22 @@ func (v Version) Pre() string { return v.pre }
 
 // Part is number i of the version without leading zeros; "0" when it has fewer.
 func (v Version) Part(i int) string {
-	parts := v.parts()
+	parts := v.Numbers()
 	if i >= len(parts) {
 		return "0"
 	}
 	return cmp.Or(strings.TrimLeft(parts[i], "0"), "0")
 }
 
-// parts are the numbers as they were written.
-func (v Version) parts() []string { return strings.Split(v.core, ".") }
+// Words are the words, in lower case, and the numbers of the prerelease part.
+func (v Version) Words() []string { return tokens(v.pre) }
+
+// Numbers are the numbers of the version as they were written.
+func (v Version) Numbers() []string { return strings.Split(v.core, ".") }
 
 // padded are at least n numbers.
 func (v Version) padded(n int) []string {
-	parts := v.parts()
+	parts := v.Numbers()
 	for len(parts) < n {
 		parts = append(parts, "0")
 	}
@@ -118,7 +121,7 @@ func (v Version) At(p Precision) Version {
 	if n == 0 || v.IsZero() {
 		return v
 	}
-	parts := v.parts()
+	parts := v.Numbers()
 	if v.scheme == Semver {
 		parts = v.padded(n)
 	}

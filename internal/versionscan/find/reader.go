@@ -1,4 +1,4 @@
-package versionscan
+package find
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/relbot/relbot/internal/versionscan"
 )
 
 // Located is a value that a selector found in a file.
@@ -16,44 +18,10 @@ type Located struct {
 	Symbol string // what the pattern's group of that name matched
 }
 
-// IsZero reports whether the selector selects nothing.
-func (s Selector) IsZero() bool { return s == Selector{} }
-
-// Form is the selector's kind, a short stable word; "" for the zero Selector.
-func (s Selector) Form() string {
-	switch {
-	case s.Pattern != "":
-		return "pattern"
-	case s.TOML != "":
-		return "toml"
-	case s.JSON != "":
-		return "json"
-	case s.YAML != "":
-		return "yaml"
-	case s.XML != "":
-		return "xml"
-	case s.Properties != "":
-		return "properties"
-	}
-	return ""
-}
-
-// String is the selector as messages name it: its path, or "the pattern".
-func (s Selector) String() string {
-	switch form := s.Form(); form {
-	case "":
-		return "nothing"
-	case "pattern":
-		return "the pattern"
-	default:
-		return s.TOML + s.JSON + s.YAML + s.XML + s.Properties
-	}
-}
-
-// Values reads what the selector selects in a text, in order of place: every match of a pattern, every node at a path.
+// Values reads what a selector selects in a text, in order of place: every match of a pattern, every node at a path.
 // Nothing there gives none. Scalars keep the text they were written with. A document that cannot be parsed, a path to
 // something that is no scalar and a pattern without a usable group are errors.
-func (s Selector) Values(text string) ([]Located, error) {
+func Values(s versionscan.Selector, text string) ([]Located, error) {
 	switch {
 	case s.Pattern != "":
 		return patternValues(s.Pattern, text)
@@ -100,7 +68,7 @@ func places(text string) func(raw string, offset int) Located {
 }
 
 // Steps is how many steps matching a pattern against files takes at the most: its size for each byte; or more than limit.
-func Steps(pattern string, files map[string]Fact[File], limit int64) int64 {
+func Steps(pattern string, files map[string]versionscan.Fact[versionscan.File], limit int64) int64 {
 	size := int64(PatternSize(pattern))
 	var steps int64
 	for _, f := range files {

@@ -1,19 +1,25 @@
-package versionscan
+package find
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/relbot/relbot/internal/versionscan"
+	"github.com/relbot/relbot/internal/versionscan/release"
 )
+
+var update = flag.Bool("update", false, "write docs/gates.md")
 
 // forms is one example of each form in which gates are written: path, text, how it is found, and what has to be found.
 var forms = []struct {
 	name, path, text string
 	find             Finder
-	scheme           Scheme
+	scheme           release.Scheme
 	want             string // "line:column name value form"
 }{
 	{"rust const", "a.rs", "use x;\nconst V143: Version = Version::new(0, 143, 0);\n", Finder{Symbol: "V143"}, "", "2:7 V143 0.143.0 rust-const"},
@@ -47,14 +53,14 @@ var forms = []struct {
 	{"helm range", "a.tpl", "{{- if semverCompare \">=1.33-0\" .Capabilities.KubeVersion.GitVersion }} {{/* relbot:gate m */}}\n", Finder{Marker: "m"}, "", "1:22  1.33 range"},
 	{"dockerfile", "Dockerfile", "FROM x\nARG BASE_VERSION=1.4.2\n", Finder{Symbol: "BASE_VERSION"}, "", "2:5 BASE_VERSION 1.4.2 dockerfile"},
 	{"yaml", "Chart.yaml", "name: x\nappVersion: v26.12.0 # relbot:gate m\n", Finder{Marker: "m"}, "", "2:1 appVersion 26.12.0 yaml"},
-	{"yaml path", "Chart.yaml", "a:\n  b: [1.10, 18.10]\n", Finder{Selector: Selector{YAML: "a.b[1]"}}, "", "2:13  18.10 yaml"},
-	{"toml path", "Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.2.3-dev.0\"\n", Finder{Selector: Selector{TOML: "package.version"}}, "", "3:12  1.2.3-dev.0 toml"},
-	{"json path", "p.json", "{\n  // comment\n  \"version\": \"1.2.3\",\n}\n", Finder{Selector: Selector{JSON: "version"}}, "", "3:15  1.2.3 json"},
-	{"pattern", "a.txt", "since 26.20 of it\n", Finder{Selector: Selector{Pattern: `since (?P<version>\S+)`}}, "", "1:7  26.20 pattern"},
-	{"pattern of parts", "a.txt", "v26_20\n", Finder{Selector: Selector{Pattern: `v(?P<major>\d+)_(?P<minor>\d+)`}}, "", "1:2  26.20 pattern"},
-	{"pattern of a symbol", "a.rs", "const V26_1_0: Version = Version::new(26, 1, 0);\nfn f() { if at(&V26_1_0) { 65534 } }\n", Finder{Selector: Selector{Pattern: `(?P<symbol>V\d+_\d+_\d+)[^;]{0,40}65534`}}, "", "1:7 V26_1_0 26.1.0 rust-const"},
+	{"yaml path", "Chart.yaml", "a:\n  b: [1.10, 18.10]\n", Finder{Selector: versionscan.Selector{YAML: "a.b[1]"}}, "", "2:13  18.10 yaml"},
+	{"toml path", "Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.2.3-dev.0\"\n", Finder{Selector: versionscan.Selector{TOML: "package.version"}}, "", "3:12  1.2.3-dev.0 toml"},
+	{"json path", "p.json", "{\n  // comment\n  \"version\": \"1.2.3\",\n}\n", Finder{Selector: versionscan.Selector{JSON: "version"}}, "", "3:15  1.2.3 json"},
+	{"pattern", "a.txt", "since 26.20 of it\n", Finder{Selector: versionscan.Selector{Pattern: `since (?P<version>\S+)`}}, "", "1:7  26.20 pattern"},
+	{"pattern of parts", "a.txt", "v26_20\n", Finder{Selector: versionscan.Selector{Pattern: `v(?P<major>\d+)_(?P<minor>\d+)`}}, "", "1:2  26.20 pattern"},
+	{"pattern of a symbol", "a.rs", "const V26_1_0: Version = Version::new(26, 1, 0);\nfn f() { if at(&V26_1_0) { 65534 } }\n", Finder{Selector: versionscan.Selector{Pattern: `(?P<symbol>V\d+_\d+_\d+)[^;]{0,40}65534`}}, "", "1:7 V26_1_0 26.1.0 rust-const"},
 	{"placeholder", "a.rs", "const SINCE: &str = \"CURRENT_RUSTC_VERSION\";\n", Finder{Symbol: "SINCE"}, "", "1:7 SINCE placeholder rust-parse"},
-	{"integer", "a.go", "const version254 = 254 // added x\n", Finder{Symbol: "version254"}, Integer, "1:7 version254 254 go-const"},
+	{"integer", "a.go", "const version254 = 254 // added x\n", Finder{Symbol: "version254"}, release.Integer, "1:7 version254 254 go-const"},
 	{"rust raw string", "a.rs", "const TEXT: &str = r#\"const MIN: &str = \"1.0.0\";\"#;\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
 	{"rust nested comment", "a.rs", "/* /* */ const MIN: &str = \"1.0.0\"; */\nconst MIN: &str = \"2.0.0\";\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 2.0.0 rust-parse"},
 	{"rust attribute", "a.rs", "#[stable(feature = \"x\", since = \"1.98.0\")]\nfn f() {}\n", Finder{Symbol: "since"}, "", "1:25 since 1.98.0 rust-parse"},
@@ -62,7 +68,7 @@ var forms = []struct {
 	{"go feature gate, stages", "a.go", "var defaults = map[F][]S{\n\tMyFeature: {\n\t\t{Version: version.MustParse(\"1.30\"), Default: false},\n\t\t{Version: version.MustParse(\"1.34\"), Default: true},\n\t},\n}\n", Finder{Symbol: "MyFeature"}, "", "2:2 MyFeature 1.34 go-call"},
 	{"go table, counted from the release before", "a.go", "var t = T{\n\tV25_4_Start: {Major: 25, Minor: 3, Internal: 2},\n}\n", Finder{Symbol: "V25_4_Start"}, "", "2:2 V25_4_Start 25.4 go-struct"},
 	{"python call argument", "a.py", "steps = [\n    step(  # relbot:gate m\n        \"26.19.0-dev.0\",\n    ),\n]\n", Finder{Marker: "m"}, "", "3:9  26.19.0-dev.0 py-string"},
-	{"python parts", "const.py", "MAJOR_VERSION: Final = 2026\nMINOR_VERSION: Final = 11\nPATCH_VERSION: Final = \"0.dev0\"\n", Finder{Symbol: "M\\w+_VERSION|PATCH_VERSION"}, PEP440, "1:1 MAJOR_VERSION 2026.11.0.dev0 py-parts"},
+	{"python parts", "const.py", "MAJOR_VERSION: Final = 2026\nMINOR_VERSION: Final = 11\nPATCH_VERSION: Final = \"0.dev0\"\n", Finder{Symbol: "M\\w+_VERSION|PATCH_VERSION"}, release.PEP440, "1:1 MAJOR_VERSION 2026.11.0.dev0 py-parts"},
 	{"python dict key", "a.py", "GATES = {\"min_version\": \"1.2.3\"}\n", Finder{Symbol: "min_version"}, "", "1:11 min_version 1.2.3 py-string"},
 	{"pandas class", "a.py", "class Pandas4Warning(DeprecationWarning):\n", Finder{Symbol: "Pandas\\d+Warning"}, "", "1:7 Pandas4Warning 4 py-class"},
 	{"c parts", "v.h", "#define NODE_MAJOR_VERSION 25\n#define NODE_MINOR_VERSION 1\n#define NODE_PATCH_VERSION 0\n", Finder{Symbol: "NODE_(MAJOR|MINOR|PATCH)_VERSION"}, "", "1:9 NODE_MAJOR_VERSION 25.1.0 c-parts"},
@@ -83,7 +89,7 @@ var forms = []struct {
 	{"yaml in a html comment, placeholder", "api.md", "<!-- YAML relbot:gate m\nadded: REPLACEME\n-->\n", Finder{Marker: "m"}, "", "2:1 added placeholder md"},
 	{"block heading by name", "h.cpp", "void f() {\n    add(history, \"25.12\",\n    {\n        {\"other\", 0, 1, \"x 1.0\"},\n        {\"max_rows\", 0, 100, \"New\"},\n    });\n    add(history, \"25.11\", {\n        {\"older\", 0, 1, \"y\"},\n    });\n}\n", Finder{Symbol: "max_rows"}, "", "5:11 max_rows 25.12 c-heading"},
 	{"block heading, marked", "h.cpp", "add(history, \"25.11\", {\n    {\"a\", 0, 1, \"x\"},\n    {\"b\", 0, 100, \"New\"}, // relbot:gate m\n});\n", Finder{Marker: "m"}, "", "3:7 b 25.11 c-heading"},
-	{"json key", "p.json", "{\"flag\": 1, \"expiry_milestone\": 154}\n", Finder{Symbol: "expiry_milestone"}, Integer, "1:14 expiry_milestone 154 json"},
+	{"json key", "p.json", "{\"flag\": 1, \"expiry_milestone\": 154}\n", Finder{Symbol: "expiry_milestone"}, release.Integer, "1:14 expiry_milestone 154 json"},
 	{"cmake parts", "CMakeLists.txt", "set(VERSION_MAJOR 24)\nset(VERSION_MINOR 8)\nset(VERSION_PATCH 9)\n", Finder{Symbol: "VERSION_(MAJOR|MINOR|PATCH)"}, "", "1:5 VERSION_MAJOR 24.8.9 parts"},
 	{"rust quote as a character", "a.rs", "const Q: char = '\\\"';\nconst MIN: Version = Version::new(1, 2, 3);\nconst R: char = '\\'';\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 1.2.3 rust-const"},
 	{"rust raw byte string", "a.rs", "const Q: &[u8] = br#\"const MIN: Version = Version::new(9, 9, 9);\"#;\nconst MIN: Version = Version::new(1, 2, 3);\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 1.2.3 rust-const"},
@@ -95,7 +101,7 @@ var forms = []struct {
 	{"go back quote as a rune", "a.go", "package a\n\nvar r = '`'\nconst Min = \"1.2\"\nvar q = '`'\n", Finder{Symbol: "Min"}, "", "4:7 Min 1.2 go-const"},
 	{"go struct field", "a.go", "package a\n\nvar p = ParamItem{Key: \"x\", GateVersion: \"2.6.23\"}\n", Finder{Symbol: "GateVersion"}, "", "3:29 GateVersion 2.6.23 go-const"},
 	{"python comparison", "a.py", "AIRFLOW_V_3_1_PLUS = get_base_airflow_version_tuple() >= (3, 1, 0)\n", Finder{Symbol: "AIRFLOW_V_3_1_PLUS"}, "", "1:1 AIRFLOW_V_3_1_PLUS 3.1.0 py-tuple"},
-	{"python keyword without a patch number", "a.py", "report(breaks_in_ha_version=\"2026.4\")\n", Finder{Symbol: "breaks_in_ha_version"}, Calver, "1:8 breaks_in_ha_version 2026.4 py-string"},
+	{"python keyword without a patch number", "a.py", "report(breaks_in_ha_version=\"2026.4\")\n", Finder{Symbol: "breaks_in_ha_version"}, release.Calver, "1:8 breaks_in_ha_version 2026.4 py-string"},
 	{"not in a docstring", "a.py", "\"\"\"\nMIN = \"9.9\"\n\"\"\"\nMIN = \"1.2\"\n", Finder{Symbol: "MIN"}, "", "4:1 MIN 1.2 py-string"},
 	{"typescript static", "a.ts", "class A { static readonly MIN: string = \"1.2.3\"; }\n", Finder{Symbol: "MIN"}, "", "1:27 MIN 1.2.3 js-const"},
 	{"javascript, behind a pattern", "a.js", "const r = /`/;\nconst MIN = \"1.2.3\";\nconst q = /[\"`]/;\n", Finder{Symbol: "MIN"}, "", "2:7 MIN 1.2.3 js-const"},
@@ -125,18 +131,18 @@ var forms = []struct {
 	{"dockerfile by suffix", "app.Dockerfile", "ARG V_MIN=1.4.2\n", Finder{Symbol: "V_MIN"}, "", "1:5 V_MIN 1.4.2 dockerfile"},
 	{"front matter, not the prose", "a.md", "---\ntitle: \"Materialize v26.34\"\ndate: 2026-07-21\nreleased: true\npatch: 1\nsince: v26.34.0\n---\n\nsince: v1.0.0\n", Finder{Symbol: "since"}, "", "6:1 since 26.34.0 md"},
 	{"properties", "gradle.properties", "group=x\nversion=4.2.0-SNAPSHOT\n", Finder{Symbol: "version"}, "", "2:1 version 4.2.0-SNAPSHOT properties"},
-	{"xml path", "a.csproj", "<Project><PropertyGroup><VersionPrefix>1.2.3</VersionPrefix></PropertyGroup></Project>", Finder{Selector: Selector{XML: "Project.PropertyGroup.VersionPrefix"}}, "", "1:40  1.2.3 xml"},
+	{"xml path", "a.csproj", "<Project><PropertyGroup><VersionPrefix>1.2.3</VersionPrefix></PropertyGroup></Project>", Finder{Selector: versionscan.Selector{XML: "Project.PropertyGroup.VersionPrefix"}}, "", "1:40  1.2.3 xml"},
 	{"protobuf option", "a.proto", "message X {\n  option (versionpb.etcd_version_msg) = \"3.6\";\n}\n", Finder{Symbol: "etcd_version_msg"}, "", "2:21 etcd_version_msg 3.6 proto-string"},
 	{"c#", "A.cs", "public static readonly Version Min = new Version(17, 0, 1);\n", Finder{Symbol: "Min"}, "", "1:32 Min 17.0.1 cs-call"},
 	{"shell", "a.sh", "MIN_VERSION=\"1.2.3\"\nexport OTHER=2\n", Finder{Symbol: "MIN_VERSION"}, "", "1:1 MIN_VERSION 1.2.3 sh-string"},
 	{"anchored symbol", "a.rs", "const V143: Version = Version::new(0, 143, 0);\n", Finder{Symbol: "^V143$"}, "", "1:7 V143 0.143.0 rust-const"},
-	{"four parts", "a.txt", "x: 24.8.9.1-lts # relbot:gate m\n", Finder{Marker: "m"}, Dotted, "1:1 x 24.8.9.1 const"},
+	{"four parts", "a.txt", "x: 24.8.9.1-lts # relbot:gate m\n", Finder{Marker: "m"}, release.Dotted, "1:1 x 24.8.9.1 const"},
 	{"terraform range", "a.tf", "terraform {\n  required_version = \">= 1.9.0, < 2.0.0\"\n}\n", Finder{Symbol: "required_version"}, "", "2:3 required_version 1.9.0 range"},
-	{"range at a path", "package.json", "{\"engines\": {\"node\": \">=20.11\"}}", Finder{Selector: Selector{JSON: "engines.node"}}, "", "1:23  20.11 json"},
+	{"range at a path", "package.json", "{\"engines\": {\"node\": \">=20.11\"}}", Finder{Selector: versionscan.Selector{JSON: "engines.node"}}, "", "1:23  20.11 json"},
 	{"rust, another constant", "a.rs", "const V26_19_0: Version = Version::new(26, 19, 0);\nconst MIN_GATE: Version = V26_19_0;\n", Finder{Symbol: "MIN_GATE"}, "", "2:7 MIN_GATE 26.19.0 rust-const"},
 	{"java, another constant", "A.java", "enum M {\n IBP_4_1_IV0(26, \"4.1\", \"IV0\", false);\n public static final M LATEST_PRODUCTION = IBP_4_1_IV0;\n}\n", Finder{Symbol: "LATEST_PRODUCTION"}, "", "3:24 LATEST_PRODUCTION 4.1 java-const"},
 	{"python, another class", "a.py", "class RemovedInDjango61Warning(DeprecationWarning):\n    pass\n\nRemovedInNextVersionWarning = RemovedInDjango61Warning\n", Finder{Symbol: "RemovedInNextVersionWarning"}, "", "4:1 RemovedInNextVersionWarning 6.1 py-const"},
-	{"java packed number", "A.java", "static final int MIN = 9_250_007;\n", Finder{Symbol: "MIN"}, Integer, "1:18 MIN 9250007 java-const"},
+	{"java packed number", "A.java", "static final int MIN = 9_250_007;\n", Finder{Symbol: "MIN"}, release.Integer, "1:18 MIN 9250007 java-const"},
 	{"rust grouped digits", "a.rs", "const MIN: i32 = 190_000;\n", Finder{Symbol: "MIN"}, "", "1:7 MIN 19.0 rust-int"},
 	{"yaml image", "a.yaml", "image: reg:5000/base:26.4.0 # relbot:gate m\n", Finder{Marker: "m"}, "", "1:1 image 26.4.0 yaml"},
 	{"c define over lines", "a.h", "#define MIN_VERSION \\\n  \"1.2.3\"\n", Finder{Symbol: "MIN_VERSION"}, "", "1:9 MIN_VERSION 1.2.3 c-string"},
@@ -144,7 +150,7 @@ var forms = []struct {
 	{"marker above an attribute", "a.rs", "// relbot:gate m\n#[allow(dead_code)]\nconst MIN: Version = Version::new(1, 2, 3);\n", Finder{Marker: "m"}, "", "3:7 MIN 1.2.3 rust-const"},
 	{"marker above a comment", "a.rs", "/// relbot:gate m\n/// More words about 2 things.\nconst MIN: Version = Version::new(1, 2, 3);\n", Finder{Marker: "m"}, "", "3:7 MIN 1.2.3 rust-const"},
 	{"ini", "a.ini", "; relbot:gate m\nmin_version = 1.2.3\n", Finder{Marker: "m"}, "", "2:1 min_version 1.2.3 ini"},
-	{"go conversion", "a.go", "const minVersion = int64(254)\n", Finder{Symbol: "minVersion"}, Integer, "1:7 minVersion 254 go-const"},
+	{"go conversion", "a.go", "const minVersion = int64(254)\n", Finder{Symbol: "minVersion"}, release.Integer, "1:7 minVersion 254 go-const"},
 	{"not in a comment", "a.go", "// const Min = \"1.0.0\"\nconst Min = \"2.0.0\"\n", Finder{Symbol: "Min"}, "", "2:7 Min 2.0.0 go-const"},
 	{"not in a string", "a.py", "x = \"MIN = '1.0'\"\nMIN = '2.0'\n", Finder{Symbol: "MIN"}, "", "2:1 MIN 2.0 py-string"},
 	{"not a use", "a.rs", "const MIN: Version = Version::new(1, 2, 0);\nfn f(v: Version) -> bool { v == MIN }\n", Finder{Symbol: "MIN"}, "", "1:7 MIN 1.2.0 rust-const"},
@@ -154,7 +160,7 @@ func TestForms(t *testing.T) {
 	for _, c := range forms {
 		t.Run(c.name, func(t *testing.T) {
 			c.find.Path = c.path
-			found, trouble := Find(c.find, "m", c.scheme, map[string]Fact[File]{c.path: Know(File{Text: c.text})})
+			found, trouble := Gate(c.find, "m", c.scheme, map[string]versionscan.Fact[versionscan.File]{c.path: versionscan.Know(versionscan.File{Text: c.text})})
 			if trouble != nil || !found.Known() {
 				t.Fatalf("found nothing: %+v %s", trouble, found.Why)
 			}
@@ -195,7 +201,7 @@ func TestFormsAreDocumented(t *testing.T) {
 		want := strings.Split(f.want, " ")
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", f.name, cell(f.text), by, cell(want[1]), cell(want[2]), cell(want[3]))
 	}
-	const path = "../../docs/gates.md"
+	const path = "../../../docs/gates.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -207,33 +213,35 @@ func TestFormsAreDocumented(t *testing.T) {
 }
 
 func TestTroubles(t *testing.T) {
-	know := func(text string) Fact[File] { return Know(File{Text: text}) }
+	know := func(text string) versionscan.Fact[versionscan.File] {
+		return versionscan.Know(versionscan.File{Text: text})
+	}
 	for name, c := range map[string]struct {
-		files map[string]Fact[File]
+		files map[string]versionscan.Fact[versionscan.File]
 		find  Finder
 		want  string
 	}{
 		"no file":                        {nil, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
-		"absent":                         {map[string]Fact[File]{"a.go": None[File]("")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
-		"binary":                         {map[string]Fact[File]{"a.go": Know(File{Binary: true})}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
-		"invalid UTF-8":                  {map[string]Fact[File]{"a.go": know("const X = \"1.0\xff\"")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
-		"two that differ":                {map[string]Fact[File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.1\"\n")}, Finder{Path: "*.go", Symbol: "X"}, "gate-ambiguous"},
-		"two that agree":                 {map[string]Fact[File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.0\"\n")}, Finder{Path: "*.go", Symbol: "X"}, ""},
-		"no version":                     {map[string]Fact[File]{"a.go": know("const X = \"soon\"\n")}, Finder{Path: "a.go", Symbol: "X"}, "gate-unparsable"},
-		"unread":                         {map[string]Fact[File]{"a.go": NotKnown[File]("an outage")}, Finder{Path: "a.go", Symbol: "X"}, "unknown"},
-		"another marker":                 {map[string]Fact[File]{"a.go": know("// relbot:gate other\nconst X = \"1.0\"\n")}, Finder{Path: "a.go", Marker: "m"}, "gate-missing"},
-		"a number below none":            {map[string]Fact[File]{"a.json": know("{\"expiry_milestone\": -1}\n")}, Finder{Path: "a.json", Symbol: "expiry_milestone"}, "gate-unparsable"},
-		"a sum":                          {map[string]Fact[File]{"a.rs": know("const MIN: u32 = 5 * 4;\n")}, Finder{Path: "a.rs", Symbol: "MIN"}, "gate-unparsable"},
-		"other constants":                {map[string]Fact[File]{"a.rs": know("const MIN: Version = Version::new(MAJOR, 20, 0);\n")}, Finder{Path: "a.rs", Symbol: "MIN"}, "gate-unparsable"},
-		"a choice":                       {map[string]Fact[File]{"a.ts": know("const MIN = beta ? \"1.2.3\" : \"1.3.0\";\n")}, Finder{Path: "a.ts", Symbol: "MIN"}, "gate-unparsable"},
-		"a choice of two":                {map[string]Fact[File]{"a.py": know("MIN = \"1.2\" if A else \"1.3\"\n")}, Finder{Path: "a.py", Symbol: "MIN"}, "gate-unparsable"},
-		"put together":                   {map[string]Fact[File]{"a.py": know("MIN = \"26.\" + \"20\"\n")}, Finder{Path: "a.py", Symbol: "MIN"}, "gate-unparsable"},
-		"constants in turn":              {map[string]Fact[File]{"a.go": know("const A = B\nconst B = A\nconst V1 = V2\nconst V2 = V1\n")}, Finder{Path: "a.go", Symbol: "V1"}, "gate-unparsable"},
-		"a pattern that matches nothing": {map[string]Fact[File]{"a.txt": know("x")}, Finder{Path: "a.txt", Selector: Selector{Pattern: `(?P<version>\d*)`}}, "gate-unparsable"},
-		"many that differ":               {map[string]Fact[File]{"a.txt": know(strings.Repeat("v1 v2 ", 5000))}, Finder{Path: "a.txt", Selector: Selector{Pattern: `v(?P<version>\d)`}}, "gate-ambiguous"},
+		"absent":                         {map[string]versionscan.Fact[versionscan.File]{"a.go": versionscan.None[versionscan.File]("")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"binary":                         {map[string]versionscan.Fact[versionscan.File]{"a.go": versionscan.Know(versionscan.File{Binary: true})}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"invalid UTF-8":                  {map[string]versionscan.Fact[versionscan.File]{"a.go": know("const X = \"1.0\xff\"")}, Finder{Path: "a.go", Symbol: "X"}, "gate-missing"},
+		"two that differ":                {map[string]versionscan.Fact[versionscan.File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.1\"\n")}, Finder{Path: "*.go", Symbol: "X"}, "gate-ambiguous"},
+		"two that agree":                 {map[string]versionscan.Fact[versionscan.File]{"a.go": know("const X = \"1.0\"\n"), "b.go": know("const X = \"1.0\"\n")}, Finder{Path: "*.go", Symbol: "X"}, ""},
+		"no version":                     {map[string]versionscan.Fact[versionscan.File]{"a.go": know("const X = \"soon\"\n")}, Finder{Path: "a.go", Symbol: "X"}, "gate-unparsable"},
+		"unread":                         {map[string]versionscan.Fact[versionscan.File]{"a.go": versionscan.NotKnown[versionscan.File]("an outage")}, Finder{Path: "a.go", Symbol: "X"}, "unknown"},
+		"another marker":                 {map[string]versionscan.Fact[versionscan.File]{"a.go": know("// relbot:gate other\nconst X = \"1.0\"\n")}, Finder{Path: "a.go", Marker: "m"}, "gate-missing"},
+		"a number below none":            {map[string]versionscan.Fact[versionscan.File]{"a.json": know("{\"expiry_milestone\": -1}\n")}, Finder{Path: "a.json", Symbol: "expiry_milestone"}, "gate-unparsable"},
+		"a sum":                          {map[string]versionscan.Fact[versionscan.File]{"a.rs": know("const MIN: u32 = 5 * 4;\n")}, Finder{Path: "a.rs", Symbol: "MIN"}, "gate-unparsable"},
+		"other constants":                {map[string]versionscan.Fact[versionscan.File]{"a.rs": know("const MIN: Version = Version::new(MAJOR, 20, 0);\n")}, Finder{Path: "a.rs", Symbol: "MIN"}, "gate-unparsable"},
+		"a choice":                       {map[string]versionscan.Fact[versionscan.File]{"a.ts": know("const MIN = beta ? \"1.2.3\" : \"1.3.0\";\n")}, Finder{Path: "a.ts", Symbol: "MIN"}, "gate-unparsable"},
+		"a choice of two":                {map[string]versionscan.Fact[versionscan.File]{"a.py": know("MIN = \"1.2\" if A else \"1.3\"\n")}, Finder{Path: "a.py", Symbol: "MIN"}, "gate-unparsable"},
+		"put together":                   {map[string]versionscan.Fact[versionscan.File]{"a.py": know("MIN = \"26.\" + \"20\"\n")}, Finder{Path: "a.py", Symbol: "MIN"}, "gate-unparsable"},
+		"constants in turn":              {map[string]versionscan.Fact[versionscan.File]{"a.go": know("const A = B\nconst B = A\nconst V1 = V2\nconst V2 = V1\n")}, Finder{Path: "a.go", Symbol: "V1"}, "gate-unparsable"},
+		"a pattern that matches nothing": {map[string]versionscan.Fact[versionscan.File]{"a.txt": know("x")}, Finder{Path: "a.txt", Selector: versionscan.Selector{Pattern: `(?P<version>\d*)`}}, "gate-unparsable"},
+		"many that differ":               {map[string]versionscan.Fact[versionscan.File]{"a.txt": know(strings.Repeat("v1 v2 ", 5000))}, Finder{Path: "a.txt", Selector: versionscan.Selector{Pattern: `v(?P<version>\d)`}}, "gate-ambiguous"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, trouble := Find(c.find, "m", "", c.files)
+			found, trouble := Gate(c.find, "m", "", c.files)
 			got := ""
 			switch {
 			case trouble != nil:
@@ -259,7 +267,7 @@ func TestNamesAndValues(t *testing.T) {
 		{"V26_20_0_RC1", "26.20.0-rc.1", false}, {"V26_20_0_RC1", "26.20.0-rc.2", true}, {"V26_20_0_RC1", "26.20.0-dev.0", true}, {"V26_20_0_DEV", "26.20.0-dev.3", false},
 		{"version254", "254", false}, {"version254", "253", true}, {"v26_28_0", "26.27.0", true}, {"SHA256_MIN", "26.27.0", false}, {"RemovedInDjango610Warning", "6.1.0", false},
 	} {
-		v, err := Semver.Parse(c.value)
+		v, err := release.Semver.Parse(c.value)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +287,7 @@ func TestConstantsThatContradictThemselves(t *testing.T) {
 		"enum V {\n  IBP_4_1_IV0(7010299, \"7.1.2\");\n}\n":                                                      "the name IBP_4_1_IV0 says 4.1, the value is 7.1.2",
 		"class V {\n  static final Version IBP_4_1_IV0 = new Version(4010299, \"4.1.3\");\n}\n":                  "the number 4010299 says 4.1.2, the text says 4.1.3",
 	} {
-		all := FindAll(Finder{Path: "V.java", Symbol: "IBP_4_1_IV0"}, "", "", map[string]Fact[File]{"V.java": Know(File{Text: text})})
+		all := Gates(Finder{Path: "V.java", Symbol: "IBP_4_1_IV0"}, "", "", map[string]versionscan.Fact[versionscan.File]{"V.java": versionscan.Know(versionscan.File{Text: text})})
 		if len(all) != 1 || all[0].Mismatch != want {
 			t.Errorf("%s: %+v, want %q", text, all, want)
 		}
@@ -294,9 +302,9 @@ func FuzzFind(f *testing.F) {
 		if len(symbol) > 100 || len(text) > 1<<16 {
 			return
 		}
-		files := map[string]Fact[File]{path: Know(File{Text: text})}
+		files := map[string]versionscan.Fact[versionscan.File]{path: versionscan.Know(versionscan.File{Text: text})}
 		for _, finder := range []Finder{{Path: path, Symbol: symbol}, {Path: path, Marker: "m"}} {
-			found, trouble := Find(finder, "m", "", files)
+			found, trouble := Gate(finder, "m", "", files)
 			if found.Known() == (trouble != nil) {
 				t.Errorf("found %+v and %+v", found, trouble)
 			}
