@@ -11,6 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/policy"
+	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/settings"
 )
 
@@ -21,9 +22,12 @@ var tables = map[string]func() string{
 	"commands": func() string {
 		var b strings.Builder
 		b.WriteString("| command | who | does |\n|---|---|---|\n")
-		who := map[command.Group]string{command.Anyone: "anyone who can comment", command.Link: "write", command.Hold: "write", command.Override: "maintain"}
-		for _, v := range command.Verbs {
-			fmt.Fprintf(&b, "| `/relbot %s` | %s | %s |\n", strings.ReplaceAll(v.Usage, "|", `\|`), who[v.Group], v.Summary)
+		for _, c := range command.Table {
+			who := "anyone who can comment"
+			if c.Right != command.Anybody {
+				who = rules.DefaultPermissions.Role(string(c.Right))
+			}
+			fmt.Fprintf(&b, "| `/relbot %s` | %s | %s |\n", strings.ReplaceAll(c.Usage, "|", `\|`), who, c.Summary)
 		}
 		b.WriteString("\nThe roles are defaults; the policy's `permissions` set them.\n")
 		return b.String()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
 	"github.com/relbot/relbot/internal/scenario"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
@@ -50,6 +52,27 @@ func TestScenarios(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestScenariosUseEveryCommand holds that each command of the table is carried out in some scenario.
+func TestScenariosUseEveryCommand(t *testing.T) {
+	files, err := filepath.Glob("../../scenarios/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	for _, c := range command.Table {
+		if !regexp.MustCompile(`/relbot ` + c.Name + `\b`).MatchString(all.String()) {
+			t.Errorf("no scenario uses /relbot %s", c.Name)
 		}
 	}
 }

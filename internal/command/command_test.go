@@ -1,31 +1,43 @@
 package command_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/relbot/relbot/internal/command"
+	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/rules"
 )
 
+// brief says what was read: the command, what it names, and its texts.
 func brief(c command.Command) string {
-	var parts []string
-	for _, m := range c.Members {
-		parts = append(parts, strings.TrimPrefix(m.Role+"="+m.Pull, "="))
-	}
-	for _, t := range c.Targets {
-		parts = append(parts, t.Text)
-	}
-	out := c.Verb
-	if len(parts) > 0 {
-		out += " " + strings.Join(parts, " ")
-	}
-	for name, v := range map[string]string{"as": c.Name, "because": c.Because, "code": c.Code, "until": c.Until} {
-		if v != "" {
-			out += fmt.Sprintf(" [%s %s]", name, v)
+	out := []string{c.Spec.Name}
+	c.Retarget(func(t command.Target) command.Target {
+		out = append(out, t.Text)
+		return t
+	})
+	text := func(name, s string) {
+		if s != "" {
+			out = append(out, "["+name+" "+s+"]")
 		}
 	}
-	return out
+	switch a := c.Action.(type) {
+	case command.Link:
+		text("as", a.Name)
+	case command.Unlink:
+		text("because", a.Because)
+	case command.Order:
+		text("because", a.Because)
+	case command.Hold:
+		text("because", a.Text)
+	case command.Abandon:
+		text("because", a.Because)
+	case command.Override:
+		text("code", a.Code)
+		text("because", a.Because)
+		text("until", a.Until)
+	}
+	return strings.Join(out, " ")
 }
 
 func TestParse(t *testing.T) {
@@ -74,9 +86,42 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestTable holds that each command is complete: its example is read as that command, its right is one that a policy grants, and a change
+// has an effect on a coupling that has the members it names.
+func TestTable(t *testing.T) {
+	at := coupling.Pull{Repo: "acme/app", Number: 12}
+	in := coupling.Coupling{Name: "set", Home: at.Repo, Members: []coupling.Member{
+		{Role: "image", Pull: at}, {Role: "gate", Pull: coupling.Pull{Repo: at.Repo, Number: 14}},
+	}, Order: []coupling.Edge{{Before: "gate", After: "image"}}}
+	for _, s := range command.Table {
+		if got, _ := command.SpecOf(s.Name); got.Usage != s.Usage {
+			t.Errorf("%s: the table has the name twice", s.Name)
+		}
+		if !strings.HasPrefix(s.Usage, s.Name) || s.Summary == "" || s.Reach == "" {
+			t.Errorf("%s: usage %q, summary %q, reach %q", s.Name, s.Usage, s.Summary, s.Reach)
+		}
+		if s.Right != command.Anybody && rules.DefaultPermissions.Role(string(s.Right)) == "" {
+			t.Errorf("%s: no policy grants %q", s.Name, s.Right)
+		}
+		commands, mistakes := command.Parse("/relbot " + s.Example)
+		if len(mistakes) > 0 || len(commands) != 1 || commands[0].Spec.Name != s.Name {
+			t.Errorf("%s: its example is %v %v", s.Name, commands, mistakes)
+			continue
+		}
+		if change, is := commands[0].Action.(command.Change); is {
+			effects, err := change.Effects(command.Scope{At: at, Coupling: in})
+			if err != nil || len(effects) == 0 || effects[0].Verb == "" {
+				t.Errorf("%s: its example has the effects %v %v", s.Name, effects, err)
+			}
+		} else if s.Right == command.MayLink || s.Right == command.MayHold {
+			t.Errorf("%s: it needs a right, and changes nothing", s.Name)
+		}
+	}
+}
+
 func TestOverride(t *testing.T) {
 	commands, mistakes := command.Parse("/relbot override gate-ahead because the release is renamed until 26.29", "gate-ahead")
-	if len(mistakes) > 0 || commands[0].Code != "gate-ahead" || commands[0].Because != "the release is renamed" || commands[0].Until != "26.29" {
+	if len(mistakes) > 0 || commands[0].Action != (command.Override{Code: "gate-ahead", Because: "the release is renamed", Until: "26.29"}) {
 		t.Errorf("got %+v %v", commands, mistakes)
 	}
 }
@@ -138,14 +183,14 @@ func TestBody(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, v := range command.Verbs {
-		f.Add("/relbot " + v.Example)
+	for _, s := range command.Table {
+		f.Add("/relbot " + s.Example)
 	}
 	f.Add("```\n/relbot hold\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		commands, mistakes := command.Parse(text)
 		for _, c := range commands {
-			if _, ok := command.VerbOf(c.Verb); !ok || c.Line < 1 {
+			if _, ok := command.SpecOf(c.Spec.Name); !ok || c.Line < 1 {
 				t.Errorf("got %+v", c)
 			}
 		}

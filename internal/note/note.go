@@ -665,14 +665,14 @@ func MembersOf(body string, repo coupling.Repo) []coupling.Pull {
 
 // help is the folded list of commands, the same in every note.
 var help = sync.OnceValue(func() string {
-	return "<details><summary>Commands</summary>\n\n" + verbTable() + "\n</details>\n"
+	return "<details><summary>Commands</summary>\n\n" + commandTable() + "\n</details>\n"
 })
 
-func verbTable() string {
+func commandTable() string {
 	var b strings.Builder
 	b.WriteString("| Command | Does |\n|---|---|\n")
-	for _, verb := range command.Verbs {
-		fmt.Fprintf(&b, "| %s | %s |\n", code("/relbot "+verb.Usage), Escape(verb.Summary))
+	for _, c := range command.Table {
+		fmt.Fprintf(&b, "| %s | %s |\n", code("/relbot "+c.Usage), Escape(c.Summary))
 	}
 	return b.String()
 }

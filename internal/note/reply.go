@@ -29,7 +29,7 @@ func Reply(key string, answers []string) string {
 
 // Help answers the command help.
 func Help() string {
-	return "These are the commands. Each stands at the start of a line of a new comment; where a member is named, its role or `#N` will do.\n\n" + verbTable()
+	return "These are the commands. Each stands at the start of a line of a new comment; where a member is named, its role or `#N` will do.\n\n" + commandTable()
 }
 
 // StatusReply answers the command status: the verdict of a pull request with its reasons, and where its couplings stand.

@@ -136,7 +136,10 @@ func (s *session) execute(ctx context.Context, key string, d *commentDoc) error 
 		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return note.WasRefused(said, c) })
 	}
 	if s.said.Edited { // rights are not asked about again: only what blocks is believed
-		commands = slices.DeleteFunc(commands, func(c command.Command) bool { return c.Verb != "hold" })
+		commands = slices.DeleteFunc(commands, func(c command.Command) bool {
+			_, holds := c.Action.(command.Hold)
+			return !holds
+		})
 	}
 	for _, cmd := range commands {
 		if err := s.run(ctx, cmd); err != nil {
@@ -249,17 +252,19 @@ func (s *session) refuse(cmd command.Command, why string) {
 
 // run executes one command. An error means that it has to be tried again; a refusal is an answer.
 func (s *session) run(ctx context.Context, cmd command.Command) error {
-	switch cmd.Verb {
-	case "help":
+	switch a := cmd.Action.(type) {
+	case command.Help:
 		s.replies = append(s.replies, note.Help())
 		return nil
-	case "status":
+	case command.Status:
 		return s.status(ctx)
-	case "recheck":
+	case command.Recheck:
 		s.again = append(s.again, work.Verify(s.pull))
 		return nil
-	case "override":
-		return s.override(ctx, cmd)
+	case command.Override:
+		return s.override(ctx, cmd, a)
+	case command.CancelOverride:
+		return s.cancelOverrides(ctx, cmd)
 	}
 	return s.change(ctx, cmd)
 }
@@ -280,7 +285,8 @@ func (s *session) status(ctx context.Context) error {
 
 // permitted checks the author's role in every repository, and refuses with the first that is too weak. What was acknowledged in full
 // was checked when it was given.
-func (s *session) permitted(ctx context.Context, cmd command.Command, need string, repos []coupling.Repo) (bool, error) {
+func (s *session) permitted(ctx context.Context, cmd command.Command, repos []coupling.Repo) (bool, error) {
+	need := s.policy.Permissions.Role(string(cmd.Spec.Right))
 	if s.said.Replay && !s.said.Refused {
 		return true, nil
 	}
@@ -322,40 +328,24 @@ func (s *session) audit(ctx context.Context, cmd command.Command, action, head s
 }
 
 // override lifts a reason code for this pull request, bound to the head that it was given for.
-func (s *session) override(ctx context.Context, cmd command.Command) error {
-	if ok, err := s.permitted(ctx, cmd, s.policy.Permissions.Override, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
+func (s *session) override(ctx context.Context, cmd command.Command, a command.Override) error {
+	head, ok, err := s.overridden(ctx, cmd)
+	if err != nil || !ok {
 		return err
 	}
-	facts, err := s.r.pulls(ctx, s.pull)
-	if err != nil {
-		return err
-	}
-	f := facts[s.pull]
-	if !f.Known() {
-		s.refuse(cmd, "the pull request could not be read: "+f.Why)
-		return nil
-	}
-	if s.said.Replay && !cmd.Cancel && cmd.UntilOr("push") == "push" {
+	if s.said.Replay && a.Until == "push" {
 		// It cannot be known any more for which commit it was given.
-		return s.audit(ctx, cmd, "override lapsed with the database", f.Value.Head)
+		return s.audit(ctx, cmd, "override lapsed with the database", head.Head)
 	}
+	seq := s.seq(cmd)
 	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
-		seq := s.said.ID*1000 + int64(cmd.Line) // ids grow, whatever the order in which events come
-		if cmd.Cancel {
-			if seq <= d.Cancelled {
-				return nil, false
-			}
-			d.Cancelled = seq
-			d.Overrides = slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Seq < seq })
-			return nil, true
-		}
-		newer := func(q override) bool { return q.Code == rules.Code(cmd.Code) && q.Seq >= seq }
+		newer := func(q override) bool { return q.Code == rules.Code(a.Code) && q.Seq >= seq }
 		if seq < d.Cancelled || slices.ContainsFunc(d.Overrides, newer) {
 			return nil, false
 		}
 		o := override{
-			Override: rules.Override{Pull: s.pull, Code: rules.Code(cmd.Code), By: s.said.Author, Why: cmd.Because, Until: cmd.UntilOr("push")},
-			ID:       s.id(cmd), Seq: seq, Head: f.Value.Head, Tree: f.Value.Tree, At: s.r.Now(),
+			Override: rules.Override{Pull: s.pull, Code: rules.Code(a.Code), By: s.said.Author, Why: a.Because, Until: a.Until},
+			ID:       s.id(cmd), Seq: seq, Head: head.Head, Tree: head.Tree, At: s.r.Now(),
 		}
 		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Code == o.Code }), o)
 		return nil, true
@@ -364,18 +354,60 @@ func (s *session) override(ctx context.Context, cmd command.Command) error {
 		return err
 	}
 	s.again = append(s.again, work.Pull(s.pull))
-	return s.audit(ctx, cmd, "override", f.Value.Head)
+	return s.audit(ctx, cmd, cmd.Spec.Name, head.Head)
 }
+
+// cancelOverrides ends the overrides of this pull request that were given before the command.
+func (s *session) cancelOverrides(ctx context.Context, cmd command.Command) error {
+	head, ok, err := s.overridden(ctx, cmd)
+	if err != nil || !ok {
+		return err
+	}
+	seq := s.seq(cmd)
+	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
+		if seq <= d.Cancelled {
+			return nil, false
+		}
+		d.Cancelled = seq
+		d.Overrides = slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Seq < seq })
+		return nil, true
+	})
+	if err != nil {
+		return err
+	}
+	s.again = append(s.again, work.Pull(s.pull))
+	return s.audit(ctx, cmd, cmd.Spec.Name, head.Head)
+}
+
+// overridden reads the pull request whose overrides a command changes, and reports whether the command may.
+func (s *session) overridden(ctx context.Context, cmd command.Command) (forge.Pull, bool, error) {
+	if ok, err := s.permitted(ctx, cmd, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
+		return forge.Pull{}, false, err
+	}
+	facts, err := s.r.pulls(ctx, s.pull)
+	if err != nil {
+		return forge.Pull{}, false, err
+	}
+	f := facts[s.pull]
+	if !f.Known() {
+		s.refuse(cmd, "the pull request could not be read: "+f.Why)
+	}
+	return f.Value, f.Known(), nil
+}
+
+// seq orders commands of a pull request as they were given: ids of comments grow, whatever the order in which events come.
+func (s *session) seq(cmd command.Command) int64 { return s.said.ID*1000 + int64(cmd.Line) }
 
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
-	verb, need := coupling.Verb(cmd.Verb), s.policy.Permissions.Link
-	if verb == coupling.HoldAll || verb == coupling.Resume {
-		need = s.policy.Permissions.Hold
+	change, changes := cmd.Action.(command.Change)
+	if !changes {
+		return fmt.Errorf("nothing carries out %q", cmd.Spec.Name)
 	}
+	link, links := change.(command.Link)
 	// Other repositories are asked for nobody who may do nothing in this one.
 	if named, _ := s.pulls(cmd); slices.ContainsFunc(named, func(p coupling.Pull) bool { return p.Repo != s.pull.Repo }) {
-		if ok, err := s.permitted(ctx, cmd, need, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
+		if ok, err := s.permitted(ctx, cmd, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
 			return err
 		}
 	}
@@ -383,12 +415,13 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if err != nil {
 		return err
 	}
+	change = cmd.Action.(command.Change)
 	pulls, err := s.pulls(cmd)
 	if err != nil {
 		s.refuse(cmd, err.Error())
 		return nil
 	}
-	targets, own, err := s.r.find(ctx, s.pull, pulls, cmd.Name)
+	targets, own, err := s.r.find(ctx, s.pull, pulls, link.Name)
 	if err != nil {
 		return err
 	}
@@ -397,13 +430,13 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		return err
 	}
 	if len(targets) == 0 && len(kept) == 0 {
-		if verb != coupling.Link {
+		if !links {
 			s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
 			return nil
 		}
-		targets = []coupling.Coupling{{Name: cmpOr(cmd.Name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
+		targets = []coupling.Coupling{{Name: cmpOr(link.Name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
 	}
-	if verb == coupling.Link && len(targets) > 1 {
+	if links && len(targets) > 1 {
 		targets = targets[:1]
 	}
 	var foreign error // the members that were named are none of some coupling's
@@ -418,28 +451,33 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			continue
 		}
 		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
-		if verb == coupling.Supersede || verb == coupling.Abandon || verb == coupling.HoldAll || verb == coupling.Reopen || verb == coupling.Resume {
+		if cmd.Spec.Reach == command.Members {
 			for _, m := range c.Members {
 				repos = append(repos, m.Pull.Repo)
 			}
 		}
 		slices.Sort(repos)
-		if ok, err := s.permitted(ctx, cmd, need, slices.Compact(repos)); err != nil || !ok {
+		if ok, err := s.permitted(ctx, cmd, slices.Compact(repos)); err != nil || !ok {
 			return err
 		}
-		if missing, err := s.missing(ctx, cmd, pulls); err != nil {
+		effects, err := change.Effects(command.Scope{At: s.pull, Coupling: c})
+		if err != nil {
+			foreign = errors.Join(foreign, err)
+			continue
+		}
+		if missing, err := s.missing(ctx, effects); err != nil {
 			return err
 		} else if missing != "" {
 			s.refuse(cmd, missing)
 			return nil
 		}
-		e, err := s.effect(cmd, c, pulls)
-		if err != nil {
-			foreign = errors.Join(foreign, err)
-			continue
-		}
 		done = true
-		refusal, err := s.r.apply(ctx, c, e)
+		for i := range effects {
+			e := &effects[i]
+			e.ID, e.At, e.Seq, e.Line = s.id(cmd), s.said.Created.UnixMilli(), s.said.ID, cmd.Line
+			e.Origin, e.By, e.Coupling = coupling.FromCommand, s.said.Author, c.Name
+		}
+		refusal, err := s.r.apply(ctx, c, effects...)
 		if err != nil {
 			return err
 		}
@@ -457,7 +495,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
 		return err
 	}
-	return s.audit(ctx, cmd, cmd.Verb, p.Head)
+	return s.audit(ctx, cmd, cmd.Spec.Name, p.Head)
 }
 
 // kept are the couplings, by key, on which a command took effect before.
@@ -539,23 +577,28 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 	return append(ours, theirs...), len(ours), nil
 }
 
-// apply tries an effect on a coupling and, when it holds, keeps it. An effect that is kept already is not kept twice.
-func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.Effect) (*coupling.Refusal, error) {
+// apply tries effects on a coupling and, when all hold, keeps them together. What one command does is one: its effects share an id, and are not
+// kept twice.
+func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, effects ...coupling.Effect) (*coupling.Refusal, error) {
 	all, err := r.assembled(ctx, c.Home)
 	if err != nil {
 		return nil, err
 	}
-	if refusal := c.Apply(e); refusal != nil {
-		var o overlayDoc
-		if _, err := r.load(ctx, docOverlay, string(c.Home), &o); err != nil {
-			return nil, err
+	orders := false
+	for _, e := range effects {
+		orders = orders || e.Verb == coupling.Order
+		if refusal := c.Apply(e); refusal != nil {
+			var o overlayDoc
+			if _, err := r.load(ctx, docOverlay, string(c.Home), &o); err != nil {
+				return nil, err
+			}
+			if o.has(effects[0]) {
+				return nil, nil // it ran before; what it did is why it cannot run again
+			}
+			return refusal, nil
 		}
-		if o.has(e) {
-			return nil, nil // it ran before; what it did is why it cannot run again
-		}
-		return refusal, nil
 	}
-	if e.Verb == coupling.Order { // a cycle may run through other couplings too
+	if orders { // a cycle may run through other couplings too
 		var edges []coupling.PullEdge
 		for _, o := range all {
 			if o.Name == c.Name {
@@ -574,10 +617,10 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, e coupling.
 		}
 	}
 	_, err = update(ctx, r, docOverlay, string(c.Home), func(o *overlayDoc) ([]store.Work, bool) {
-		if o.has(e) {
+		if o.has(effects[0]) {
 			return nil, false
 		}
-		o.Effects = append(slices.Clip(o.Effects), e)
+		o.Effects = append(slices.Clip(o.Effects), effects...)
 		return []store.Work{work.Coupling(c.Key())}, true
 	})
 	return nil, err
@@ -593,28 +636,26 @@ func (s *session) present(ctx context.Context, cmd command.Command) (command.Com
 		return cmd, err
 	}
 	n := s.r.names(s.pull.Repo)
-	cmd.Members, cmd.Targets = slices.Clone(cmd.Members), slices.Clone(cmd.Targets)
-	for i := range cmd.Members {
-		if cmd.Members[i].Target, err = n.target(ctx, s.pull.Repo, cmd.Members[i].Target); err != nil {
-			return cmd, err
-		}
-	}
-	for i := range cmd.Targets {
-		if cmd.Targets[i], err = n.target(ctx, s.pull.Repo, cmd.Targets[i]); err != nil {
-			return cmd, err
-		}
-	}
-	return cmd, nil
+	return cmd.Retarget(func(t command.Target) command.Target {
+		now, failed := n.target(ctx, s.pull.Repo, t)
+		err = errors.Join(err, failed)
+		return now
+	}), err
 }
 
-// missing says which pull request that a command brings in does not exist; "" when all do. What is taken out may well be a number that
+// missing says which pull request that effects bring in does not exist; "" when all do. What is taken out may well be a number that
 // never was one.
-func (s *session) missing(ctx context.Context, cmd command.Command, pulls []coupling.Pull) (string, error) {
-	switch coupling.Verb(cmd.Verb) {
-	case coupling.Link:
-	case coupling.Replace, coupling.Supersede:
-		pulls = pulls[len(pulls)-1:]
-	default:
+func (s *session) missing(ctx context.Context, effects []coupling.Effect) (string, error) {
+	var pulls []coupling.Pull
+	for _, e := range effects {
+		for _, m := range e.Members {
+			pulls = append(pulls, m.Pull)
+		}
+		if !e.With.IsZero() {
+			pulls = append(pulls, e.With)
+		}
+	}
+	if len(pulls) == 0 {
 		return "", nil
 	}
 	facts, err := s.r.pulls(ctx, pulls...)
@@ -629,106 +670,17 @@ func (s *session) missing(ctx context.Context, cmd command.Command, pulls []coup
 	return "", nil
 }
 
-// pulls resolves the pull requests that a command names.
+// pulls resolves the pull requests that a command names, each once.
 func (s *session) pulls(cmd command.Command) ([]coupling.Pull, error) {
 	var out []coupling.Pull
-	add := func(t command.Target) error {
-		if t.Pull == "" {
-			return nil
-		}
+	for _, t := range cmd.Named() {
 		p, err := t.In(s.pull.Repo)
-		if err == nil && !slices.Contains(out, p) {
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, p) {
 			out = append(out, p)
-		}
-		return err
-	}
-	for _, m := range cmd.Members {
-		if err := add(m.Target); err != nil {
-			return nil, err
-		}
-	}
-	for _, t := range cmd.Targets {
-		if err := add(t); err != nil {
-			return nil, err
 		}
 	}
 	return out, nil
-}
-
-// effect turns a command into what it changes about a coupling.
-func (s *session) effect(cmd command.Command, c coupling.Coupling, pulls []coupling.Pull) (coupling.Effect, error) {
-	e := coupling.Effect{ID: s.id(cmd), At: s.said.Created.UnixMilli(), Seq: s.said.ID, Line: cmd.Line, Verb: coupling.Verb(cmd.Verb), Origin: coupling.FromCommand, By: s.said.Author, Coupling: c.Name, Why: cmd.Because}
-	member := func(t command.Target) (coupling.Member, error) {
-		if t.Pull != "" {
-			p, err := t.In(s.pull.Repo)
-			if err != nil {
-				return coupling.Member{}, err
-			}
-			if m, ok := c.ByPull(p); ok {
-				return m, nil
-			}
-			return coupling.Member{}, fmt.Errorf("%s is no member of %s", p.In(s.pull.Repo), c.Name)
-		}
-		if m, ok := c.ByRole(t.Role); ok {
-			return m, nil
-		}
-		var roles []string
-		for _, m := range c.Members {
-			roles = append(roles, m.Role)
-		}
-		return coupling.Member{}, fmt.Errorf("%q is no member of %s; its members are %s", t.Text, c.Name, strings.Join(roles, ", "))
-	}
-	var members []coupling.Member
-	switch e.Verb {
-	case coupling.Unlink, coupling.Order, coupling.Unorder:
-		for _, t := range cmd.Targets {
-			m, err := member(t)
-			if err != nil {
-				return e, err
-			}
-			members = append(members, m)
-		}
-	}
-	switch e.Verb {
-	case coupling.Link:
-		for _, m := range cmd.Members {
-			p, err := m.In(s.pull.Repo)
-			if err != nil {
-				return e, err
-			}
-			role := m.Role
-			if role == "" {
-				role = coupling.DefaultRole(p, c.Home)
-			}
-			e.Members = append(e.Members, coupling.Member{Role: role, Pull: p})
-		}
-		if _, is := c.ByPull(s.pull); !is && !slices.Contains(pulls, s.pull) && len(c.Members) == 0 && len(pulls) == 1 {
-			// "/relbot link #13" on #12 means the two of them.
-			e.Members = append([]coupling.Member{{Role: coupling.DefaultRole(s.pull, c.Home), Pull: s.pull}}, e.Members...)
-		}
-	case coupling.Unlink:
-		e.Pull = members[0].Pull
-	case coupling.Replace:
-		m, err := member(cmd.Targets[0])
-		if err != nil {
-			return e, err
-		}
-		with, err := cmd.Targets[1].In(s.pull.Repo)
-		if err != nil {
-			return e, fmt.Errorf("%q is no pull request", cmd.Targets[1].Text)
-		}
-		e.Pull, e.With = m.Pull, with
-	case coupling.Order, coupling.Unorder:
-		e.Edge = coupling.Edge{Before: members[0].Role, After: members[1].Role, Together: cmd.Together, Reason: cmd.Because}
-		if members[0].Role == members[1].Role {
-			return e, errors.New("a member cannot wait for itself")
-		}
-	case coupling.Supersede:
-		with, err := cmd.Targets[0].In(s.pull.Repo)
-		if err != nil {
-			return e, err
-		}
-		e.With = with
-	}
-	return e, nil
 }

@@ -74,6 +74,19 @@ type Permissions struct {
 	Link, Hold, Override string
 }
 
+// Role returns the role that a group of commands needs, by its key in the policy; "" for a group that needs none.
+func (p Permissions) Role(group string) string {
+	switch group {
+	case "link":
+		return p.Link
+	case "hold":
+		return p.Hold
+	case "override":
+		return p.Override
+	}
+	return ""
+}
+
 // Defaults of the policy file, also in force where there is none.
 var (
 	DefaultCheck       = Check{Name: "relbot/coordination", As: "check", QueuePatience: 10 * time.Minute}
