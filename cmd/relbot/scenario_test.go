@@ -10,6 +10,8 @@ import (
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
+	"github.com/relbot/relbot/internal/note"
+	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/scenario"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
@@ -56,8 +58,9 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// TestScenariosUseEveryCommand holds that each command of the table is carried out in some scenario.
-func TestScenariosUseEveryCommand(t *testing.T) {
+// scenarioTexts returns all scenario files as one text.
+func scenarioTexts(t *testing.T) string {
+	t.Helper()
 	files, err := filepath.Glob("../../scenarios/*.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +73,44 @@ func TestScenariosUseEveryCommand(t *testing.T) {
 		}
 		all.Write(text)
 	}
+	return all.String()
+}
+
+// TestScenariosUseEveryCommand holds that each command of the table is carried out in some scenario.
+func TestScenariosUseEveryCommand(t *testing.T) {
+	all := scenarioTexts(t)
 	for _, c := range command.Table {
-		if !regexp.MustCompile(`/relbot ` + c.Name + `\b`).MatchString(all.String()) {
+		if !regexp.MustCompile(`/relbot ` + c.Name + `\b`).MatchString(all) {
 			t.Errorf("no scenario uses /relbot %s", c.Name)
 		}
+	}
+}
+
+// TestEveryReason holds that some scenario expects each reason code, that the documentation has a section on it, and that a check shows it
+// in words.
+func TestEveryReason(t *testing.T) {
+	all := scenarioTexts(t)
+	docs, err := os.ReadFile("../../docs/reasons.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[rules.Code]note.CodeDoc{}
+	for _, d := range note.Codes() {
+		said[d.Code] = d
+	}
+	for _, code := range rules.Codes {
+		if !regexp.MustCompile(`(reasons|warnings|says): \[[^\]]*\b` + string(code) + `\b`).MatchString(all) {
+			t.Errorf("no scenario expects %s", code)
+		}
+		if !strings.Contains(string(docs), "\n## "+string(code)+"\n") {
+			t.Errorf("docs/reasons.md has no section on %s", code)
+		}
+		if d := said[code]; d.Example == "" || d.Remedy == "" {
+			t.Errorf("nothing is said of %s", code)
+		}
+		delete(said, code)
+	}
+	for code := range said {
+		t.Errorf("%s is said, and no reason has that code", code)
 	}
 }

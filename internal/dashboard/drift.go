@@ -83,13 +83,14 @@ func (d *Dashboard) drift(r *http.Request, v viewer) (page, error) {
 		}
 		out := d.driftRepo(one, "large")
 		var reasons []rules.Reason
+		var about []rules.MemberState
 		for _, row := range one.Rows {
-			reasons = append(reasons, row.Reason, rules.Reason{About: row.Pull})
+			reasons, about = append(reasons, row.Reason), append(about, rules.MemberState{Pull: row.Pull})
 		}
 		for _, g := range one.Gates {
 			reasons = append(reasons, g.Reasons...)
 		}
-		reader := note.NewReader(repo, v.sees, rules.Judgement{Warnings: reasons})
+		reader := note.NewReader(repo, v.sees, rules.Judgement{Warnings: reasons, Members: about})
 		for _, row := range one.Rows {
 			out.Rows = append(out.Rows, d.driftRow(repo, row, reader))
 		}

@@ -160,7 +160,7 @@ func List(in Input) []Row {
 			add(Row{Reason: r})
 		}
 		if g.State.Level == rules.Unknown && len(g.State.Reasons) == 0 {
-			add(Row{Reason: rules.Reason{Code: rules.MemberUnreadable, Gate: g.State.ID}})
+			add(Row{Reason: rules.GateUnreadable(coupling.Pull{}, g.State.ID, "")})
 		}
 	}
 	for _, w := range in.Warnings {
@@ -207,18 +207,19 @@ func alarmed(j rules.Judgement, r rules.Reason) bool {
 // halfLanded is the drift of a coupling of which some members are merged and others are open or were closed, unless those that are
 // merged may ship alone.
 func halfLanded(j rules.Judgement) (rules.Reason, bool) {
-	reason := rules.Reason{Code: rules.HalfLanded, Coupling: j.Coupling.Key()}
+	var merged []coupling.Pull
 	rest, urgent := false, false
 	for _, m := range j.Members {
 		switch m.State {
 		case "merged":
-			reason.Pulls = append(reason.Pulls, m.Pull)
+			merged = append(merged, m.Pull)
 			urgent = urgent || !m.SafeAlone
 		case "open", "draft", "closed":
 			rest = true
 		}
 	}
-	reason.Release = Split(j)
+	reason := rules.PartlyLanded(merged, Split(j))
+	reason.Coupling = j.Coupling.Key()
 	return reason, rest && urgent
 }
 

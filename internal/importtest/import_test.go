@@ -285,3 +285,42 @@ func TestMap(t *testing.T) {
 		}
 	}
 }
+
+// TestReasons holds that reasons are made by the constructors of package rules, which say what evidence each code has. Package note shows
+// examples of its own.
+func TestReasons(t *testing.T) {
+	for _, s := range sources(t) {
+		where := s.pkg + "/" + s.name
+		if s.test || where == "internal/rules/reason.go" || where == "internal/note/sentence.go" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok || len(lit.Elts) == 0 {
+				return true
+			}
+			made := typeName(lit.Type) == "Reason"
+			if list, ok := lit.Type.(*ast.ArrayType); ok && typeName(list.Elt) == "Reason" { // []rules.Reason{{…}}
+				for _, e := range lit.Elts {
+					inner, ok := e.(*ast.CompositeLit)
+					made = made || ok && inner.Type == nil
+				}
+			}
+			if made {
+				t.Errorf("%s makes a reason by hand", where)
+			}
+			return true
+		})
+	}
+}
+
+// typeName returns the last part of a type's name.
+func typeName(x ast.Expr) string {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return x.Name
+	case *ast.SelectorExpr:
+		return x.Sel.Name
+	}
+	return ""
+}

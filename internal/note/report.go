@@ -178,7 +178,7 @@ func registeredRow(v voice, g drift.Gate) string {
 	}
 	value := "not found"
 	if g.Value != "" {
-		value = v.code(g.Value) + v.at(rules.Reason{Path: g.Path, Line: g.Line})
+		value = v.code(g.Value) + v.place(g.Path, g.Line)
 	}
 	var said []string
 	for _, r := range g.Reasons {
@@ -259,7 +259,7 @@ func ReportText(in drift.Report) string {
 		b.WriteString("\nRegistered gates\n")
 	}
 	for _, g := range in.Gates {
-		fmt.Fprintf(&b, "  %s: %s%s, first ship %s, %s", v.code(g.ID), orElse(v.code(g.Value), "not found"), v.at(rules.Reason{Path: g.Path, Line: g.Line}), orElse(g.FirstShip, "unknown"), g.Level)
+		fmt.Fprintf(&b, "  %s: %s%s, first ship %s, %s", v.code(g.ID), orElse(v.code(g.Value), "not found"), v.place(g.Path, g.Line), orElse(g.FirstShip, "unknown"), g.Level)
 		if g.Pending {
 			b.WriteString(", only in an open pull request so far")
 		}

@@ -162,15 +162,18 @@ func (v voice) edge(e coupling.Edge) string {
 	return fmt.Sprintf("%s %s %s%s", v.role(e.Before), e.Word(), v.role(e.After), v.because(e.Reason))
 }
 
-// at says where a gate stands.
-func (v voice) at(r rules.Reason) string {
+// at says where a gate is.
+func (v voice) at(r rules.Reason) string { return v.place(r.Path, r.Line) }
+
+// place is a file, and the line in it, where that is known.
+func (v voice) place(path string, line int) string {
 	switch {
-	case r.Path == "":
+	case path == "":
 		return ""
-	case r.Line == 0:
-		return " (" + v.code(r.Path) + ")"
+	case line == 0:
+		return " (" + v.code(path) + ")"
 	}
-	return " (" + v.code(fmt.Sprintf("%s:%d", r.Path, r.Line)) + ")"
+	return " (" + v.code(fmt.Sprintf("%s:%d", path, line)) + ")"
 }
 
 // constant names a gate's constant, or the gate where the form has no name.
@@ -533,7 +536,7 @@ var sentences = []words{
 		sentence: func(v voice, r rules.Reason) string {
 			s := v.pulls(r.Pulls) + is(r.Pulls, " is", " are") + " merged, and other members are not"
 			switch {
-			case r.Detail == "safe alone":
+			case r.Alone():
 				return s + "; what is merged may ship alone."
 			case r.Release != "":
 				return s + "; a cut of " + r.Release + " now would split the coupling."
@@ -542,7 +545,7 @@ var sentences = []words{
 		},
 		remedy: func(v voice, r rules.Reason) string {
 			switch {
-			case r.Detail == "safe alone":
+			case r.Alone():
 				return "Nothing is urgent; merge the rest when it is ready."
 			case r.Release != "":
 				return "Merge the rest before " + r.Release + " is cut, or hold the cut."
@@ -677,11 +680,10 @@ var sentences = []words{
 				s += "; it belongs to " + v.pulls(r.Pulls)
 			}
 			switch {
-			case r.Detail == "":
-			case r.Want == "" && r.Release == "" && strings.Contains(r.Detail, " "):
+			case r.Detail != "":
 				s += "; what it must be is unknown" + v.because(r.Detail)
-			default:
-				s += "; the value is wrong (" + v.code(r.Detail)
+			case r.Wrong != "":
+				s += "; the value is wrong (" + v.code(string(r.Wrong))
 				if r.Tag != "" {
 					s += ", " + v.code(r.Tag)
 				}
@@ -696,9 +698,9 @@ var sentences = []words{
 			switch {
 			case len(r.Pulls) > 0:
 				return "Leave the gate to " + v.pulls(r.Pulls) + ", or make this pull request a member with " + v.code("/relbot link") + "."
-			case r.Detail != "" && r.Want != "":
+			case r.Wrong != "" && r.Want != "":
 				return v.set(r)
-			case r.Detail != "":
+			case r.Wrong != "", r.Detail != "":
 				return "Take the change of the gate back, or correct its value" + v.at(r) + "."
 			}
 			return "Nothing to do if the change is meant; the value is right."
@@ -766,10 +768,10 @@ var sentences = []words{
 			return fmt.Sprintf("the dev version %s lags, %s is cut", r.Value, r.Tag)
 		},
 		sentence: func(v voice, r rules.Reason) string {
-			return fmt.Sprintf("the dev version is %s%s, but that release is cut (%s): what merges now ships in %s.", v.code(r.Value), v.at(rules.Reason{Path: r.Path}), v.code(r.Tag), r.Want)
+			return fmt.Sprintf("the dev version is %s%s, but that release is cut (%s): what merges now ships in %s.", v.code(r.Value), v.place(r.Path, 0), v.code(r.Tag), r.Want)
 		},
 		remedy: func(v voice, r rules.Reason) string {
-			return "Bump the dev version on the branch to " + r.Want + v.at(rules.Reason{Path: r.Path}) + "."
+			return "Bump the dev version on the branch to " + r.Want + v.place(r.Path, 0) + "."
 		},
 		example: rules.Reason{Code: rules.TrainLagging, Value: "26.41.0-dev.0", Tag: "v26.41.0-rc.1", Want: "26.42.0", Path: "VERSION"},
 	},
@@ -786,7 +788,7 @@ var sentences = []words{
 			return fmt.Sprintf("%s says %s, and the first reader says %s, which is used.", where, v.code(r.Value), v.code(r.Other))
 		},
 		remedy: func(v voice, r rules.Reason) string {
-			return "Make the files that state the dev version agree" + v.at(rules.Reason{Path: r.Path}) + "."
+			return "Make the files that state the dev version agree" + v.place(r.Path, 0) + "."
 		},
 		example: rules.Reason{Code: rules.ReadersDisagree, Path: "Chart.yaml", Value: "26.28.0-dev.0", Other: "26.29.0-dev.0"},
 	},

@@ -131,7 +131,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if outage != nil && found.Looked == "" && said.State == "open" && len(repo.rules().Gates) > 0 {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
-		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: p, Detail: outage.Error()}}}
+		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(p, outage.Error())}}
 	}
 	var queue []store.Work
 	for _, key := range keys.Couplings {
@@ -405,13 +405,13 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 	}
 	v := rules.Verdict{Pull: p, Level: rules.Block}
 	for _, problem := range problems {
-		code := rules.PolicyInvalid
+		reason := rules.BadPolicy(policyPath, problem.Line, problem.String(), len(problems))
 		if problem.Code == string(rules.OrderCycle) {
-			code = rules.OrderCycle
+			reason = rules.CyclicPolicy(policyPath, problem.Line, problem.String(), len(problems))
 		}
-		out.Notes = append(out.Notes, forge.Annotation{Path: policyPath, Line: problem.Line, Level: "failure", Title: string(code), Message: problem.String()})
-		if !slices.ContainsFunc(v.Reasons, func(q rules.Reason) bool { return q.Code == code }) {
-			v.Reasons = append(v.Reasons, rules.Reason{Code: code, Path: policyPath, Line: problem.Line, Detail: problem.String(), Value: fmt.Sprint(len(problems))})
+		out.Notes = append(out.Notes, forge.Annotation{Path: policyPath, Line: problem.Line, Level: "failure", Title: string(reason.Code), Message: problem.String()})
+		if !slices.ContainsFunc(v.Reasons, func(q rules.Reason) bool { return q.Code == reason.Code }) {
+			v.Reasons = append(v.Reasons, reason)
 		}
 	}
 	return &v, nil

@@ -359,7 +359,7 @@ func ofGitHub(err error) bool {
 
 // unreadable is the verdict on a group of which something could not be read.
 func unreadable(why string) rules.Verdict {
-	return rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, Detail: why}}}
+	return rules.Verdict{Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(coupling.Pull{}, why)}}
 }
 
 // behind are the pull requests behind a group in the queue.
@@ -492,7 +492,7 @@ func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
 		return err
 	}
 	if quiet {
-		v := rules.Verdict{Level: rules.Pass, Reasons: []rules.Reason{{Code: rules.NotCoupled, Value: l.branch}}}
+		v := rules.Verdict{Level: rules.Pass, Reasons: []rules.Reason{rules.Uncoupling(l.branch)}}
 		return l.showGroup(ctx, l.repo, g.Head, nil, v, nil)
 	}
 	return l.fail(ctx, g, "the pull requests in the group could not be named: "+cmpOr(entries.Why, "the queue does not show it"))

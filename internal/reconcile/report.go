@@ -229,7 +229,7 @@ func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []dr
 	}
 	in.Warnings = rules.Standing(s, repo)
 	if d := g.docs[repo]; d.Problems > 0 {
-		in.Warnings = append(in.Warnings, rules.Reason{Code: rules.PolicyInvalid, Path: policyPath, Value: fmt.Sprint(d.Problems)})
+		in.Warnings = append(in.Warnings, rules.BadPolicy(policyPath, 0, "", d.Problems))
 	}
 	pending, err := r.pendingGates(ctx, repo)
 	in.Pending = append(in.Pending, pending...)

@@ -84,7 +84,7 @@ type remembered struct {
 
 // unknown says of a pull request that what its couplings say is not known: an unknown never passes.
 func (s *remembered) unknown(why string) {
-	v := rules.Verdict{Pull: s.pull, Level: rules.Unknown, Reasons: []rules.Reason{{Code: rules.MemberUnreadable, About: s.pull, Detail: why}}}
+	v := rules.Verdict{Pull: s.pull, Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(s.pull, why)}}
 	if s.seen.Extra != nil {
 		v = rules.Combine(s.pull, v, *s.seen.Extra)
 	}

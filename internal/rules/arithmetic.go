@@ -131,7 +131,7 @@ func Standing(s Snapshot, repo coupling.Repo) []Reason {
 	a := newArithmetic(s)
 	t := a.train(repo, r.Default)
 	if !t.Known() {
-		return []Reason{{Code: TrainUnknown, Value: r.Default, Detail: t.Why}}
+		return []Reason{trainUnknown(r.Default, t.Why)}
 	}
 	return a.doubts(repo, r.Default, t.Value)
 }
@@ -140,11 +140,11 @@ func Standing(s Snapshot, repo coupling.Repo) []Reason {
 func (a *arithmetic) doubts(repo coupling.Repo, branch string, t release.Train) []Reason {
 	var out []Reason
 	if t.Lagging {
-		out = append(out, Reason{Code: TrainLagging, Value: t.Dev.String(), Tag: t.CutBy, Want: t.Core.String(), Path: a.devPath(repo)})
+		out = append(out, trainLagging(t, a.devPath(repo)))
 	}
 	if dev, ok := a.devs[branchOf{repo, branch}]; ok {
 		for _, d := range dev.Value.Differ {
-			out = append(out, Reason{Code: ReadersDisagree, Path: d.Reader.Path, Value: d.Version.String(), Other: t.Dev.String(), Detail: d.Err})
+			out = append(out, readersDisagree(d, t.Dev))
 		}
 	}
 	return out

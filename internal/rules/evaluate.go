@@ -217,25 +217,22 @@ func (j *judge) alarm(reason Reason) {
 func (j *judge) members() {
 	for i := range j.rows {
 		r := &j.rows[i]
-		about := Reason{About: r.Pull}
 		switch {
 		case !r.fact.Known():
-			about.Code, about.Detail = MemberUnreadable, r.fact.Why
-			j.everyOpen(Unknown, about)
+			j.everyOpen(Unknown, Unreadable(r.Pull, r.fact.Why))
 		case r.open():
 			if base := j.base(r.Pull.Repo); base != "" && r.fact.Value.Base != base {
-				r.add(Block, Reason{Code: WrongBase, Value: r.fact.Value.Base, Want: base})
+				r.add(Block, wrongBase(r.fact.Value.Base, base))
 			}
 			if slices.Contains(j.cyclic, r.Pull) {
-				r.add(Block, Reason{Code: OrderCycle, Pulls: j.cyclic})
+				r.add(Block, orderCycle(j.cyclic))
 			}
 		case r.closed():
-			about.Code = MemberClosed
-			about.Pulls = nonZero(r.fact.Value.MentionedBy)
+			lost, base := "", ""
 			if r.fact.Value.BaseGone {
-				about.Value, about.Want = r.fact.Value.Base, j.base(r.Pull.Repo)
+				lost, base = r.fact.Value.Base, j.base(r.Pull.Repo)
 			}
-			j.everyOpen(Block, about)
+			j.everyOpen(Block, memberClosed(r.Pull, r.fact.Value.MentionedBy, lost, base))
 		case r.merged():
 			j.landing(r)
 		}
@@ -247,20 +244,21 @@ func (j *judge) landing(r *row) {
 	p := r.fact.Value
 	switch {
 	case r.missing:
-		reason := Reason{Code: MemberMissing, About: r.Pull, Commit: p.Merge, Value: p.Base, By: p.MergedBy}
-		if base := j.base(r.Pull.Repo); base != p.Base {
-			reason.Want = base
+		want := j.base(r.Pull.Repo)
+		if want == p.Base {
+			want = ""
 		}
+		reason := memberMissing(r.Pull, p.Merge, p.Base, want, p.MergedBy)
 		j.everyOpen(Block, reason)
 		j.alarm(reason)
 	case !j.onBase(r).Known():
-		j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: j.onBase(r).Why})
+		j.everyOpen(Unknown, Unreadable(r.Pull, j.onBase(r).Why))
 	case r.reverted:
 		v := p.Revert.Value
 		if !p.Revert.Known() {
 			v.How = "evidence"
 		}
-		reason := Reason{Code: MemberReverted, About: r.Pull, Commit: v.Commit, Pulls: nonZero(v.Pull), Method: v.How}
+		reason := memberReverted(r.Pull, v)
 		for _, f := range j.followers(r.Role) {
 			if f.open() {
 				f.add(Block, reason)
@@ -272,7 +270,7 @@ func (j *judge) landing(r *row) {
 	case p.Revert.Unknown():
 		for _, f := range j.followers(r.Role) {
 			if f.open() {
-				f.add(Unknown, Reason{Code: MemberUnreadable, About: r.Pull, Detail: p.Revert.Why})
+				f.add(Unknown, Unreadable(r.Pull, p.Revert.Why))
 			}
 		}
 	}
@@ -379,22 +377,21 @@ func (j *judge) order() {
 				waiting, edges = append(waiting, before.Pull), append(edges, way...)
 				queued = queued && one
 				if before.fact.Value.Draft {
-					after.add(Wait, Reason{Code: MemberDraft, About: before.Pull, Edges: j.waited(after.Role, way)})
+					after.add(Wait, memberDraft(before.Pull, j.waited(after.Role, way)))
 				}
 			case after.landed() && !together(way) && !j.landedInQueue(before, after, way):
 				broken, breaking = append(broken, before.Pull), append(breaking, way...)
 			}
 		}
 		if len(waiting) > 0 {
-			reason := Reason{Code: OrderWaiting, Pulls: waiting, Edges: j.waited(after.Role, edges)}
-			level := Wait
-			if queued {
-				reason.Code, level = OrderQueued, Pass
+			if by := j.waited(after.Role, edges); queued {
+				after.add(Pass, orderQueued(waiting, by))
+			} else {
+				after.add(Wait, orderWaiting(waiting, by))
 			}
-			after.add(level, reason)
 		}
 		if len(broken) > 0 {
-			j.alarm(Reason{Code: OrderBroken, About: after.Pull, Pulls: broken, Edges: j.waited(after.Role, breaking), By: after.fact.Value.MergedBy})
+			j.alarm(orderBroken(after.Pull, broken, j.waited(after.Role, breaking), after.fact.Value.MergedBy))
 		}
 	}
 }
@@ -415,7 +412,7 @@ func (j *judge) trains() {
 		}
 		base := j.base(r.Pull.Repo)
 		if !r.train.Known() {
-			r.add(Unknown, Reason{Code: TrainUnknown, Value: base, Detail: r.train.Why})
+			r.add(Unknown, trainUnknown(base, r.train.Why))
 			continue
 		}
 		t := r.train.Value
@@ -423,7 +420,7 @@ func (j *judge) trains() {
 			r.add(warning, w)
 		}
 		if head := r.fact.Value.HeadDev; head.Known() && !t.Dev.IsZero() && head.Value.Compare(t.Dev) < 0 {
-			r.add(warning, Reason{Code: HeadBehind, Value: head.Value.String(), Other: t.Dev.String(), Path: j.devPath(r.Pull.Repo)})
+			r.add(warning, headBehind(head.Value, t.Dev, j.devPath(r.Pull.Repo)))
 		}
 	}
 }
@@ -472,7 +469,7 @@ func (j *judge) split() {
 		}
 		if !early.ship.Known() {
 			if j.s.Repos[early.Pull.Repo].Releases != nil && len(j.rows) > 1 {
-				j.everyOpen(Unknown, Reason{Code: MemberUnreadable, About: early.Pull, Detail: early.ship.Why})
+				j.everyOpen(Unknown, Unreadable(early.Pull, early.ship.Why))
 			}
 			continue
 		}
@@ -485,13 +482,12 @@ func (j *judge) split() {
 			if k == i || !late.fact.Known() || late.closed() || !j.comparable(early.Pull.Repo, late.Pull.Repo) || !late.ship.Known() || late.ship.Value.Core.Compare(core) <= 0 {
 				continue
 			}
-			reason := Reason{Code: ReleaseSplit, About: early.Pull, Release: core.String(), Tag: cmp.Or(early.ship.Value.Tag, early.ship.Value.Line), Other: late.ship.Value.Core.String()}
+			shows := cmp.Or(early.ship.Value.Tag, early.ship.Value.Line)
 			switch {
 			case late.open():
-				late.add(Block, reason)
+				late.add(Block, releaseSplit(early.Pull, core, shows, late.ship.Value.Core))
 			case late.landed():
-				reason.About, reason.Pulls = late.Pull, []coupling.Pull{early.Pull}
-				j.alarm(reason)
+				j.alarm(releaseSplitAfter(late.Pull, early.Pull, core, shows, late.ship.Value.Core))
 			}
 		}
 	}
@@ -519,19 +515,21 @@ func (j *judge) halfLanded() {
 		if !r.open() {
 			continue
 		}
-		reason := Reason{Code: HalfLanded, Pulls: landed}
-		if alone {
-			reason.Detail = "safe alone"
-		} else if r.train.Known() && j.c.SameRelease && slices.ContainsFunc(urgent, func(repo coupling.Repo) bool { return j.comparable(repo, r.Pull.Repo) }) {
-			reason.Release = r.train.Value.Core.String()
+		splits := ""
+		if r.train.Known() && j.c.SameRelease && slices.ContainsFunc(urgent, func(repo coupling.Repo) bool { return j.comparable(repo, r.Pull.Repo) }) {
+			splits = r.train.Value.Core.String()
 		}
-		r.add(warning, reason)
+		if alone {
+			r.add(warning, safelyLanded(landed))
+		} else {
+			r.add(warning, PartlyLanded(landed, splits))
+		}
 	}
 }
 
 func (j *judge) hold() {
 	if h := j.c.Hold; h != nil {
-		j.everyOpen(Block, Reason{Code: OnHold, By: h.By, Detail: h.Why})
+		j.everyOpen(Block, onHold(*h))
 	}
 }
 
@@ -652,7 +650,7 @@ func decide(pull coupling.Pull, found []finding, overrides []Override) Verdict {
 		kept = slices.DeleteFunc(kept, func(f finding) bool {
 			return f.reason.Code == o.Code && f.level != Unknown && f.level != warning
 		})
-		kept = append(kept, finding{Pass, Reason{Code: Overridden, Value: string(o.Code), By: o.By, Detail: o.Why, Until: o.Until}})
+		kept = append(kept, finding{Pass, overridden(o)})
 	}
 	v := Verdict{Pull: pull, Level: Pass}
 	for _, f := range kept {
@@ -701,7 +699,7 @@ func Combine(pull coupling.Pull, verdicts ...Verdict) Verdict {
 
 // Uncoupled is the verdict of a pull request in no coupling.
 func Uncoupled(pull coupling.Pull) Verdict {
-	return Verdict{Pull: pull, Level: Pass, Reasons: []Reason{{Code: NotCoupled}}}
+	return Verdict{Pull: pull, Level: Pass, Reasons: []Reason{Uncoupling("")}}
 }
 
 // sortReasons puts the most important codes first, in the order of [Codes] from the back: what blocks for sure stands

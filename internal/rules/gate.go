@@ -73,14 +73,8 @@ func (g Gate) Locate(scheme release.Scheme, files map[string]versionscan.Fact[ve
 
 // Hold holds a gate's site against a question.
 func (g Gate) Hold(site Site, q Question) Answer {
-	reason := Reason{Gate: g.ID}
 	if t := site.Trouble; t != nil {
-		reason.Code, reason.Detail, reason.Path = Code(t.Code), t.Message, g.Find.Path
-		if len(t.Findings) > 0 {
-			f := t.Findings[0]
-			reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Raw
-		}
-		answer := Answer{Reasons: []Reason{reason}}
+		answer := Answer{Reasons: []Reason{gateTrouble(g.ID, g.Find.Path, *t)}}
 		if q.Ship.Known() {
 			answer.Want = q.Ship.Value.Core.String()
 		}
@@ -90,16 +84,12 @@ func (g Gate) Hold(site Site, q Question) Answer {
 		return Answer{Unknown: "the gate could not be read: " + site.Found.Why}
 	}
 	f := site.Found.Value
-	reason.Path, reason.Line, reason.Name, reason.Value = f.Path, f.Line, f.Name, f.Value.String()
 	var answer Answer
 	if f.Mismatch != "" {
-		mismatch := reason
-		mismatch.Code, mismatch.Detail = GateNameMismatch, f.Mismatch
-		answer.Warnings = append(answer.Warnings, mismatch)
+		answer.Warnings = append(answer.Warnings, gateNameMismatch(g.ID, f))
 	}
 	if len(q.Breaks) > 0 {
-		reason.Code, reason.Detail = GateNoThreshold, joinVersions(q.Breaks)
-		answer.Reasons = append(answer.Reasons, reason)
+		answer.Reasons = append(answer.Reasons, gateNoThreshold(g.ID, f, q.Breaks))
 		return answer
 	}
 	if !q.Ship.Known() {
@@ -111,7 +101,7 @@ func (g Gate) Hold(site Site, q Question) Answer {
 	if f.Placeholder { // the source itself says "the coming release"
 		return answer
 	}
-	reason.Want, reason.Tag, reason.Method = ship.Core.String(), ship.Tag, ship.Method
+	reason := gateReason("", g.ID, f).gateShips(ship.Core.String(), "", ship)
 	switch {
 	case g.Relation == RemovedIn && !q.Removed:
 		g.due(&answer, reason, f.Value, q)
@@ -130,7 +120,7 @@ func (g Gate) cut(a *Answer, reason Reason, value release.Version, q Question) {
 	case order == 0, order > 0 && g.Relation == AtLeast:
 		return
 	case order > 0:
-		reason.Code = q.above()
+		reason = reason.as(q.above())
 	default:
 		reason = g.below(reason, value, q)
 	}
@@ -144,7 +134,7 @@ func (g Gate) exact(a *Answer, reason Reason, value release.Version, q Question)
 		return
 	}
 	in, core := q.Interval.Value, q.Ship.Value.Core
-	reason.After, reason.Want = in.After.String(), in.UpTo.String()
+	reason = reason.gateShips(in.UpTo.String(), in.After.String(), q.Ship.Value)
 	a.Want = reason.Want
 	sameCore := value.Core().Compare(core) == 0
 	rel, known := q.History.Release(value.Core())
@@ -154,11 +144,10 @@ func (g Gate) exact(a *Answer, reason Reason, value release.Version, q Question)
 	case value.Compare(in.UpTo) <= 0, g.Relation == AtLeast:
 		return
 	case sameCore:
-		reason.Code = DevBuildsExcluded
-		a.Warnings = append(a.Warnings, reason)
+		a.Warnings = append(a.Warnings, reason.as(DevBuildsExcluded))
 		return
 	default:
-		reason.Code = q.above()
+		reason = reason.as(q.above())
 	}
 	a.Reasons = append(a.Reasons, reason)
 }
@@ -174,7 +163,6 @@ func (q Question) above() Code {
 
 // below names what is wrong with a value earlier than the first ship: a release cut without the change, or no release at all.
 func (g Gate) below(reason Reason, value release.Version, q Question) Reason {
-	reason.Code = GateUnreal
 	p := g.Precision
 	if p == release.Exact {
 		p = release.Patch
@@ -182,11 +170,10 @@ func (g Gate) below(reason Reason, value release.Version, q Question) Reason {
 	want := value.At(p)
 	for _, r := range q.History.Releases() {
 		if r.Cut && r.Core.At(p).Compare(want) == 0 {
-			reason.Code, reason.Release, reason.Tag = GateCutWithout, r.Core.String(), r.CutBy
-			break
+			return reason.gateCutWithout(r.Core, r.CutBy)
 		}
 	}
-	return reason
+	return reason.as(GateUnreal)
 }
 
 // due warns when a thing that a gate promised to remove is still there in its release.
@@ -201,8 +188,7 @@ func (g Gate) due(a *Answer, reason Reason, value release.Version, q Question) {
 		a.Unknown = "the train is unknown: " + q.Train.Why
 	case q.Train.Value.Core.At(p).Compare(value.At(p)) < 0, q.Holds.Known() && !q.Holds.Value:
 	default:
-		reason.Code, reason.Release = RemovalDue, q.Train.Value.Core.String()
-		a.Warnings = append(a.Warnings, reason)
+		a.Warnings = append(a.Warnings, reason.removalDue(q.Train.Value.Core))
 	}
 }
 
@@ -211,7 +197,7 @@ func (g Gate) due(a *Answer, reason Reason, value release.Version, q Question) {
 func (j *judge) gate(use coupling.GateUse) {
 	g, ok := j.policy.Gate(use.Gate)
 	if !ok {
-		reason := Reason{Code: GateMissing, Gate: use.Gate, Detail: "the policy registers no gate of this name"}
+		reason := gateUnregistered(use.Gate)
 		j.everyOpen(Block, reason)
 		j.gates = append(j.gates, GateState{ID: use.Gate, Subject: use.Subject, Level: Block, Reasons: []Reason{reason}})
 		return
@@ -255,9 +241,9 @@ func (j *judge) gate(use coupling.GateUse) {
 		if answer.Unknown != "" {
 			// A train that could not be read speaks for itself; anything else is an error while reading a member.
 			if t.train.Known() {
-				t.add(Unknown, Reason{Code: MemberUnreadable, About: t.Pull, Gate: g.ID, Detail: answer.Unknown})
+				t.add(Unknown, GateUnreadable(t.Pull, g.ID, answer.Unknown))
 			} else {
-				t.add(Unknown, Reason{Code: TrainUnknown, Gate: g.ID, Detail: answer.Unknown})
+				t.add(Unknown, gateTrainUnknown(g.ID, answer.Unknown))
 			}
 		}
 	}
@@ -415,7 +401,8 @@ func (j *judge) conflict(g Gate, facts GateFacts, owners []*row) *Reason {
 	if !differ {
 		return nil
 	}
-	return &Reason{Code: GateConflict, Gate: g.ID, Pulls: pulls, Value: first, Other: other}
+	r := gateConflict(g.ID, pulls, first, other)
+	return &r
 }
 
 // Edit is what a pull request that is no member does about a gate.
@@ -449,10 +436,7 @@ func Foreign(p Policy, s Snapshot, pull coupling.Pull, edits map[string]Edit) Ve
 		if !edit.Changed {
 			continue
 		}
-		level, reason := warning, Reason{Code: GateForeignEdit, Gate: g.ID, Path: g.Find.Path}
-		if f := site.Found; f.Known() {
-			reason.Path, reason.Line, reason.Name, reason.Value = f.Value.Path, f.Value.Line, f.Value.Name, f.Value.Value.String()
-		}
+		level, reason := warning, gateForeignEdit(g.ID, g.Find.Path, site.Found)
 		used := false
 		for _, c := range s.Couplings {
 			i := slices.IndexFunc(c.Gates, func(u coupling.GateUse) bool { return u.Gate == g.ID })
@@ -488,11 +472,10 @@ func Foreign(p Policy, s Snapshot, pull coupling.Pull, edits map[string]Edit) Ve
 func foreignLevel(reason *Reason, a Answer) Level {
 	switch a.Level() {
 	case Block:
-		r := a.Reasons[0]
-		reason.Want, reason.Tag, reason.Release, reason.Detail = a.Want, r.Tag, r.Release, string(r.Code)
+		*reason = reason.wrong(a.Reasons[0], a.Want)
 		return Block
 	case Unknown:
-		reason.Detail = a.Unknown
+		*reason = reason.unjudged(a.Unknown)
 		return Unknown
 	}
 	return warning
@@ -524,9 +507,8 @@ func (g Gate) Unreplaced(facts GateFacts) *Reason {
 	if facts.Left == "" {
 		return nil
 	}
-	f := facts.Base.Found.Value
-	return &Reason{Code: GateUnparsable, Gate: g.ID, Path: f.Path, Line: f.Line, Name: f.Name, Value: f.Raw, Tag: facts.Left,
-		Detail: "the release " + facts.Left + " still has the placeholder " + f.Raw + ", which stands for the coming release"}
+	r := gateUnreplaced(g.ID, facts.Base.Found.Value, facts.Left)
+	return &r
 }
 
 // Ask is what a gate of a repository's default branch is held against when its evidence is the subject.

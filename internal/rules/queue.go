@@ -65,17 +65,17 @@ func (j *judge) queued() {
 			default:
 				awaited, ways = append(awaited, other.Pull), append(ways, way...)
 				if why := j.keptOut(other, own); why != Awaited {
-					own.add(Block, Reason{Code: OrderWaiting, Pulls: []coupling.Pull{other.Pull}, Edges: j.waited(own.Role, way), Queue: why})
+					own.add(Block, orderEntering([]coupling.Pull{other.Pull}, j.waited(own.Role, way), why))
 				}
 			}
 		}
 		switch {
 		case len(first) > 0:
-			own.add(Wait, Reason{Code: OrderWaiting, Pulls: first, Edges: j.waited(own.Role, edges)})
+			own.add(Wait, orderWaiting(first, j.waited(own.Role, edges)))
 		case len(awaited) > 0 && j.s.Group.tooMany(at, awaited):
-			own.add(Block, Reason{Code: OrderWaiting, Pulls: awaited, Edges: j.waited(own.Role, ways), Queue: TooMany})
+			own.add(Block, orderEntering(awaited, j.waited(own.Role, ways), TooMany))
 		case len(awaited) > 0:
-			own.add(Wait, Reason{Code: OrderWaiting, Pulls: awaited, Edges: j.waited(own.Role, ways), Queue: Awaited})
+			own.add(Wait, orderEntering(awaited, j.waited(own.Role, ways), Awaited))
 		}
 	}
 }

@@ -23,33 +23,6 @@ type Verdict struct {
 	Warnings []Reason      `json:"warnings"`
 }
 
-// Reason is a stable code and the evidence for it. It holds data only: package note writes the sentence and the
-// remedy. Fields that a code does not use are zero.
-type Reason struct {
-	Code Code `json:"code"`
-	// About is the pull request that the reason is about, when that is another than the one judged.
-	About    coupling.Pull   `json:"about,omitzero"`
-	Coupling string          `json:"coupling,omitempty"` // its key
-	Pulls    []coupling.Pull `json:"pulls,omitempty"`    // predecessors, conflicting owners, the path of a cycle
-	Edges    []coupling.Edge `json:"edges,omitempty"`    // by which others have to merge first, a member's own before the rest
-	Gate     string          `json:"gate,omitempty"`
-	Name     string          `json:"name,omitempty"`  // the constant
-	Value    string          `json:"value,omitempty"` // what the gate says
-	Want     string          `json:"want,omitempty"`  // what it must say, a full core ("26.29.0"), or an interval's upper end
-	After    string          `json:"after,omitempty"` // an interval's open lower end
-	Release  string          `json:"release,omitempty"`
-	Other    string          `json:"other,omitempty"`  // a second release or value
-	Tag      string          `json:"tag,omitempty"`    // the evidence: a tag or release line
-	Method   string          `json:"method,omitempty"` // how first ship was found
-	Path     string          `json:"path,omitempty"`
-	Line     int             `json:"line,omitempty"`
-	Commit   string          `json:"commit,omitempty"`
-	By       string          `json:"by,omitempty"`
-	Until    string          `json:"until,omitempty"`
-	Detail   string          `json:"detail,omitempty"` // free text from the reader, from people (escaped by note) or from GitHub
-	Queue    Entering        `json:"queue,omitempty"`  // of a merge group: what keeps Pulls from being in it
-}
-
 // Alarm is something that went wrong after a merge. It stands in the notes of all members until it is mended.
 type Alarm struct {
 	Reason Reason          `json:"reason"` // About is the pull it is about
