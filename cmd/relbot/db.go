@@ -67,7 +67,7 @@ func backupCommand(database func() (string, error)) *cobra.Command {
 }
 
 // writeBackup leaves the whole backup under its name, or what was there before.
-func writeBackup(ctx context.Context, db store.Database, path string) (int, error) {
+func writeBackup(ctx context.Context, db backup.Source, path string) (int, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return 0, err
@@ -122,7 +122,7 @@ func restoreCommand(database func() (string, error)) *cobra.Command {
 }
 
 // empty reports whether a database holds nothing.
-func empty(ctx context.Context, db store.Database) (bool, error) {
+func empty(ctx context.Context, db backup.Source) (bool, error) {
 	have, newest, err := db.Schema(ctx)
 	if err != nil || have != newest {
 		return have == 0, err
@@ -230,8 +230,16 @@ func checkDatabaseCommand(database func() (string, error)) *cobra.Command {
 	return c
 }
 
+// inspected is a database that can be looked through.
+type inspected interface {
+	backup.Source
+	Integrity(ctx context.Context) ([]string, error)
+	Delivery(ctx context.Context, guid string) (store.Delivery, error)
+	Jobs(ctx context.Context) ([]store.Job, error)
+}
+
 // checkDatabase reads every row as the server would.
-func checkDatabase(ctx context.Context, db store.Database) ([]fault, int, error) {
+func checkDatabase(ctx context.Context, db inspected) ([]fault, int, error) {
 	faults, rows := []fault{}, 0
 	broken, err := db.Integrity(ctx)
 	if err != nil {
@@ -346,7 +354,9 @@ func rebuild(ctx context.Context, set *settings.Settings, out, stderr io.Writer)
 	return tellRebuilt(ctx, db, out)
 }
 
-func tellRebuilt(ctx context.Context, db store.Database, out io.Writer) error {
+func tellRebuilt(ctx context.Context, db interface {
+	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
+}, out io.Writer) error {
 	var words []string
 	for _, kind := range reconcile.Counted {
 		docs, err := db.List(ctx, kind.Kind, "")

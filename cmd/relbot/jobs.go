@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,20 +31,12 @@ func jobsCommand() *cobra.Command {
 		if format != "table" && format != "json" {
 			return fmt.Errorf("--format %q: want table or json", format)
 		}
-		db, err := beside(cmd.Context(), database)
+		q, err := openQueue(cmd.Context(), database)
 		if err != nil {
 			return err
 		}
-		defer db.Close()
-		jobs, err := db.Jobs(cmd.Context())
-		if err != nil {
-			return unsure(err)
-		}
-		refused, err := reconcile.Refusals(cmd.Context(), db)
-		if err == nil {
-			err = tellJobs(cmd.OutOrStdout(), jobs, refused, all, format)
-		}
-		if err != nil {
+		defer q.Close()
+		if err := tellJobs(cmd.OutOrStdout(), q.jobs, q.refused, all, format); err != nil {
 			return unsure(err)
 		}
 		return nil
@@ -52,6 +45,35 @@ func jobsCommand() *cobra.Command {
 	c.Flags().BoolVar(&all, "all", false, "also what waits, and what is being worked on")
 	c.AddCommand(retryCommand(database), dropCommand(database))
 	return c
+}
+
+// queue is what `relbot jobs` needs of the database, with what was in it when it was opened.
+type queue struct {
+	db interface {
+		Enqueue(ctx context.Context, work ...store.Work) error
+		Drop(ctx context.Context, kind, key string) error
+		io.Closer
+	}
+	jobs    []store.Job
+	refused []reconcile.Refusal
+}
+
+func (q queue) Close() error { return q.db.Close() }
+
+// openQueue opens the queue of a server that may be running.
+func openQueue(ctx context.Context, database func() (string, error)) (queue, error) {
+	db, err := beside(ctx, database)
+	if err != nil {
+		return queue{}, err
+	}
+	q := queue{db: db}
+	if q.jobs, err = db.Jobs(ctx); err == nil {
+		q.refused, err = reconcile.Refusals(ctx, db)
+	}
+	if err != nil {
+		return queue{}, errors.Join(unsure(err), db.Close())
+	}
+	return q, nil
 }
 
 // state says where a row stands.
@@ -138,28 +160,20 @@ func retryCommand(database func() (string, error)) *cobra.Command {
 			if all == (len(args) > 0) || !all && len(args) != 2 {
 				return errors.New("name the work by its kind and key, as `relbot jobs` lists it, or give --all")
 			}
-			db, err := beside(cmd.Context(), database)
+			q, err := openQueue(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			jobs, err := db.Jobs(cmd.Context())
-			if err != nil {
-				return unsure(err)
+			defer q.Close()
+			for _, r := range q.refused {
+				q.jobs = append(q.jobs, store.Job{Work: r.Work, Attempt: r.Times})
 			}
-			refused, err := reconcile.Refusals(cmd.Context(), db)
-			if err != nil {
-				return unsure(err)
-			}
-			for _, r := range refused {
-				jobs = append(jobs, store.Job{Work: r.Work, Attempt: r.Times})
-			}
-			jobs, err = chosen(jobs, args, all)
+			jobs, err := chosen(q.jobs, args, all)
 			if err != nil {
 				return exit{exitBlocked, err}
 			}
 			for _, j := range jobs {
-				if err := db.Enqueue(cmd.Context(), store.Work{Kind: j.Kind, Key: j.Key, Lane: j.Lane, Data: j.Data, Origin: j.Origin}); err != nil {
+				if err := q.db.Enqueue(cmd.Context(), store.Work{Kind: j.Kind, Key: j.Key, Lane: j.Lane, Data: j.Data, Origin: j.Origin}); err != nil {
 					return unsure(err)
 				}
 			}
@@ -177,19 +191,15 @@ func dropCommand(database func() (string, error)) *cobra.Command {
 		Short: "Forget a row of work; an event or the next look at everything may bring it back",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := beside(cmd.Context(), database)
+			q, err := openQueue(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			jobs, err := db.Jobs(cmd.Context())
-			if err != nil {
-				return unsure(err)
-			}
-			if _, err := chosen(jobs, args, false); err != nil {
+			defer q.Close()
+			if _, err := chosen(q.jobs, args, false); err != nil {
 				return exit{exitBlocked, err}
 			}
-			if err := db.Drop(cmd.Context(), args[0], args[1]); err != nil {
+			if err := q.db.Drop(cmd.Context(), args[0], args[1]); err != nil {
 				return unsure(err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s dropped\n", args[0], args[1])

@@ -189,15 +189,7 @@ steps:
 			}
 			t.Run(method+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r, err := scenario.Run(t.Context(), parsed(t, text), scenario.Options{Start: through(proxy)})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, step := range r.Steps {
-					for _, f := range step.Failures {
-						t.Errorf("%s: %s: got %s, want %s", step.Name, f.Path, f.Got, f.Want)
-					}
-				}
+				holds(t, parsed(t, text), scenario.Options{Start: through(proxy)})
 			})
 		}
 	}
@@ -227,7 +219,7 @@ func TestQueueThatCannotBeNamed(t *testing.T) {
 			case c.policy != "":
 				policy = "policy: \"version: 1\\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}}, " + c.policy + "}}\\n\"\n"
 			}
-			s := parsed(t, policy+`
+			holds(t, parsed(t, policy+`
 given: {merge_queue: `+c.method+`, permissions: {ann: write}}
 steps:
   - do:
@@ -237,16 +229,7 @@ steps:
       - open: {pr: 4, by: ann, title: D, files: {d: "1"}}
   - {do: [comment: {pr: 3, by: ann, body: "`+c.say+`"}]}
   - {do: [webhooks: off, enqueue: {prs: [1]}, webhooks: on, enqueue: {prs: [2]}, advance: 2m], expect: {queue: {2: `+c.queue+`}, group_check: {2: {says: ["`+c.says+`"]}}}}
-`)
-			r, err := scenario.Run(t.Context(), s, scenario.Options{Start: through(queues[c.proxy])})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, step := range r.Steps {
-				for _, f := range step.Failures {
-					t.Errorf("%s: %s: got %s, want %s", step.Name, f.Path, f.Got, f.Want)
-				}
-			}
+`), scenario.Options{Start: through(queues[c.proxy])})
 		})
 	}
 }

@@ -58,11 +58,18 @@ type GitHub interface {
 	Revoke(ctx context.Context, token string) error
 }
 
+// Store is what the pages need of the database: they keep who signed in.
+type Store interface {
+	Get(ctx context.Context, kind, key string) (store.Document, error)
+	Put(ctx context.Context, docs []store.Document, work []store.Work) error
+	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
+}
+
 // Options are what a Dashboard is made of.
 type Options struct {
 	Source    *reconcile.Reconciler
-	Store     store.Store // for sessions
-	GitHub    GitHub      // nil: nobody can sign in
+	Store     Store
+	GitHub    GitHub // nil: nobody can sign in
 	Public    bool
 	PublicURL string // "" where only this machine looks
 	WebURL    string // of GitHub's own pages

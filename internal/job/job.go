@@ -33,9 +33,21 @@ type Handler func(ctx context.Context, claimed []store.Claimed) []Outcome
 // retryAfter is an error that says when trying again makes sense.
 type retryAfter interface{ RetryAfter() time.Duration }
 
+// Store is what a Runner needs of the database.
+type Store interface {
+	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]store.Claimed, error)
+	Renew(ctx context.Context, c []store.Claimed, until time.Time) error
+	Done(ctx context.Context, c ...store.Claimed) error
+	Later(ctx context.Context, c store.Claimed, f store.Failure) error
+	Next(ctx context.Context) (time.Time, error)
+	Release(ctx context.Context, owner string) error
+	Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error)
+	Notify() <-chan struct{}
+}
+
 // Runner claims and runs work.
 type Runner struct {
-	Store    store.Store
+	Store    Store
 	Handlers map[string]Handler
 	Timers   []Timer
 	Now      func() time.Time

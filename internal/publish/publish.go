@@ -90,10 +90,16 @@ func Settled(d store.Document) bool {
 	return false
 }
 
+// Store is what publishing needs of the database.
+type Store interface {
+	Get(ctx context.Context, kind, key string) (store.Document, error)
+	Put(ctx context.Context, docs []store.Document, work []store.Work) error
+}
+
 // Publisher writes.
 type Publisher struct {
 	GitHub GitHub
-	Store  store.Store
+	Store  Store
 	Now    func() time.Time
 }
 
@@ -180,7 +186,7 @@ func Hash(v any) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-func get[T any](ctx context.Context, s store.Store, kind, key string) (T, int64, error) {
+func get[T any](ctx context.Context, s Store, kind, key string) (T, int64, error) {
 	var v T
 	d, err := s.Get(ctx, kind, key)
 	if err == nil && d.Rev > 0 {
@@ -193,12 +199,12 @@ func get[T any](ctx context.Context, s store.Store, kind, key string) (T, int64,
 }
 
 // put writes a document; the worker owns its key, so that a conflict is another worker that took over.
-func put(ctx context.Context, s store.Store, kind, key string, rev int64, v any) (int64, error) {
+func put(ctx context.Context, s Store, kind, key string, rev int64, v any) (int64, error) {
 	return rev + 1, putWith(ctx, s, kind, key, rev, v, nil, nil)
 }
 
 // putWith writes a document with others, and the work that they call for.
-func putWith(ctx context.Context, s store.Store, kind, key string, rev int64, v any, docs []store.Document, work []store.Work) error {
+func putWith(ctx context.Context, s Store, kind, key string, rev int64, v any, docs []store.Document, work []store.Work) error {
 	body, err := json.Marshal(v)
 	if err == nil {
 		err = s.Put(ctx, append(docs, store.Document{Kind: kind, Key: key, Rev: rev, Body: body}), work)

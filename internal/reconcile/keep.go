@@ -40,7 +40,7 @@ func Readable(d store.Document) error {
 var Counted = []struct{ Kind, Name, More string }{{docRepo, "repository", ""}, {docPull, "pull request", ""}, {docJudgement, "coupling", ""}, {docComment, "comment", " with commands"}}
 
 // Installed reports whether a database knows a repository on which an App is or was installed.
-func Installed(ctx context.Context, s store.Store) (bool, error) {
+func Installed(ctx context.Context, s Store) (bool, error) {
 	docs, err := s.List(ctx, docRepo, "")
 	return len(docs) > 0, err
 }

@@ -64,10 +64,21 @@ type GitHub interface {
 	publish.GitHub
 }
 
+// Store is what reconciling needs of the database.
+type Store interface {
+	Get(ctx context.Context, kind, key string) (store.Document, error)
+	Put(ctx context.Context, docs []store.Document, work []store.Work) error
+	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
+	Enqueue(ctx context.Context, work ...store.Work) error
+	Log(ctx context.Context, a store.Audit) (bool, error)
+	Jobs(ctx context.Context) ([]store.Job, error)
+	Prune(ctx context.Context, t time.Time) (int, error)
+}
+
 // Reconciler handles all kinds of work.
 type Reconciler struct {
 	GitHub    GitHub
-	Store     store.Store
+	Store     Store
 	Publish   *publish.Publisher
 	Now       func() time.Time
 	Log       *slog.Logger

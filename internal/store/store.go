@@ -120,7 +120,8 @@ type Backlog struct {
 	Oldest  time.Time // the earliest origin of what is due or failing; zero when there is none
 }
 
-// Store is everything relbot needs of a database. All times are kept in milliseconds.
+// Store is what an engine does, as package storetest states it; who only uses a database declares the few methods that it calls. All times are
+// kept in milliseconds.
 type Store interface {
 	// Accept records a delivery and the work it calls for in one transaction. It reports false, and queues nothing, when the
 	// GUID was accepted before and its work has not been given up. Nothing of the payload is kept after the return.

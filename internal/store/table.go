@@ -48,11 +48,16 @@ type Row struct {
 	Values []any
 }
 
+// Schema tells the version of a database.
+type Schema interface {
+	// Schema returns the version that the database has, 0 when it is empty, and the newest that this program knows.
+	Schema(ctx context.Context) (have, newest int, err error)
+}
+
 // Database is a store with what its upkeep needs.
 type Database interface {
 	Store
-	// Schema is the version that the database has, 0 when it is empty, and the newest that this program knows.
-	Schema(ctx context.Context) (have, newest int, err error)
+	Schema
 	// Migrate brings the schema up to a version.
 	Migrate(ctx context.Context, version int) error
 	// Integrity lists what the engine finds wrong with its own data.
@@ -115,45 +120,13 @@ func (t Table) Scan() (values func() []any, into []any) {
 	}, into
 }
 
-// Waiting is the query, the same for all engines, that lists the accounts with anything due at a moment. It takes one step in the index for
-// each account, however many rows each has.
-func Waiting(now string) string {
-	return `
-WITH RECURSIVE turn (account) AS (
-    SELECT min(account) FROM work WHERE want > done AND stuck = 0
-    UNION ALL
-    SELECT (SELECT min(w.account) FROM work AS w WHERE w.want > w.done AND w.stuck = 0 AND w.account > turn.account) FROM turn WHERE turn.account IS NOT NULL)
-SELECT account FROM turn
-WHERE account IS NOT NULL
-  AND (SELECT min(w.run_at) FROM work AS w WHERE w.account = turn.account AND w.want > w.done AND w.stuck = 0) <= ` + now
-}
-
-// Pruning are the statements, the same for all engines, that forget a few rows each of what is older than a moment: deliveries, and work that
-// was done before. Work is looked at twice, since it may be queued again while it is chosen; what has no moment of its own stays. lock is how an
-// engine passes over rows that somebody else is at.
-func Pruning(t, lock string) []string {
-	return []string{
-		`DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < ` + t + ` ORDER BY id LIMIT 200 ` + lock + `)`,
-		`DELETE FROM work WHERE want <= done AND lease = 0 AND (kind, key) IN (
-    SELECT kind, key FROM work WHERE want <= done AND lease = 0 AND origin_at > 0 AND origin_at < ` + t + ` AND run_at < ` + t + ` LIMIT 200 ` + lock + `)`,
-	}
-}
-
-// Beyond is the first text behind all keys with a prefix: no key has the last of all code points. Engines compare keys by their bytes.
-func Beyond(prefix string) string { return prefix + "\U0010FFFF" }
-
-// Cause is an error's text as a row keeps it: bounded, and text in every engine.
-func Cause(text string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 2000)], "\x00", ""), "")
-}
-
 // TooNew is the error for a schema that a newer program made.
 func TooNew(have, newest int) error {
 	return fmt.Errorf("its schema %d is newer than this program knows (%d): run the newer program, or restore a backup from before the upgrade", have, newest)
 }
 
 // NotNewer reports an error when a database has a schema that this program does not know.
-func NotNewer(ctx context.Context, d Database) error {
+func NotNewer(ctx context.Context, d Schema) error {
 	have, newest, err := d.Schema(ctx)
 	if err == nil && have > newest {
 		err = TooNew(have, newest)
@@ -162,7 +135,7 @@ func NotNewer(ctx context.Context, d Database) error {
 }
 
 // Current reports an error unless a database has the newest schema.
-func Current(ctx context.Context, d Database) error {
+func Current(ctx context.Context, d Schema) error {
 	have, newest, err := d.Schema(ctx)
 	if err == nil && have != newest {
 		err = fmt.Errorf("the database's schema is %d, and this program works with %d: run `relbot db migrate`, or use the program that its server runs", have, newest)

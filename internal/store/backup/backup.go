@@ -44,8 +44,23 @@ const (
 	format = 1
 )
 
+// Source is the database that is backed up.
+type Source interface {
+	store.Schema
+	Export(ctx context.Context, row func(store.Row) error) error
+}
+
+// Target is the database that is filled from a backup.
+type Target interface {
+	store.Schema
+	Migrate(ctx context.Context, version int) error
+	Reset(ctx context.Context) error
+	Import(ctx context.Context, tables []store.Table, next func() (store.Row, error)) error
+	Release(ctx context.Context, owner string) error
+}
+
 // Write backs a database up, and says how many rows it has.
-func Write(ctx context.Context, db store.Database, w io.Writer, now time.Time) (int, error) {
+func Write(ctx context.Context, db Source, w io.Writer, now time.Time) (int, error) {
 	have, _, err := db.Schema(ctx)
 	if err != nil {
 		return 0, err
@@ -186,7 +201,7 @@ type Kept func(table, kind string) bool
 
 // Restore fills a database from a backup, which is read twice: it has to be whole before anything is replaced. Everything in the database
 // goes. It says how many rows were taken.
-func Restore(ctx context.Context, db store.Database, from io.ReadSeeker, kept Kept) (int, error) {
+func Restore(ctx context.Context, db Target, from io.ReadSeeker, kept Kept) (int, error) {
 	header, tables, err := verify(from)
 	if err != nil {
 		return 0, err

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -33,9 +32,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/sqldb"
 )
 
 //go:embed migration/*.sql
@@ -79,6 +78,7 @@ var session = map[string]string{
 
 // Store is a [store.Store] on PostgreSQL.
 type Store struct {
+	*sqldb.DB
 	pool    *pgxpool.Pool
 	host    string
 	newer   atomic.Bool // a newer program has migrated the database
@@ -90,8 +90,6 @@ type Store struct {
 	cancel  context.CancelFunc
 	closing sync.Once
 	done    sync.WaitGroup
-	zip     *zstd.Encoder
-	unzip   *zstd.Decoder
 }
 
 // Names under which programs are connected: one that works on the database, which names its machine and process too, and one that looks or
@@ -146,10 +144,7 @@ func begin(ctx context.Context, url, name string, open func(*Store) error) (*Sto
 	}
 	s := &Store{pool: pool, host: config.ConnConfig.Host, notify: make(chan struct{}, 1), tell: make(chan struct{}, 1)}
 	s.running, s.cancel = context.WithCancel(context.Background())
-	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err == nil {
-		s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
-	}
-	if err == nil {
+	if s.DB, err = sqldb.New(conn{s}); err == nil {
 		err = open(s)
 	}
 	if err != nil {
@@ -162,14 +157,7 @@ func begin(ctx context.Context, url, name string, open func(*Store) error) (*Sto
 }
 
 // versions are the schema's steps, in order.
-var versions = func() []string {
-	names, err := fs.Glob(migrations, "migration/*.sql")
-	if err != nil {
-		panic(err) // the pattern is well formed
-	}
-	slices.Sort(names)
-	return names
-}()
+var versions = sqldb.Migrations(migrations)
 
 // Schema is the version of the database, and the newest.
 func (s *Store) Schema(ctx context.Context) (have, newest int, err error) {
@@ -237,17 +225,7 @@ func (s *Store) Integrity(context.Context) ([]string, error) { return nil, nil }
 // Export reads everything in one transaction, which sees one moment whatever is written meanwhile.
 func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
 	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		for _, t := range store.Tables {
-			rows, err := tx.Query(ctx, t.Select())
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.Name, err)
-			}
-			values, into := t.Scan()
-			if _, err := pgx.ForEachRow(rows, into, func() error { return row(store.Row{Table: t.Name, Values: values()}) }); err != nil {
-				return fmt.Errorf("%s: %w", t.Name, err)
-			}
-		}
-		return nil
+		return sqldb.Export(ctx, reading{tx}, row)
 	})
 }
 
@@ -406,32 +384,55 @@ func (s *Store) Close() error {
 	return nil
 }
 
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+// reading runs queries on what pgx offers for it.
+type reading struct {
+	on interface {
+		Query(ctx context.Context, text string, args ...any) (pgx.Rows, error)
 	}
-	return t.UnixMilli()
 }
 
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+func (r reading) Query(ctx context.Context, text string, args []any, row func(sqldb.Scan) error) error {
+	rows, err := r.on.Query(ctx, text, args...)
+	if err != nil {
+		return err
 	}
-	return time.UnixMilli(ms).UTC()
+	defer rows.Close()
+	return sqldb.Each(rows, row)
 }
+
+// conn is the database as [sqldb.DB] uses it.
+type conn struct{ s *Store }
+
+func (c conn) Query(ctx context.Context, text string, args []any, row func(sqldb.Scan) error) error {
+	ctx, cancel, err := c.s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return reading{c.s.pool}.Query(ctx, text, args, row)
+}
+
+func (c conn) Exec(ctx context.Context, text string, args ...any) (int, error) {
+	ctx, cancel, err := c.s.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer cancel()
+	return changed(c.s.pool.Exec(ctx, text, args...))
+}
+
+// within is a transaction as [sqldb.Slot] uses it.
+type within struct{ pgx.Tx }
+
+func (w within) Exec(ctx context.Context, text string, args ...any) (int, error) {
+	return changed(w.Tx.Exec(ctx, text, args...))
+}
+
+// changed returns how many rows a statement changed.
+func changed(tag pgconn.CommandTag, err error) (int, error) { return int(tag.RowsAffected()), err }
 
 func (s *Store) tx(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, do)
-}
-
-// exec runs one statement.
-func (s *Store) exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return pgconn.CommandTag{}, err
-	}
-	defer cancel()
-	return s.pool.Exec(ctx, statement, args...)
 }
 
 // Accept records a delivery and its work.
@@ -441,10 +442,10 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 		return false, err
 	}
 	defer cancel()
-	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
+	packed := s.Pack(d.Payload)
 	// A batch is one transaction, and one trip: a GUID that is known makes it fail as a whole.
 	var all pgx.Batch
-	all.Queue(`INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4)`, d.GUID, d.Event, millis(d.Received), packed)
+	all.Queue(`INSERT INTO delivery (guid, event, received, payload) VALUES ($1, $2, $3, $4)`, d.GUID, d.Event, sqldb.Millis(d.Received), packed)
 	enqueue(&all, work, d.GUID)
 	err = s.pool.SendBatch(ctx, &all).Close()
 	fresh := err == nil
@@ -472,13 +473,6 @@ func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 		return strings.Compare(a.Kind+" "+a.Key, b.Kind+" "+b.Key)
 	})
 	for _, w := range work {
-		lane := w.Lane
-		if lane == "" {
-			lane = w.Kind + " " + w.Key
-		}
-		if w.Data == nil {
-			w.Data = []byte{}
-		}
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
 		all.Queue(`
@@ -500,48 +494,13 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_at    = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
-    stuck   = 0`, w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds(), w.Trail, store.TrailLimit)
+    stuck   = 0`, sqldb.Queued(w, guid)...)
 	}
 }
 
-// Delivery returns an accepted delivery.
-func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return store.Delivery{}, err
-	}
-	defer cancel()
-	d := store.Delivery{GUID: guid}
-	var received int64
-	var packed []byte
-	err = s.pool.QueryRow(ctx, `SELECT event, received, payload FROM delivery WHERE guid = $1`, guid).Scan(&d.Event, &received, &packed)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return d, store.ErrNotFound
-	}
-	if err != nil {
-		return d, err
-	}
-	d.Received = moment(received)
-	d.Payload, err = s.unzip.DecodeAll(packed, nil)
-	return d, err
-}
-
-// Prune forgets old deliveries and work, a few at a time.
+// Prune forgets old deliveries and work.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
-	total := 0
-	for _, statement := range store.Pruning("$1", "FOR UPDATE SKIP LOCKED") {
-		for {
-			tag, err := s.exec(ctx, statement, millis(t))
-			total += int(tag.RowsAffected())
-			if err != nil {
-				return total, err
-			}
-			if tag.RowsAffected() == 0 {
-				break
-			}
-		}
-	}
-	return total, nil
+	return sqldb.Prune(ctx, conn{s}, t, "FOR UPDATE SKIP LOCKED")
 }
 
 // Enqueue makes keys due.
@@ -574,8 +533,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease ti
 	until := now.Add(lease)
 	var out []store.Claimed
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		rows, _ := tx.Query(ctx, store.Waiting("$1"), millis(now)) // its error is the rows'
-		accounts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		accounts, err := sqldb.Waiting(ctx, reading{tx}, now)
 		if err != nil {
 			return err
 		}
@@ -598,34 +556,24 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease ti
 func claim(ctx context.Context, tx pgx.Tx, account string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
 	for range 3 { // between the two statements another instance may have claimed the lane and let its lock go
 		var lane, kind string
-		err := tx.QueryRow(ctx, `
+		found, err := sqldb.One(ctx, reading{tx}, []any{&lane, &kind}, `
 SELECT lane, kind FROM (
     SELECT lane, kind FROM work AS w
     WHERE account = $1 AND want > done AND stuck = 0 AND run_at <= $2 AND lease <= $2
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > $2)
     ORDER BY run_at, kind, key LIMIT 32) AS candidate
-WHERE pg_try_advisory_xact_lock($3, hashtext(lane)) LIMIT 1`, account, millis(now), lockLanes).Scan(&lane, &kind)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, nil
-		}
-		if err != nil {
+WHERE pg_try_advisory_xact_lock($3, hashtext(lane)) LIMIT 1`, account, sqldb.Millis(now), lockLanes)
+		if err != nil || !found {
 			return nil, err
 		}
-		rows, _ := tx.Query(ctx, `
+		out, err := sqldb.All(ctx, reading{tx}, sqldb.Claimed(owner, until), `
 UPDATE work SET owner = $1, lease = $2, ran = $5, run_at = least(run_at, $5 - 1)
 WHERE (kind, key) IN (
     SELECT kind, key FROM work AS w
     WHERE lane = $3 AND kind = $4 AND want > done AND stuck = 0 AND run_at <= $5
       AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = $3 AND o.lease > 0 AND o.lease > $5)
     ORDER BY run_at, key LIMIT $6 FOR UPDATE SKIP LOCKED)
-RETURNING kind, key, lane, run_at, data, trail, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit) // its error is the rows'
-		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Claimed, error) {
-			c := store.Claimed{Owner: owner, Lease: until}
-			var at, since, origin int64
-			err := row.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
-			c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
-			return c, err
-		})
+RETURNING `+sqldb.ClaimedColumns, owner, sqldb.Millis(until), lane, kind, sqldb.Millis(now), limit)
 		if err != nil || len(out) > 0 {
 			return out, err
 		}
@@ -660,7 +608,7 @@ func (s *Store) each(ctx context.Context, claimed []store.Claimed, statement str
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
 	return s.each(ctx, claimed, `UPDATE work SET lease = $1 WHERE kind = $2 AND key = $3 AND owner = $4 AND lease > 0`, func(c store.Claimed) []any {
-		return []any{millis(until), c.Kind, c.Key, c.Owner}
+		return []any{sqldb.Millis(until), c.Kind, c.Key, c.Owner}
 	})
 }
 
@@ -689,90 +637,21 @@ UPDATE work SET owner = '', lease = 0, error = $1, again = $8,
     attempt = CASE WHEN want > $2 AND $4 = 1 THEN 0 ELSE attempt + 1 END,
     since   = CASE WHEN want > $2 AND $4 = 1 THEN 0 WHEN since = 0 THEN $3 ELSE since END
 WHERE kind = $5 AND key = $6 AND owner = $7 AND lease > 0`, func(c store.Claimed) []any {
-		return []any{store.Cause(f.Cause), c.Want, millis(f.At), flag, c.Kind, c.Key, c.Owner, millis(f.Again)}
+		return []any{sqldb.Cause(f.Cause), c.Want, sqldb.Millis(f.At), flag, c.Kind, c.Key, c.Owner, sqldb.Millis(f.Again)}
 	})
 }
 
 // Next is when the next row becomes due.
 func (s *Store) Next(ctx context.Context) (time.Time, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer cancel()
 	var ms int64
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0
-AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`).Scan(&ms)
-	return moment(ms), err
-}
-
-// Jobs lists rows that are not done.
-func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer cancel()
-	rows, err := s.pool.Query(ctx, `
-SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Job
-	for rows.Next() {
-		var j store.Job
-		var at, lease, origin int64
-		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner, &origin, &j.Origin.Event, &j.Origin.Trace); err != nil {
-			return nil, err
-		}
-		j.At, j.Lease, j.Origin.At = moment(at), moment(lease), moment(origin)
-		out = append(out, j)
-	}
-	return out, rows.Err()
-}
-
-// Backlog sums up what is not done.
-func (s *Store) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer cancel()
-	rows, err := s.pool.Query(ctx, `
-SELECT kind,
-    count(CASE WHEN stuck = 0 AND run_at > $1 AND lease <= $1 THEN 1 END),
-    count(CASE WHEN stuck = 0 AND (run_at <= $1 OR lease > $1) THEN 1 END),
-    count(CASE WHEN stuck = 0 AND attempt > 0 THEN 1 END),
-    count(CASE WHEN stuck = 1 THEN 1 END),
-    coalesce(min(CASE WHEN stuck = 0 AND origin_at > 0 AND (run_at <= $1 OR lease > $1 OR attempt > 0) THEN origin_at END), 0)
-FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Backlog
-	for rows.Next() {
-		var b store.Backlog
-		var oldest int64
-		if err := rows.Scan(&b.Kind, &b.Waiting, &b.Due, &b.Failing, &b.Stuck, &oldest); err != nil {
-			return nil, err
-		}
-		b.Oldest = moment(oldest)
-		out = append(out, b)
-	}
-	return out, rows.Err()
-}
-
-// Drop forgets a row.
-func (s *Store) Drop(ctx context.Context, kind, key string) error {
-	_, err := s.exec(ctx, `DELETE FROM work WHERE kind = $1 AND key = $2`, kind, key)
-	return err
+	_, err := sqldb.One(ctx, conn{s}, []any{&ms}, `SELECT coalesce(min(greatest(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0
+AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`)
+	return sqldb.Moment(ms), err
 }
 
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
-	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE (kind, key) IN (
+	_, err := conn{s}.Exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE (kind, key) IN (
     SELECT kind, key FROM work WHERE lease > 0 AND ($1 = '' OR owner = $1) `+inOrder+`)`, owner)
 	signal(s.tell)
 	return err
@@ -787,11 +666,7 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...
 	defer cancel()
 	mine := false
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO periodic (name, slot) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, millis(slot))
-		if mine = err == nil && tag.RowsAffected() > 0; !mine {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM periodic WHERE name = $1 AND slot < $2`, name, millis(slot.Add(-7*24*time.Hour))); err != nil {
+		if mine, err = sqldb.Slot(ctx, within{tx}, name, slot); err != nil || !mine {
 			return err
 		}
 		var all pgx.Batch
@@ -805,45 +680,11 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...
 	return mine, nil
 }
 
-// Last is the last slot of a name.
-func (s *Store) Last(ctx context.Context, name string) (time.Time, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer cancel()
-	var ms int64
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(slot), 0) FROM periodic WHERE name = $1`, name).Scan(&ms)
-	return moment(ms), err
-}
-
 // Time is the server's.
 func (s *Store) Time(ctx context.Context) (time.Time, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer cancel()
 	var t time.Time
-	err = s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&t)
+	_, err := sqldb.One(ctx, conn{s}, []any{&t}, `SELECT clock_timestamp()`)
 	return t, err
-}
-
-// Get returns a document.
-func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return store.Document{}, err
-	}
-	defer cancel()
-	d := store.Document{Kind: kind, Key: key}
-	var updated int64
-	err = s.pool.QueryRow(ctx, `SELECT rev, body, updated FROM document WHERE kind = $1 AND key = $2`, kind, key).Scan(&d.Rev, &d.Body, &updated)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return d, nil
-	}
-	d.Updated = moment(updated)
-	return d, err
 }
 
 // Put writes documents and queues work.
@@ -875,80 +716,16 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 
 // put writes a document, as part of a batch.
 func put(all *pgx.Batch, d store.Document) {
-	var q *pgx.QueuedQuery
-	switch {
-	case d.Body == nil && d.Rev == 0:
+	text, args := sqldb.Write(d)
+	if text == "" {
 		return
-	case d.Body == nil:
-		q = all.Queue(`DELETE FROM document WHERE kind = $1 AND key = $2 AND rev = $3`, d.Kind, d.Key, d.Rev)
-	case d.Rev == 0:
-		q = all.Queue(`INSERT INTO document (kind, key, rev, body, updated) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
-	default:
-		q = all.Queue(`UPDATE document SET rev = rev + 1, body = $1, updated = $2 WHERE kind = $3 AND key = $4 AND rev = $5`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
 	}
-	q.Exec(func(tag pgconn.CommandTag) error {
+	all.Queue(text, args...).Exec(func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() == 0 {
 			return store.ErrConflict
 		}
 		return nil
 	})
-}
-
-// List returns documents by key prefix.
-func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer cancel()
-	rows, err := s.pool.Query(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = $1 AND key >= $2 AND key < $3 ORDER BY key`, kind, prefix, store.Beyond(prefix))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Document
-	for rows.Next() {
-		d := store.Document{Kind: kind}
-		var updated int64
-		if err := rows.Scan(&d.Key, &d.Rev, &d.Body, &updated); err != nil {
-			return nil, err
-		}
-		d.Updated = moment(updated)
-		out = append(out, d)
-	}
-	return out, rows.Err()
-}
-
-// Log appends to the audit log.
-func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
-	tag, err := s.exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
-		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
-	return tag.RowsAffected() > 0, err
-}
-
-// Audits lists the audit log.
-func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error) {
-	ctx, cancel, err := s.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer cancel()
-	rows, err := s.pool.Query(ctx, `SELECT seq, at, repo, pull, actor, action, detail, key FROM audit WHERE seq > $1 AND ($2 = '' OR repo = $2) ORDER BY seq LIMIT $3`, after, repo, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Audit
-	for rows.Next() {
-		var a store.Audit
-		var at int64
-		if err := rows.Scan(&a.Seq, &at, &a.Repo, &a.Pull, &a.Actor, &a.Action, &a.Detail, &a.Key); err != nil {
-			return nil, err
-		}
-		a.At = moment(at)
-		out = append(out, a)
-	}
-	return out, rows.Err()
 }
 
 // Ping asks for a transaction that could write: a read-only server is not ready.

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/sqldb"
 )
 
 // Bytes in memory: of all documents, of the largest that is kept, and what one takes beside its name and its body.
@@ -79,7 +80,7 @@ func (k *documents) put(docs []store.Document) {
 			k.used.Remove(of)
 			continue
 		}
-		d.Rev, d.Updated = d.Rev+1, moment(millis(d.Updated))
+		d.Rev, d.Updated = d.Rev+1, sqldb.Moment(sqldb.Millis(d.Updated))
 		k.keep(of, d)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,10 +26,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/zstd"
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/relbot/relbot/internal/store"
+	"github.com/relbot/relbot/internal/store/sqldb"
 )
 
 //go:embed migration/*.sql
@@ -38,13 +37,12 @@ var migrations embed.FS
 
 // Store is a [store.Store] in a file.
 type Store struct {
+	*sqldb.DB
 	write   *writer
 	read    *reader
 	lock    *os.File
 	notify  chan struct{}
 	closing sync.Once
-	zip     *zstd.Encoder
-	unzip   *zstd.Decoder
 	dir     string // of a temporary database, removed at the end
 	path    string
 	file    os.FileInfo // as it was opened
@@ -155,10 +153,7 @@ func (s *Store) connect(path string) error {
 	if s.read, err = newReader(dsn + "&_pragma=" + url.QueryEscape("query_only(1)")); err != nil {
 		return err
 	}
-	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err != nil {
-		return err
-	}
-	if s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); err != nil {
+	if s.DB, err = sqldb.New(conn{s}); err != nil {
 		return err
 	}
 	s.path = path
@@ -167,18 +162,11 @@ func (s *Store) connect(path string) error {
 }
 
 // versions are the schema's steps, in order.
-var versions = func() []string {
-	names, err := fs.Glob(migrations, "migration/*.sql")
-	if err != nil {
-		panic(err) // the pattern is well formed
-	}
-	slices.Sort(names)
-	return names
-}()
+var versions = sqldb.Migrations(migrations)
 
 // Schema is the version of the database, and the newest.
 func (s *Store) Schema(ctx context.Context) (have, newest int, err error) {
-	err = s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have)
+	_, err = sqldb.One(ctx, reading{s.write}, []any{&have}, "PRAGMA user_version")
 	return have, len(versions), err
 }
 
@@ -213,59 +201,22 @@ func (s *Store) Migrate(ctx context.Context, version int) error {
 
 // Integrity has SQLite look at every page and index.
 func (s *Store) Integrity(ctx context.Context) ([]string, error) {
-	rows, err := s.read.QueryContext(ctx, "PRAGMA integrity_check")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return nil, err
-		}
-		if line != "ok" {
-			out = append(out, line)
-		}
-	}
-	return out, rows.Err()
+	lines, err := sqldb.All(ctx, conn{s}, func(scan sqldb.Scan) (line string, err error) { return line, scan(&line) }, "PRAGMA integrity_check")
+	return slices.DeleteFunc(lines, func(line string) bool { return line == "ok" }), err
 }
 
 // Export reads everything in one transaction, which sees one moment whatever is written meanwhile.
 func (s *Store) Export(ctx context.Context, row func(store.Row) error) error {
-	conn, err := s.read.Conn(ctx)
+	alone, err := s.read.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
+	defer alone.Close()
+	if _, err := alone.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
-	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }() // nothing was written
-	for _, t := range store.Tables {
-		rows, err := conn.QueryContext(ctx, t.Select())
-		if err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
-		}
-		if err := export(rows, t, row); err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
-		}
-	}
-	return nil
-}
-
-func export(rows *sql.Rows, t store.Table, row func(store.Row) error) error {
-	defer rows.Close()
-	for rows.Next() {
-		values, into := t.Scan()
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		if err := row(store.Row{Table: t.Name, Values: values()}); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	defer func() { _, _ = alone.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }() // nothing was written
+	return sqldb.Export(ctx, reading{alone}, row)
 }
 
 // Reset drops everything. The process has the file to itself.
@@ -331,23 +282,44 @@ func (s *Store) release() {
 	}
 }
 
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+// reading runs queries on what database/sql offers for it.
+type reading struct {
+	on interface {
+		QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 	}
-	return t.UnixMilli()
 }
 
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+func (r reading) Query(ctx context.Context, text string, args []any, row func(sqldb.Scan) error) error {
+	rows, err := r.on.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
 	}
-	return time.UnixMilli(ms).UTC()
+	defer rows.Close()
+	return sqldb.Each(rows, row)
+}
+
+// conn is the database as [sqldb.DB] uses it: the pool reads, and the one writer writes.
+type conn struct{ s *Store }
+
+func (c conn) Query(ctx context.Context, text string, args []any, row func(sqldb.Scan) error) error {
+	return reading{c.s.read}.Query(ctx, text, args, row)
+}
+
+func (c conn) Exec(ctx context.Context, text string, args ...any) (int, error) {
+	var n int
+	err := c.s.write.write(ctx, func(ctx context.Context, tx *statements) (err error) {
+		n, err = tx.Exec(ctx, text, args...)
+		return err
+	})
+	if err != nil {
+		return 0, err // the commit failed, perhaps after the statement
+	}
+	return n, nil
 }
 
 // Accept hands a delivery to the writer and waits until it is on disk.
 func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work) (bool, error) {
-	packed := s.zip.EncodeAll(d.Payload, make([]byte, 0, len(d.Payload)/4))
+	packed := s.Pack(d.Payload)
 	var fresh bool
 	err := s.write.take(ctx, func(ctx context.Context, tx *statements) (err error) {
 		fresh, err = insert(ctx, tx, d, packed, work)
@@ -377,19 +349,13 @@ func (s *Store) there() error {
 
 // insert records a delivery and its work. A GUID that is known brings back only work that was given up.
 func insert(ctx context.Context, tx *statements, d store.Delivery, packed []byte, work []store.Work) (bool, error) {
-	res, err := tx.ExecContext(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES (?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING`,
-		d.GUID, d.Event, millis(d.Received), packed)
+	n, err := tx.Exec(ctx, `INSERT INTO delivery (guid, event, received, payload) VALUES (?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING`,
+		d.GUID, d.Event, sqldb.Millis(d.Received), packed)
 	if err != nil {
 		return false, err
 	}
-	if n, err := res.RowsAffected(); err != nil {
-		return false, err
-	} else if n == 0 {
-		res, err := tx.ExecContext(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = ? AND stuck = 1`, d.GUID)
-		if err != nil {
-			return false, err
-		}
-		n, err := res.RowsAffected()
+	if n == 0 {
+		n, err := tx.Exec(ctx, `UPDATE work SET want = want + 1, stuck = 0, attempt = 0, since = 0, run_at = 0 WHERE guid = ? AND stuck = 1`, d.GUID)
 		return n > 0, err
 	}
 	return true, enqueue(ctx, tx, work, d.GUID)
@@ -397,16 +363,9 @@ func insert(ctx context.Context, tx *statements, d store.Delivery, packed []byte
 
 func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string) error {
 	for _, w := range work {
-		lane := w.Lane
-		if lane == "" {
-			lane = w.Kind + " " + w.Key
-		}
-		if w.Data == nil {
-			w.Data = []byte{}
-		}
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
-		_, err := tx.ExecContext(ctx, `
+		_, err := tx.Exec(ctx, `
 INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail)
 VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9, ?11)
 ON CONFLICT (kind, key) DO UPDATE SET
@@ -425,8 +384,7 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_at    = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_trace ELSE excluded.origin_trace END,
-    stuck   = 0`,
-			w.Kind, w.Key, lane, millis(w.At), w.Data, guid, millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds(), w.Trail, store.TrailLimit)
+    stuck   = 0`, sqldb.Queued(w, guid)...)
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)
 		}
@@ -434,55 +392,13 @@ ON CONFLICT (kind, key) DO UPDATE SET
 	return nil
 }
 
-// Delivery returns an accepted delivery.
-func (s *Store) Delivery(ctx context.Context, guid string) (store.Delivery, error) {
-	d := store.Delivery{GUID: guid}
-	var received int64
-	var packed []byte
-	err := s.read.QueryRowContext(ctx, `SELECT event, received, payload FROM delivery WHERE guid = ?`, guid).Scan(&d.Event, &received, &packed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return d, store.ErrNotFound
-	}
-	if err != nil {
-		return d, err
-	}
-	d.Received = moment(received)
-	d.Payload, err = s.unzip.DecodeAll(packed, nil)
-	return d, err
-}
-
 // Prune forgets old deliveries and work, a few at a time so that the writer is never held for long.
 func (s *Store) Prune(ctx context.Context, t time.Time) (int, error) {
-	total := 0
-	for _, statement := range store.Pruning("?1", "") {
-		for {
-			n, err := s.exec(ctx, statement, millis(t))
-			total += n
-			if err != nil {
-				return total, err
-			}
-			if n == 0 {
-				break
-			}
-		}
+	total, err := sqldb.Prune(ctx, conn{s}, t, "")
+	if err != nil {
+		return total, err
 	}
 	return total, s.write.exec(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-}
-
-// exec writes with one statement, and tells how many rows it changed.
-func (s *Store) exec(ctx context.Context, text string, args ...any) (int, error) {
-	var n int64
-	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
-		res, err := tx.ExecContext(ctx, text, args...)
-		if err == nil {
-			n, err = res.RowsAffected()
-		}
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return int(n), nil
 }
 
 // Enqueue makes keys due.
@@ -501,23 +417,23 @@ func (s *Store) Claim(ctx context.Context, now time.Time, owner string, lease ti
 	var out []store.Claimed
 	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
 		out = nil
-		accounts, err := waiting(ctx, tx, now)
+		accounts, err := sqldb.Waiting(ctx, reading{tx}, now)
 		if err != nil {
 			return err
 		}
 		s.turns.Order(accounts)
 		for _, account := range accounts {
 			var lane, kind string
-			err := tx.QueryRowContext(ctx, `
+			found, err := sqldb.One(ctx, reading{tx}, []any{&lane, &kind}, `
 SELECT lane, kind FROM work AS w
-WHERE account = ? AND want > done AND stuck = 0 AND run_at <= ? AND lease <= ?
-  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > ?)
-ORDER BY run_at, kind, key LIMIT 1`, account, millis(now), millis(now), millis(now)).Scan(&lane, &kind)
-			if errors.Is(err, sql.ErrNoRows) {
-				continue // all its lanes are held
-			}
+WHERE account = ?1 AND want > done AND stuck = 0 AND run_at <= ?2 AND lease <= ?2
+  AND NOT EXISTS (SELECT 1 FROM work AS o WHERE o.lane = w.lane AND o.lease > 0 AND o.lease > ?2)
+ORDER BY run_at, kind, key LIMIT 1`, account, sqldb.Millis(now))
 			if err != nil {
 				return err
+			}
+			if !found {
+				continue // all its lanes are held
 			}
 			s.turns.Served(account)
 			out, err = take(ctx, tx, lane, kind, now, owner, until, limit)
@@ -532,52 +448,19 @@ ORDER BY run_at, kind, key LIMIT 1`, account, millis(now), millis(now), millis(n
 	return out, nil
 }
 
-// waiting lists the accounts that have anything due, by one step in the index for each.
-func waiting(ctx context.Context, tx *statements, now time.Time) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, store.Waiting("?"), millis(now))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var account string
-		if err := rows.Scan(&account); err != nil {
-			return nil, err
-		}
-		out = append(out, account)
-	}
-	return out, rows.Err()
-}
-
 func take(ctx context.Context, tx *statements, lane, kind string, now time.Time, owner string, until time.Time, limit int) ([]store.Claimed, error) {
-	rows, err := tx.QueryContext(ctx, `
+	return sqldb.All(ctx, reading{tx}, sqldb.Claimed(owner, until), `
 UPDATE work SET owner = ?1, lease = ?2, ran = ?5, run_at = min(run_at, ?5 - 1)
 WHERE (kind, key) IN (
     SELECT kind, key FROM work
     WHERE lane = ?3 AND kind = ?4 AND want > done AND stuck = 0 AND run_at <= ?5
     ORDER BY run_at, key LIMIT ?6)
-RETURNING kind, key, lane, run_at, data, trail, want, done, attempt, since, origin_at, origin_event, origin_trace`, owner, millis(until), lane, kind, millis(now), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Claimed
-	for rows.Next() {
-		c := store.Claimed{Owner: owner, Lease: until}
-		var at, since, origin int64
-		if err := rows.Scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace); err != nil {
-			return nil, err
-		}
-		c.At, c.Since, c.Origin.At = moment(at), moment(since), moment(origin)
-		out = append(out, c)
-	}
-	return out, rows.Err()
+RETURNING `+sqldb.ClaimedColumns, owner, sqldb.Millis(until), lane, kind, sqldb.Millis(now), limit)
 }
 
 // Renew extends a lease.
 func (s *Store) Renew(ctx context.Context, claimed []store.Claimed, until time.Time) error {
-	n, err := s.exec(ctx, `UPDATE work SET lease = ? WHERE lane = ? AND kind = ? AND owner = ? AND lease > 0`, millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
+	n, err := conn{s}.Exec(ctx, `UPDATE work SET lease = ? WHERE lane = ? AND kind = ? AND owner = ? AND lease > 0`, sqldb.Millis(until), claimed[0].Lane, claimed[0].Kind, claimed[0].Owner)
 	if err == nil && n < len(claimed) {
 		err = store.ErrLost
 	}
@@ -605,8 +488,8 @@ UPDATE work SET owner = '', lease = 0, error = ?, again = ?,
     stuck   = CASE WHEN want = ? THEN ? ELSE 0 END,
     attempt = CASE WHEN want > ? AND ? THEN 0 ELSE attempt + 1 END,
     since   = CASE WHEN want > ? AND ? THEN 0 WHEN since = 0 THEN ? ELSE since END
-WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{store.Cause(f.Cause), millis(f.Again),
-				c.Want, millis(f.At), millis(f.Again), c.Want, f.Stuck, c.Want, f.Stuck, c.Want, f.Stuck, millis(f.At), c.Kind, c.Key, c.Owner}
+WHERE kind = ? AND key = ? AND owner = ? AND lease > 0`, []any{sqldb.Cause(f.Cause), sqldb.Millis(f.Again),
+				c.Want, sqldb.Millis(f.At), sqldb.Millis(f.Again), c.Want, f.Stuck, c.Want, f.Stuck, c.Want, f.Stuck, sqldb.Millis(f.At), c.Kind, c.Key, c.Owner}
 	})
 }
 
@@ -617,11 +500,7 @@ func (s *Store) give(ctx context.Context, claimed []store.Claimed, by func(store
 		lost = false
 		for _, c := range claimed {
 			text, args := by(c)
-			res, err := tx.ExecContext(ctx, text, args...)
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
+			n, err := tx.Exec(ctx, text, args...)
 			if err != nil {
 				return err
 			}
@@ -637,69 +516,15 @@ func (s *Store) give(ctx context.Context, claimed []store.Claimed, by func(store
 
 // Next is when the next row becomes due.
 func (s *Store) Next(ctx context.Context) (time.Time, error) {
-	var ms sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT min(max(run_at, lease, 1)) FROM work WHERE want > done AND stuck = 0
-AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`).Scan(&ms)
-	return moment(ms.Int64), err
-}
-
-// Jobs lists rows that are not done.
-func (s *Store) Jobs(ctx context.Context) ([]store.Job, error) {
-	rows, err := s.read.QueryContext(ctx, `
-SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Job
-	for rows.Next() {
-		var j store.Job
-		var at, lease, origin int64
-		if err := rows.Scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner, &origin, &j.Origin.Event, &j.Origin.Trace); err != nil {
-			return nil, err
-		}
-		j.At, j.Lease, j.Origin.At = moment(at), moment(lease), moment(origin)
-		out = append(out, j)
-	}
-	return out, rows.Err()
-}
-
-// Backlog sums up what is not done.
-func (s *Store) Backlog(ctx context.Context, now time.Time) ([]store.Backlog, error) {
-	rows, err := s.read.QueryContext(ctx, `
-SELECT kind,
-    count(CASE WHEN stuck = 0 AND run_at > ?1 AND lease <= ?1 THEN 1 END),
-    count(CASE WHEN stuck = 0 AND (run_at <= ?1 OR lease > ?1) THEN 1 END),
-    count(CASE WHEN stuck = 0 AND attempt > 0 THEN 1 END),
-    count(CASE WHEN stuck = 1 THEN 1 END),
-    coalesce(min(CASE WHEN stuck = 0 AND origin_at > 0 AND (run_at <= ?1 OR lease > ?1 OR attempt > 0) THEN origin_at END), 0)
-FROM work WHERE want > done GROUP BY kind ORDER BY kind`, millis(now))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Backlog
-	for rows.Next() {
-		var b store.Backlog
-		var oldest int64
-		if err := rows.Scan(&b.Kind, &b.Waiting, &b.Due, &b.Failing, &b.Stuck, &oldest); err != nil {
-			return nil, err
-		}
-		b.Oldest = moment(oldest)
-		out = append(out, b)
-	}
-	return out, rows.Err()
-}
-
-// Drop forgets a row.
-func (s *Store) Drop(ctx context.Context, kind, key string) error {
-	_, err := s.exec(ctx, `DELETE FROM work WHERE kind = ? AND key = ?`, kind, key)
-	return err
+	var ms int64
+	_, err := sqldb.One(ctx, conn{s}, []any{&ms}, `SELECT coalesce(min(max(run_at, lease, 1)), 0) FROM work WHERE want > done AND stuck = 0
+AND (lease > 0 OR lane NOT IN (SELECT lane FROM work WHERE lease > 0))`)
+	return sqldb.Moment(ms), err
 }
 
 // Release frees leases.
 func (s *Store) Release(ctx context.Context, owner string) error {
-	_, err := s.exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND (? = '' OR owner = ?)`, owner, owner)
+	_, err := conn{s}.Exec(ctx, `UPDATE work SET owner = '', lease = 0 WHERE lease > 0 AND (? = '' OR owner = ?)`, owner, owner)
 	s.wake()
 	return err
 }
@@ -707,16 +532,8 @@ func (s *Store) Release(ctx context.Context, owner string) error {
 // Every queues work once for each name and slot.
 func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...store.Work) (bool, error) {
 	mine := false
-	err := s.write.write(ctx, func(ctx context.Context, tx *statements) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO periodic (name, slot) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, millis(slot))
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if mine = n > 0; err != nil || !mine {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM periodic WHERE name = ? AND slot < ?`, name, millis(slot.Add(-7*24*time.Hour))); err != nil {
+	err := s.write.write(ctx, func(ctx context.Context, tx *statements) (err error) {
+		if mine, err = sqldb.Slot(ctx, tx, name, slot); err != nil || !mine {
 			return err
 		}
 		return enqueue(ctx, tx, work, "")
@@ -728,27 +545,12 @@ func (s *Store) Every(ctx context.Context, name string, slot time.Time, work ...
 	return mine, nil
 }
 
-// Last is the last slot of a name.
-func (s *Store) Last(ctx context.Context, name string) (time.Time, error) {
-	var ms sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT max(slot) FROM periodic WHERE name = ?`, name).Scan(&ms)
-	return moment(ms.Int64), err
-}
-
 // Time is the machine's: the file has no other.
 func (s *Store) Time(context.Context) (time.Time, error) { return time.Now(), nil }
 
-// Get returns a document.
+// Get returns a document, from memory where it is there.
 func (s *Store) Get(ctx context.Context, kind, key string) (store.Document, error) {
-	return s.kept.get(store.Document{Kind: kind, Key: key}, func(d store.Document) (store.Document, error) {
-		var updated int64
-		err := s.read.QueryRowContext(ctx, `SELECT rev, body, updated FROM document WHERE kind = ? AND key = ?`, kind, key).Scan(&d.Rev, &d.Body, &updated)
-		if errors.Is(err, sql.ErrNoRows) {
-			return d, nil
-		}
-		d.Updated = moment(updated)
-		return d, err
-	})
+	return s.kept.get(store.Document{Kind: kind, Key: key}, func(d store.Document) (store.Document, error) { return s.DB.Get(ctx, d.Kind, d.Key) })
 }
 
 // Put writes documents and queues work.
@@ -771,74 +573,15 @@ func (s *Store) Put(ctx context.Context, docs []store.Document, work []store.Wor
 }
 
 func put(ctx context.Context, tx *statements, d store.Document) error {
-	var res sql.Result
-	var err error
-	switch {
-	case d.Body == nil:
-		if d.Rev == 0 {
-			return nil
-		}
-		res, err = tx.ExecContext(ctx, `DELETE FROM document WHERE kind = ? AND key = ? AND rev = ?`, d.Kind, d.Key, d.Rev)
-	case d.Rev == 0:
-		res, err = tx.ExecContext(ctx, `INSERT INTO document (kind, key, rev, body, updated) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`, d.Kind, d.Key, d.Body, millis(d.Updated))
-	default:
-		res, err = tx.ExecContext(ctx, `UPDATE document SET rev = rev + 1, body = ?, updated = ? WHERE kind = ? AND key = ? AND rev = ?`, d.Body, millis(d.Updated), d.Kind, d.Key, d.Rev)
+	text, args := sqldb.Write(d)
+	if text == "" {
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	n, err := res.RowsAffected()
+	n, err := tx.Exec(ctx, text, args...)
 	if err == nil && n == 0 {
 		err = store.ErrConflict
 	}
 	return err
-}
-
-// List returns documents by key prefix.
-func (s *Store) List(ctx context.Context, kind, prefix string) ([]store.Document, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT key, rev, body, updated FROM document WHERE kind = ? AND key >= ? AND key < ? ORDER BY key`, kind, prefix, store.Beyond(prefix))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Document
-	for rows.Next() {
-		d := store.Document{Kind: kind}
-		var updated int64
-		if err := rows.Scan(&d.Key, &d.Rev, &d.Body, &updated); err != nil {
-			return nil, err
-		}
-		d.Updated = moment(updated)
-		out = append(out, d)
-	}
-	return out, rows.Err()
-}
-
-// Log appends to the audit log.
-func (s *Store) Log(ctx context.Context, a store.Audit) (bool, error) {
-	n, err := s.exec(ctx, `INSERT INTO audit (at, repo, pull, actor, action, detail, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
-		millis(a.At), a.Repo, a.Pull, a.Actor, a.Action, a.Detail, a.Key)
-	return n > 0, err
-}
-
-// Audits lists the audit log.
-func (s *Store) Audits(ctx context.Context, repo string, after int64, limit int) ([]store.Audit, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, repo, pull, actor, action, detail, key FROM audit WHERE seq > ? AND (? = '' OR repo = ?) ORDER BY seq LIMIT ?`, after, repo, repo, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []store.Audit
-	for rows.Next() {
-		var a store.Audit
-		var at int64
-		if err := rows.Scan(&a.Seq, &at, &a.Repo, &a.Pull, &a.Actor, &a.Action, &a.Detail, &a.Key); err != nil {
-			return nil, err
-		}
-		a.At = moment(at)
-		out = append(out, a)
-	}
-	return out, rows.Err()
 }
 
 // pingEvery is for how long a write that succeeded shows that the next would: anybody may ask whether the server is ready.
@@ -847,10 +590,10 @@ const pingEvery = 5 * time.Second
 // Ping writes, since a disk that is full or has become read-only tells nothing before.
 func (s *Store) Ping(ctx context.Context) error {
 	if time.Since(time.Unix(0, s.pinged.Load())) < pingEvery {
-		_, err := s.exec(ctx, `UPDATE periodic SET slot = slot WHERE 0`) // the writer answers
+		_, err := conn{s}.Exec(ctx, `UPDATE periodic SET slot = slot WHERE 0`) // the writer answers
 		return err
 	}
-	_, err := s.exec(ctx, `INSERT OR REPLACE INTO periodic (name, slot) VALUES ('ping', 0)`)
+	_, err := conn{s}.Exec(ctx, `INSERT OR REPLACE INTO periodic (name, slot) VALUES ('ping', 0)`)
 	if err == nil {
 		s.pinged.Store(time.Now().UnixNano())
 	}

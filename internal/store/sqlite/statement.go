@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"sync"
 )
 
@@ -40,6 +39,16 @@ func (s *statements) ExecContext(ctx context.Context, text string, args ...any) 
 	return st.ExecContext(ctx, args...)
 }
 
+// Exec runs a statement and returns how many rows it changed.
+func (s *statements) Exec(ctx context.Context, text string, args ...any) (int, error) {
+	res, err := s.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
 func (s *statements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	st, err := s.get(ctx, text)
 	if err != nil {
@@ -48,34 +57,9 @@ func (s *statements) QueryContext(ctx context.Context, text string, args ...any)
 	return st.QueryContext(ctx, args...)
 }
 
-func (s *statements) QueryRowContext(ctx context.Context, text string, args ...any) row {
-	rows, err := s.QueryContext(ctx, text, args...)
-	return row{rows, err}
-}
-
 // PrepareContext compiles a statement that the caller closes.
 func (s *statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
 	return s.prepare(ctx, text)
-}
-
-// row is the only row of a query.
-type row struct {
-	rows *sql.Rows
-	err  error
-}
-
-// Scan reads the row, or returns [sql.ErrNoRows].
-func (r row) Scan(into ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	err := sql.ErrNoRows
-	if r.rows.Next() {
-		err = r.rows.Scan(into...)
-	} else if broken := r.rows.Err(); broken != nil {
-		err = broken
-	}
-	return errors.Join(err, r.rows.Close())
 }
 
 func (s *statements) close() {

@@ -39,7 +39,7 @@ func TestGroup(t *testing.T) {
 			}
 		}
 		var rows string
-		err := s.read.QueryRowContext(t.Context(), `SELECT group_concat(slot) FROM (SELECT slot FROM periodic WHERE name = ? ORDER BY slot)`, name).Scan(&rows)
+		err := s.read.db.QueryRowContext(t.Context(), `SELECT group_concat(slot) FROM (SELECT slot FROM periodic WHERE name = ? ORDER BY slot)`, name).Scan(&rows)
 		if err != nil || rows != "0,2" || fmt.Sprint(told) != "[0 2]" {
 			t.Errorf("%s: wrote %s and told %v, %v", name, rows, told, err)
 		}
