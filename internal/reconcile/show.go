@@ -52,7 +52,7 @@ func (r *Reconciler) bring(ctx context.Context, s remembered) error {
 		return nil // there is no such pull request
 	}
 	if len(s.judgements) == 0 && !s.said.Verify {
-		if noted, err := r.Publish.Noted(ctx, s.pull); err != nil || noted.ID == 0 || noted.Closed {
+		if noted, err := r.Publish.Noted(ctx, s.pull); err != nil || !noted.Live() {
 			return err
 		}
 	}
