@@ -4,7 +4,8 @@
 // On disk it is an SQLite file of its own, without durability: what a crash loses is read again. A file that is damaged, full or
 // locked costs speed and no answer: the cache goes on in memory and says so once.
 //
-// The program has SQLite at hand already. Directories of small files were refused, since a history of a thousand tags has thousands of
+// The program has SQLite at hand already, and the memory is golang-lru's. Key-value stores (bbolt, badger) were left: they would be a second
+// engine, and neither forgets what was not used. Directories of small files were left too: a history of a thousand tags has thousands of
 // entries of a few bytes.
 package cache
 

@@ -20,6 +20,12 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
+// A session is a document that only its browser's cookie opens: the cookie holds a random id, the document's key and its seal are derived from
+// that. A copy of the database gives nobody a session and no token of GitHub, and signing out ends a session at once.
+//
+// Two libraries were left. gorilla/securecookie keeps the session in the cookie, where it cannot be ended. alexedwards/scs keeps it in the
+// database unsealed: a copy of the database would hold people's tokens. Requests of other sites are refused by net/http's CrossOriginProtection.
+
 // docSession is the kind of the documents that hold sessions; their keys are hashes of the ids.
 const docSession = "session"
 

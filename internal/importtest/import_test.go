@@ -87,6 +87,7 @@ var owners = map[string]string{
 	"golang.org/x/oauth2":                "internal/ghapp",
 	"modernc.org/sqlite":                 "internal/store/sqlite internal/cache",
 	"github.com/jackc/pgx/":              "internal/store/postgres",
+	"github.com/aymanbagabas/go-udiff":   "internal/ghsim",
 	"github.com/getkin/kin-openapi/":     "internal/ghsim/ghspec",
 	"github.com/prometheus/":             "internal/telemetry",
 	"go.opentelemetry.io/":               "internal/telemetry",

@@ -3,6 +3,9 @@
 // The store decides what is due; this package claims the rows of a serialization key, hands them to the handler of their kind, and gives each
 // back as done, to be tried later, or given up. A row that grew while it was worked on stays due, so that no event is lost
 // between a read and the end of the work. Waiting for GitHub's limits happens here and nowhere else: a handler never sleeps.
+//
+// The library cenkalti/backoff was left: it counts attempts in memory and sleeps between them. Here a row keeps its count, which outlives the
+// process, and the delay is one line of arithmetic.
 package job
 
 import (

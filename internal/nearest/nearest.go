@@ -1,6 +1,9 @@
 // Package nearest finds the known word that a mistyped one most likely means.
 //
-// Suggestions appear in settings, policies, scenarios and command replies; they come from here so that they behave alike.
+// Settings, policies, scenarios and replies to commands suggest words. They all ask here, so that they behave alike.
+//
+// The library agnivade/levenshtein was left: it counts a swap of two neighbours as two mistakes, and a swap is the most frequent one. With it
+// "orveride" would be as far from "override" as a word with two wrong letters. The bound on the length of a word would remain here, too.
 package nearest
 
 // maxWord bounds what is compared: longer words are no typing mistakes.

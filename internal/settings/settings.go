@@ -4,8 +4,8 @@
 // all come from it. Every problem is reported at once, with the place it came from. Secrets are taken from files or the environment only: a
 // command line can be read by every user of the machine.
 //
-// General configuration libraries were looked at and left: what is wanted beside reading is positions, refusal of unknown
-// words and a documented table, which is most of the work either way.
+// The library koanf was left. It merges files, environment and flags into one map, which takes 20 lines here. It keeps neither the place that a
+// value came from nor the words that it does not know, and both are in every message of this package.
 package settings
 
 import (
