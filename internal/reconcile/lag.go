@@ -30,7 +30,7 @@ type lagError struct {
 
 func (e *lagError) Error() string { return "GitHub still tells the state before an event" }
 
-// lags reports whether a read of a pull request tells an older state than is known. Times of GitHub are whole seconds: within one the head that a push
+// lags reports whether a read of a pull request shows an older state than is known. Times of GitHub are whole seconds: within one a value that an event
 // replaced shows it.
 func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 	switch {
@@ -38,9 +38,39 @@ func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 		return false
 	case fact.Known():
 		f := fact.Value
-		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && slices.Contains(d.Replaced, f.Head)
+		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && d.replaced(f)
 	}
 	return fact.Absent() // it is new
+}
+
+// replaced reports whether a read shows a value that was replaced in its second.
+func (d pullDoc) replaced(f forge.Pull) bool {
+	for of, value := range work.Changes(f) {
+		if slices.Contains(d.Replaced, of+" "+value) {
+			return true
+		}
+	}
+	return false
+}
+
+// hear takes what events said that they changed, and reports whether that was news. The newest second counts. Of several changes in it a read has to
+// show all.
+func (d *pullDoc) hear(changes []work.Change, now time.Time) bool {
+	news := false
+	for _, c := range changes {
+		old, to := c.Of+" "+c.From, c.Of+" "+c.To
+		switch {
+		case c.At.After(d.Updated):
+			d.Updated, d.Replaced = c.At, nil
+		case !c.At.Equal(d.Updated), c.Of == "", slices.Contains(d.Replaced, old) && !slices.Contains(d.Replaced, to):
+			continue
+		}
+		news, d.Told = true, now
+		if c.Of != "" {
+			d.Replaced = append(slices.DeleteFunc(slices.Clone(d.Replaced), func(v string) bool { return v == old || v == to }), old)
+		}
+	}
+	return news
 }
 
 // refDoc is what an event told of a branch or a tag.
@@ -179,28 +209,9 @@ func (r *Reconciler) believes(what string) {
 	r.Log.Warn("GitHub still tells the state before an event: it counts now", "of", what, "after", lagLimit)
 }
 
-// replaced are the heads that an event told to be replaced.
-func replaced(said work.PullPayload) []string {
-	if said.Before == "" {
-		return nil
-	}
-	return []string{said.Before}
-}
-
-// expect remembers what an event told of a pull request before it is read.
-func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, said work.PullPayload) error {
-	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		switch {
-		case said.UpdatedAt.After(d.Updated):
-			d.Updated, d.Replaced, d.Told = said.UpdatedAt, replaced(said), r.Now()
-		case said.UpdatedAt.Equal(d.Updated) && said.Before != "" && !slices.Contains(d.Replaced, said.Before): // of several pushes in a second
-			d.Replaced, d.Told = append(slices.Clone(d.Replaced), said.Before), r.Now()
-			d.Replaced = slices.DeleteFunc(d.Replaced, func(head string) bool { return head == said.Head })
-		default:
-			return nil, false
-		}
-		return nil, true
-	})
+// expect remembers what events said of a pull request before it is read.
+func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, changes []work.Change) error {
+	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) { return nil, d.hear(changes, r.Now()) })
 	return err
 }
 
@@ -220,15 +231,16 @@ func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	if isBranch && d.Fingerprint != "" && !wants(r.request(d, d.rules()), branch) {
 		return nil
 	}
-	said := work.Payload[work.RefPayload](c.Work) // without one nothing is known but that the ref moved
 	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
 		told := refDoc{Ref: ref}
 		if i := slices.IndexFunc(d.Told, func(t refDoc) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
 			told = d.Told[i] // of several pushes the read may lack more than the last
-		} else if isBranch && branch == d.Default && d.Tip != said.After {
+		} else if isBranch && branch == d.Default {
 			told.Before = []string{d.Tip}
 		}
-		told = told.then(said, r.Now())
+		for _, said := range work.Trail[work.RefPayload](c.Work) { // without any nothing is known but that the ref moved
+			told = told.then(said, r.Now())
+		}
 		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
 		d.Told = append(d.Told, told)
 		return []store.Work{work.Repo(d.Name)}, true

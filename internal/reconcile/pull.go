@@ -41,7 +41,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		// The repository was never surveyed: without its policy nothing may pass. The survey looks at all pull requests.
 		return r.Store.Enqueue(ctx, work.Backfill(p.Repo))
 	}
-	said := work.Payload[work.PullPayload](c.Work)
+	said, changes := work.Payload[work.PullPayload](c.Work), work.Trail[work.Change](c.Work)
 	verify, recheck := c.Kind == work.KindVerify, c.Kind == work.KindRecheck
 	var seen pullDoc
 	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
@@ -60,10 +60,8 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if said.Read != nil && c.Attempt == 0 && (!late || said.UpdatedAt.Equal(seen.Updated)) && !seen.lags(versionscan.Know(*said.Read)) {
 		read = versionscan.Know(*said.Read)
 	} else if said.Head == "" || recheck || c.Attempt > 0 || late || several {
-		if said.Head != "" && said.Read == nil {
-			if err := r.expect(ctx, p, said); err != nil {
-				return err
-			}
+		if err := r.expect(ctx, p, changes); err != nil {
+			return err
 		}
 		facts, err := r.lookingAt(ctx, p, repo)
 		if _, lags := lagging(err); lags {
@@ -113,7 +111,8 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	found := pullDoc{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
 	found.Returned = returned(said, seen)
-	found.Told, found.Replaced = r.Now(), replaced(said)
+	found.Told = r.Now()
+	found.hear(changes, r.Now())
 	if err := r.words(ctx, p, repo, said, seen, recheck, &found); err != nil {
 		if !transient(err) {
 			return err
@@ -122,7 +121,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if found.look, err = r.lookOf(ctx, p, repo, said, seen, read, len(keys.Couplings) > 0, recheck); err != nil {
 		if _, lags := lagging(err); lags {
-			return errors.Join(r.expect(ctx, p, said), err)
+			return errors.Join(r.expect(ctx, p, changes), err)
 		}
 		if !transient(err) {
 			return err

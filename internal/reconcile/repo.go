@@ -82,9 +82,17 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	said := work.Payload[work.InstallPayload](c.Work)
-	lags := slices.DeleteFunc(said.Listed, func(name coupling.Repo) bool { return here[name] })
-	lags = append(lags, slices.DeleteFunc(said.Gone, func(name coupling.Repo) bool { return !here[name] })...)
+	expected := map[coupling.Repo]bool{}
+	for _, said := range work.Trail[work.InstallPayload](c.Work) {
+		for _, name := range said.Listed {
+			expected[name] = true
+		}
+		for _, name := range said.Gone {
+			expected[name] = false
+		}
+	}
+	maps.DeleteFunc(expected, func(name coupling.Repo, there bool) bool { return here[name] == there })
+	lags := slices.Sorted(maps.Keys(expected))
 	if len(lags) > 0 && len(unlisted) == 0 && r.Now().Sub(c.Origin.At) < lagLimit {
 		return cmp.Or(later, error(&forge.RetryError{Err: &lagError{repos: lags}}))
 	}

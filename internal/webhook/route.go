@@ -73,8 +73,14 @@ type payload struct {
 		Type  string `json:"type"`
 	} `json:"sender"`
 	PullRequest *pullRequest `json:"pull_request"`
-	Number      int          `json:"number"`
-	Issue       *struct {
+	Changes     struct {     // of an edited pull request, what was before
+		Base struct {
+			Ref from `json:"ref"`
+		} `json:"base"`
+		Body *from `json:"body"`
+	} `json:"changes"`
+	Number int `json:"number"`
+	Issue  *struct {
 		Number      int            `json:"number"`
 		PullRequest jsontext.Value `json:"pull_request"`
 	} `json:"issue"`
@@ -101,6 +107,11 @@ type payload struct {
 		BaseSHA string `json:"base_sha"`
 		BaseRef string `json:"base_ref"`
 	} `json:"merge_group"`
+}
+
+// from is what a field was before an edit.
+type from struct {
+	From string `json:"from"`
 }
 
 type pullRequest struct {
@@ -158,17 +169,50 @@ func pullWork(p *payload) []store.Work {
 	}
 	said := work.PullPayload{
 		Action: p.Action, Head: r.Head.SHA, Base: r.Base.Ref, State: r.State, Title: r.Title, Body: r.Body,
-		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt, Before: p.Before,
+		Author: r.User.Login, Bot: r.User.Type == "Bot", Private: p.Repository.Private, UpdatedAt: r.UpdatedAt,
 	}
 	if r.Merged {
 		said.State = "merged"
 	}
-	rows := []store.Work{work.PullEvent(p.pull(r.Number), said)}
+	rows := []store.Work{work.PullEvent(p.pull(r.Number), said, p.changed(said)...)}
 	if r.Merged {
 		// A merge moves the base, and a release may have been cut in between.
 		rows = append(rows, work.Repo(p.repo()))
 	}
 	return rows
+}
+
+// changed lists what an event says that it changed of its pull request. One that changed nothing of what relbot reads tells its moment.
+func (p *payload) changed(said work.PullPayload) []work.Change {
+	var out []work.Change
+	add := func(of, from, to string) {
+		if from != to {
+			out = append(out, work.Change{At: said.UpdatedAt, Of: of, From: from, To: to})
+		}
+	}
+	switch p.Action {
+	case "synchronize":
+		add("head", p.Before, said.Head)
+	case "edited":
+		if from := p.Changes.Base.Ref.From; from != "" {
+			add("base", from, said.Base)
+		}
+		if from := p.Changes.Body; from != nil {
+			add("body", work.Digest(from.From), work.Digest(said.Body))
+		}
+	case "closed":
+		add("state", "open", said.State)
+	case "reopened":
+		add("state", "closed", "open")
+	case "converted_to_draft":
+		add("draft", "false", "true")
+	case "ready_for_review":
+		add("draft", "true", "false")
+	}
+	if len(out) == 0 {
+		out = []work.Change{{At: said.UpdatedAt}}
+	}
+	return out
 }
 
 // ofHead is the work of a button. Checks on heads of forks name no pull request; then every one of the repository is looked at.

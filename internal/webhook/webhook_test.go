@@ -348,6 +348,9 @@ func TestRoutes(t *testing.T) {
 		fmt.Fprintln(&golden, strings.Join(strings.Fields(event+" "+routed.Action+" "+as), " "))
 		for _, w := range routed.Work {
 			fmt.Fprintln(&golden, strings.TrimRight(fmt.Sprintf("  %s key=%s lane=%s %s", w.Kind, w.Key, w.Lane, w.Data), " "))
+			for line := range strings.Lines(w.Trail) {
+				fmt.Fprint(&golden, "    ", line)
+			}
 		}
 	}
 	for _, e := range examples(t) {

@@ -2,7 +2,7 @@
 //
 // A row of work says that a key has to be looked at again. Rows with one serialization key never run at once, whatever their kinds; the store
 // keeps it as the row's lane. A payload saves a read, and no verdict depends on it: a handler that has none, or cannot read it, asks GitHub.
-// Of the payloads of one row the newest counts.
+// Of the payloads of one row the newest counts. What must not be lost when several events become one run is in the row's trail instead.
 //
 // PULL is owner/name#number, REPO is owner/name, COUPLING is REPO:name.
 //
@@ -38,8 +38,11 @@
 package work
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,9 +114,27 @@ type PullPayload struct {
 	Bot       bool      `json:"bot"`
 	Private   bool      `json:"private"`
 	UpdatedAt time.Time `json:"updated_at"`
-	Before    string    `json:"before,omitempty"` // the head that a push replaced
 	// Read is the pull request as GitHub showed it, when no event did.
 	Read *forge.Pull `json:"read,omitempty"`
+}
+
+// Change is what an event says that it changed of a pull request, at a time in whole seconds.
+type Change struct {
+	At   time.Time `json:"at"`
+	Of   string    `json:"of,omitempty"` // head, base, body, state or draft; "" is nothing of these
+	From string    `json:"from,omitempty"`
+	To   string    `json:"to,omitempty"`
+}
+
+// Changes are the fields of a pull request of which a [Change] may tell, as GitHub shows them.
+func Changes(f forge.Pull) map[string]string {
+	return map[string]string{"head": f.Head, "base": f.Base, "body": Digest(f.Body), "state": f.State, "draft": strconv.FormatBool(f.Draft)}
+}
+
+// Digest stands for a text in a [Change].
+func Digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Read returns the payload for a pull request as GitHub shows it.
@@ -160,12 +181,33 @@ type AlarmPayload struct {
 }
 
 // Payload decodes the payload of a row; the zero value where there is none, or it cannot be read.
-func Payload[T InstallPayload | RepoPayload | RefPayload | PullPayload | CommentPayload | GroupPayload | ShowPayload | AlarmPayload](w store.Work) T {
+func Payload[T RepoPayload | PullPayload | CommentPayload | GroupPayload | ShowPayload | AlarmPayload](w store.Work) T {
 	var p, none T
 	if err := json.Unmarshal(w.Data, &p); err != nil {
 		return none
 	}
 	return p
+}
+
+// Trail decodes what all the events that a row answers said, in the order in which they came, for the kinds whose rows keep that.
+func Trail[T Change | InstallPayload | RefPayload](w store.Work) []T {
+	var out []T
+	for line := range strings.Lines(w.Trail) {
+		var t T
+		if json.Unmarshal([]byte(line), &t) == nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// trail returns a row that keeps what an event says when the row answers others as well.
+func trail[T Change | InstallPayload | RefPayload](w store.Work, said ...T) store.Work {
+	for _, s := range said {
+		line, _ := json.Marshal(s) // plain data
+		w.Trail += string(line) + "\n"
+	}
+	return w
 }
 
 // row builds a row; a nil payload is none.
@@ -186,7 +228,7 @@ func onPull(kind string, p coupling.Pull, payload any) store.Work {
 func Install() store.Work { return row(KindInstall, everything, "install", nil) }
 
 // Installed does the same and takes what an event says of them.
-func Installed(p InstallPayload) store.Work { return row(KindInstall, everything, "install", p) }
+func Installed(p InstallPayload) store.Work { return trail(Install(), p) }
 
 // InstallOf names the listing of one account. It is never queued: a refusal is recorded with it.
 func InstallOf(account string) store.Work { return row(KindInstall, account, "install", nil) }
@@ -201,14 +243,16 @@ func Backfill(repo coupling.Repo) store.Work {
 
 // Ref remembers what an event says of a branch or a tag, by its full name.
 func Ref(repo coupling.Repo, ref string, p RefPayload) store.Work {
-	return row(KindRef, string(repo)+"@"+ref, "refs:"+string(repo), p)
+	return trail(row(KindRef, string(repo)+"@"+ref, "refs:"+string(repo), nil), p)
 }
 
 // Pull looks at a pull request, without a payload.
 func Pull(p coupling.Pull) store.Work { return onPull(KindPull, p, nil) }
 
-// PullEvent handles what an event says of a pull request.
-func PullEvent(p coupling.Pull, said PullPayload) store.Work { return onPull(KindPull, p, said) }
+// PullEvent handles what an event says of a pull request, and what it says that it changed.
+func PullEvent(p coupling.Pull, said PullPayload, changed ...Change) store.Work {
+	return trail(onPull(KindPull, p, said), changed...)
+}
 
 // Listed handles a pull request that a list shows. Its kind differs from that of events, since of one row the newest payload
 // replaces the others.

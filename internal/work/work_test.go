@@ -131,14 +131,10 @@ func TestExclusion(t *testing.T) {
 func TestPayloads(t *testing.T) {
 	read := forge.Pull{Pull: pull, Head: "h", Base: "main", State: "open", Title: "t", Body: "b", Author: "ann", AuthorBot: true, Private: true, UpdatedAt: at}
 	said := work.Read(read)
-	installed := work.InstallPayload{Listed: []coupling.Repo{repo}, Gone: []coupling.Repo{"acme/old"}}
-	moved := work.RefPayload{Before: "c0", After: "c1", Gone: true}
 	comment := work.CommentPayload{ID: 7, Body: "/relbot hold", Author: "ann", Created: at, Replay: true, Refused: true, Edited: true, Late: true}
 	for _, c := range []struct{ name, got, want any }{
-		{"install", work.Payload[work.InstallPayload](work.Installed(installed)), installed},
 		{"repo", work.Payload[work.RepoPayload](work.Backfill(repo)), work.RepoPayload{Backfill: true}},
 		{"repo without", work.Payload[work.RepoPayload](work.Repo(repo)), work.RepoPayload{}},
-		{"ref", work.Payload[work.RefPayload](work.Ref(repo, "refs/tags/v1", moved)), moved},
 		{"pull", work.Payload[work.PullPayload](work.PullEvent(pull, said)), said},
 		{"pull without", work.Payload[work.PullPayload](work.Pull(pull)), work.PullPayload{}},
 		{"listed", work.Payload[work.PullPayload](work.Listed(read)), said},
@@ -156,6 +152,29 @@ func TestPayloads(t *testing.T) {
 	}
 	if w := work.Show(pull, false); w.Data != nil {
 		t.Errorf("a bare row to show replaces the payload of one that waits: %s", w.Data)
+	}
+}
+
+// TestTrails holds that a row that answers several events has what each of them said.
+func TestTrails(t *testing.T) {
+	merged := func(rows ...store.Work) store.Work {
+		var trail string
+		for _, w := range rows {
+			trail += w.Trail
+		}
+		return store.Work{Trail: trail + "no line of ours\n"}
+	}
+	installed := []work.InstallPayload{{Listed: []coupling.Repo{repo}}, {Gone: []coupling.Repo{"acme/old"}}}
+	if got := work.Trail[work.InstallPayload](merged(work.Installed(installed[0]), work.Installed(installed[1]))); !reflect.DeepEqual(got, installed) {
+		t.Errorf("%+v", got)
+	}
+	moved := []work.RefPayload{{Before: "c0", After: "c1"}, {Before: "c1", Gone: true}}
+	if got := work.Trail[work.RefPayload](merged(work.Ref(repo, "refs/tags/v1", moved[0]), work.Ref(repo, "refs/tags/v1", moved[1]))); !reflect.DeepEqual(got, moved) {
+		t.Errorf("%+v", got)
+	}
+	changed := []work.Change{{At: at, Of: "base", From: "main", To: "next\n"}, {At: at, Of: "body", To: work.Digest("b")}, {At: at}}
+	if got := work.Trail[work.Change](merged(work.PullEvent(pull, work.PullPayload{}, changed[:2]...), work.PullEvent(pull, work.PullPayload{}, changed[2]))); !reflect.DeepEqual(got, changed) {
+		t.Errorf("%+v", got)
 	}
 }
 
