@@ -323,6 +323,14 @@ var edits = []struct {
 		field(p, "issue")["pull_request"] = map[string]any{}
 		field(p, "comment", "user")["type"] = "Bot"
 	}},
+	// The schema of pull_request.edited in octokit/webhooks has changes with base.ref.from, body.from and title.from; there is no example.
+	{"pull_request", "opened", "edited: base and description", func(p map[string]any) {
+		p["action"] = "edited"
+		p["changes"] = map[string]any{
+			"base": map[string]any{"ref": map[string]any{"from": "v1"}, "sha": map[string]any{"from": "0"}},
+			"body": map[string]any{"from": ""}, "title": map[string]any{"from": "old"},
+		}
+	}},
 	{"pull_request", "closed", "merged", func(p map[string]any) { field(p, "pull_request")["merged"] = true }},
 }
 
