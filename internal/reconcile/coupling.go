@@ -360,9 +360,6 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 			return nil, []store.Work{work.Pull(p)}, false, nil // no event told of it yet
 		}
 		before := *d
-		if !f.UpdatedAt.Equal(d.Updated) {
-			d.Replaced = nil
-		}
 		d.Head, d.State, d.Base, d.Updated, d.Told, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), "", ""
 		queue, err := r.left(ctx, p, before, *d)
 		return nil, append(queue, work.Pull(p)), true, err

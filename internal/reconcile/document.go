@@ -163,16 +163,16 @@ type pullDoc struct {
 	Author  string    `json:"author"`
 	Private bool      `json:"private,omitempty"`
 	Updated time.Time `json:"updated"`
-	// Told is when relbot learned of that, and Replaced the heads that were replaced in that second: see [pullDoc.lags].
-	Told     time.Time `json:"told,omitzero"`
-	Replaced []string  `json:"replaced,omitempty"`
-	Recheck  int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
+	// Told is when relbot learned of that: see [pullDoc.lags].
+	Told    time.Time `json:"told,omitzero"`
+	Recheck int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted anew
 	// Returned: it was open before, as far as is known, so that a check that nothing is remembered of may stand on its head.
 	Returned bool `json:"returned,omitempty"`
 	// Proposals of the body, and near misses, are texts for the check; they are computed again when Basis differs.
 	Basis      string   `json:"basis,omitempty"`
 	Proposals  []string `json:"proposals,omitempty"`
 	NearMisses []string `json:"near_misses,omitempty"`
+	second
 	look
 }
 

@@ -43,34 +43,52 @@ func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
 	return fact.Absent() // it is new
 }
 
-// replaced reports whether a read shows a value that was replaced in its second.
+// second is what events said of a pull request in the newest second of which relbot knows.
+type second struct {
+	Changes []work.Change     `json:"changes,omitempty"`
+	Before  map[string]string `json:"before,omitempty"` // field: its value before that second, as far as is known
+}
+
+// hear takes what events said that they changed, and reports whether that was news. The order in which they come does not matter.
+func (d *pullDoc) hear(changes []work.Change, now time.Time) bool {
+	news := false
+	for _, c := range changes {
+		if c.At.After(d.Updated) {
+			d.second = second{}
+			if d.Head != "" { // else it was not there when relbot looked
+				d.Before = map[string]string{"head": d.Head, "base": d.Base, "state": d.State}
+			}
+			d.Updated, d.Told, news = c.At, now, true
+		}
+		if c.At.Equal(d.Updated) && c.Of != "" && !slices.Contains(d.Changes, c) {
+			d.Changes = append(slices.Clip(d.Changes), c)
+			d.Told, news = now, true
+		}
+	}
+	return news
+}
+
+// replaced reports whether a read of a pull request shows a value that was replaced in its second. A value that was set less often than replaced was.
+// One that was set as often was as well, unless no value was set more often: then the field is again what it was before.
 func (d pullDoc) replaced(f forge.Pull) bool {
 	for of, value := range work.Changes(f) {
-		if slices.Contains(d.Replaced, of+" "+value) {
+		sets, moved := map[string]int{}, false
+		for _, c := range d.Changes {
+			if c.Of == of && c.At.Equal(d.Updated) {
+				sets[c.From]--
+				sets[c.To]++
+			}
+		}
+		for _, n := range sets {
+			moved = moved || n > 0
+		}
+		n, mentioned := sets[value]
+		_, known := sets[d.Before[of]]
+		if mentioned && (n < 0 || n == 0 && (moved || known && value != d.Before[of])) {
 			return true
 		}
 	}
 	return false
-}
-
-// hear takes what events said that they changed, and reports whether that was news. The newest second counts. Of several changes in it a read has to
-// show all.
-func (d *pullDoc) hear(changes []work.Change, now time.Time) bool {
-	news := false
-	for _, c := range changes {
-		old, to := c.Of+" "+c.From, c.Of+" "+c.To
-		switch {
-		case c.At.After(d.Updated):
-			d.Updated, d.Replaced = c.At, nil
-		case !c.At.Equal(d.Updated), c.Of == "", slices.Contains(d.Replaced, old) && !slices.Contains(d.Replaced, to):
-			continue
-		}
-		news, d.Told = true, now
-		if c.Of != "" {
-			d.Replaced = append(slices.DeleteFunc(slices.Clone(d.Replaced), func(v string) bool { return v == old || v == to }), old)
-		}
-	}
-	return news
 }
 
 // refDoc is what an event told of a branch or a tag.
@@ -231,14 +249,15 @@ func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	if isBranch && d.Fingerprint != "" && !wants(r.request(d, d.rules()), branch) {
 		return nil
 	}
+	all := work.Trail[work.RefPayload](c.Work) // without any nothing is known but that the ref moved
 	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
 		told := refDoc{Ref: ref}
 		if i := slices.IndexFunc(d.Told, func(t refDoc) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
 			told = d.Told[i] // of several pushes the read may lack more than the last
-		} else if isBranch && branch == d.Default {
+		} else if isBranch && branch == d.Default && !slices.ContainsFunc(all, func(said work.RefPayload) bool { return said.After == d.Tip }) {
 			told.Before = []string{d.Tip}
 		}
-		for _, said := range work.Trail[work.RefPayload](c.Work) { // without any nothing is known but that the ref moved
+		for _, said := range all {
 			told = told.then(said, r.Now())
 		}
 		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })

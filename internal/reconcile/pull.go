@@ -111,8 +111,9 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	found := pullDoc{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
 	found.Returned = returned(said, seen)
-	found.Told = r.Now()
-	found.hear(changes, r.Now())
+	heard := seen
+	heard.hear(changes, r.Now())
+	found.Told, found.second = r.Now(), heard.second
 	if err := r.words(ctx, p, repo, said, seen, recheck, &found); err != nil {
 		if !transient(err) {
 			return err
@@ -150,7 +151,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 			n.look = look{}
 		}
 		if n.Updated.Equal(d.Updated) {
-			n.Told, n.Replaced = d.Told, d.Replaced
+			n.Told, n.second = d.Told, d.second
 		}
 		n.Recheck = d.Recheck
 		if recheck {
