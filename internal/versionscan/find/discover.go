@@ -43,7 +43,7 @@ func Discover(path string, content []byte, scheme release.Scheme) []Finding {
 			}
 		}
 	}
-	if s.ext == ".md" { // its prose is none
+	if s.language.data != nil {
 		out = s.inData(out)
 	}
 	return dedupe(out)

@@ -179,3 +179,48 @@ func splitPath(path string) ([]string, error) {
 func notScalar(path, kind string) error {
 	return fmt.Errorf("%s is %s, not a value", path, kind)
 }
+
+// The readers of structured files walk a document and meet each scalar with its path. Decoders are of no use here: they
+// lose the place, and make 18.1 of 18.10.
+
+// maxDepth bounds how deep a document may nest.
+const maxDepth = 200
+
+var errDepth = fmt.Errorf("it nests deeper than %d levels", maxDepth)
+
+// lookup collects the scalars that stand at a path.
+type lookup struct {
+	path  string
+	want  []string
+	found []Located
+	kind  string // what stands at the path, when it is no scalar
+}
+
+func newLookup(path string) (*lookup, error) {
+	want, err := splitPath(path)
+	return &lookup{path: path, want: want}, err
+}
+
+// meet takes a scalar at a path; raw is read only where it is wanted.
+func (l *lookup) meet(at []string, raw func() Located) {
+	if len(at) < len(l.want) {
+		return
+	}
+	for i, part := range l.want {
+		if at[i] != part {
+			return
+		}
+	}
+	if len(at) > len(l.want) {
+		l.kind = "a table or a list"
+		return
+	}
+	l.found = append(l.found, raw())
+}
+
+func (l *lookup) result() ([]Located, error) {
+	if len(l.found) == 0 && l.kind != "" {
+		return nil, notScalar(l.path, l.kind)
+	}
+	return l.found, nil
+}

@@ -1,15 +1,14 @@
 package find
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// language says how a file's comments and strings are told from its code. A lexer that knows each language in full
-// was measured first; it reads a few megabytes a second, and all that is needed here is which bytes are code.
-type language struct {
+// lexer tells comments and strings from code. A lexer that knows each language in full was measured first: it reads a few megabytes a
+// second. All that is needed here is which bytes are code.
+type lexer struct {
 	line    []string    // beginnings of line comments
 	block   [][2]string // block comments
 	quotes  string      // characters that quote strings
@@ -21,75 +20,29 @@ type language struct {
 	heredoc string      // what a string begins with that ends at a line of its own: << in shells and Ruby, <<< in PHP
 	regexp  bool        // /…/ may be a pattern
 	pod     bool        // =begin and =end on lines of their own enclose a comment
+
+	starts [256]bool // bytes with which a comment or a string may start
 }
 
+// Lexers that several languages have.
 var (
-	cLike    = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`"}
-	cppLike  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'", cRaw: true}
-	jsLike   = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", regexp: true}
-	javaLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", triple: true}
-	nesting  = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", nested: true, triple: true}
-	rustLike = language{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", char: true, nested: true, raw: true}
-	hashLike = language{line: []string{"#"}, quotes: "\"'"}
-	shLike   = language{line: []string{"#"}, quotes: "\"'", heredoc: "<<"}
-	rubyLike = language{line: []string{"#"}, quotes: "\"'", heredoc: "<<", pod: true}
-	pyLike   = language{line: []string{"#"}, quotes: "\"'", triple: true}
-	phpLike  = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'", heredoc: "<<<"}
-	tfLike   = language{line: []string{"//", "#"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"", heredoc: "<<"}
-	sqlLike  = language{line: []string{"--"}, block: [][2]string{{"/*", "*/"}}, quotes: "'\""}
-	luaLike  = language{line: []string{"--"}, block: [][2]string{{"--[[", "]]"}, {"{-", "-}"}}, quotes: "'\""}
-	xmlLike  = language{block: [][2]string{{"<!--", "-->"}}}
-	tmplLike = language{line: []string{"#"}, block: [][2]string{{"{{/*", "*/}}"}, {"{#", "#}"}}, quotes: "\"'"}
-	iniLike  = language{line: []string{"#", ";"}}
-	plain    = language{}
+	slashes = lexer{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`"}
+	java    = lexer{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", triple: true}
+	nesting = lexer{line: []string{"//"}, block: [][2]string{{"/*", "*/"}}, quotes: "\"'`", nested: true, triple: true}
+	hashes  = lexer{line: []string{"#"}, quotes: "\"'"}
+	python  = lexer{line: []string{"#"}, quotes: "\"'", triple: true}
+	dashes  = lexer{line: []string{"--"}, block: [][2]string{{"--[[", "]]"}, {"{-", "-}"}}, quotes: "'\""}
+	angles  = lexer{block: [][2]string{{"<!--", "-->"}}}
 )
-
-var languages = map[string]language{
-	".rs": rustLike, ".go": cLike, ".js": jsLike, ".jsx": jsLike, ".ts": jsLike, ".tsx": jsLike, ".mjs": jsLike, ".cjs": jsLike,
-	".java": javaLike, ".kt": nesting, ".kts": nesting, ".scala": nesting, ".groovy": javaLike, ".gradle": javaLike, ".swift": nesting, ".cs": javaLike,
-	".c": cLike, ".h": cppLike, ".cc": cppLike, ".cpp": cppLike, ".cxx": cppLike, ".hpp": cppLike, ".hh": cppLike, ".m": cLike, ".mm": cppLike,
-	".proto": cLike, ".zig": cLike, ".dart": javaLike, ".json": cLike, ".json5": cLike, ".css": cLike, ".scss": cLike,
-	".py": pyLike, ".pyi": pyLike, ".rb": rubyLike, ".sh": shLike, ".bash": shLike, ".pl": hashLike, ".ex": pyLike, ".exs": pyLike,
-	".yaml": hashLike, ".yml": hashLike, ".toml": pyLike, ".tf": tfLike, ".php": phpLike, ".cmake": hashLike, ".r": hashLike,
-	".sql": sqlLike, ".lua": luaLike, ".hs": luaLike, ".xml": xmlLike, ".html": xmlLike, ".tpl": tmplLike,
-	".ini": iniLike, ".cfg": iniLike, ".conf": iniLike, ".properties": {line: []string{"#", "!"}}, ".env": hashLike, ".mk": hashLike,
-	".dockerfile": hashLike, ".containerfile": hashLike, ".idl": hashLike, ".gemspec": rubyLike, ".rake": rubyLike,
-}
-
-// languageOf tells a file's language by its name.
-func languageOf(p string) language {
-	base := path.Base(p)
-	if l, ok := languages[strings.ToLower(path.Ext(base))]; ok {
-		return l
-	}
-	switch {
-	case isDockerfile(p), strings.HasPrefix(base, "Makefile"), base == "CMakeLists.txt":
-		return hashLike
-	case base == "Gemfile", base == "Rakefile":
-		return rubyLike
-	}
-	return plain
-}
-
-func isDockerfile(p string) bool {
-	base := path.Base(p)
-	for _, name := range []string{"Dockerfile", "Containerfile"} {
-		if strings.HasPrefix(base, name) || strings.EqualFold(path.Ext(base), "."+name) {
-			return true
-		}
-	}
-	return false
-}
 
 // source is a text taken apart: code has comments blanked, bare has comments and strings blanked. Both keep every
 // offset and line break.
 type source struct {
-	path   string
-	ext    string // of path, in lower case
-	docker bool   // it is a Dockerfile
-	text   string
-	code   string
-	bare   string
+	path     string
+	language *language
+	text     string
+	code     string
+	bare     string
 	// comments are the spans of comments, in order.
 	comments [][2]int
 	newlines []int // offsets of line breaks
@@ -98,7 +51,7 @@ type source struct {
 }
 
 func newSource(p, text string) *source {
-	return &source{path: p, ext: strings.ToLower(path.Ext(p)), docker: isDockerfile(p), text: text, code: text, bare: text}
+	return &source{path: p, language: languageOf(p), text: text, code: text, bare: text}
 }
 
 func parseSource(p, text string) *source {
@@ -111,8 +64,7 @@ func parseSource(p, text string) *source {
 		i += n
 		s.newlines = append(s.newlines, i)
 	}
-	l := languageOf(p)
-	starts := l.starts()
+	l := &s.language.lexer
 	var code, bare []byte // made when there is something to blank
 	var open [256]int     // by quote: up to here none closes
 	blank := func(b []byte, from, to int) {
@@ -123,7 +75,7 @@ func parseSource(p, text string) *source {
 		}
 	}
 	for i := 0; i < len(text); {
-		if !starts[text[i]] {
+		if !l.starts[text[i]] {
 			i++
 			continue
 		}
@@ -156,41 +108,23 @@ func parseSource(p, text string) *source {
 	return s
 }
 
-// starts are the bytes with which a comment or a string may start.
-func (l language) starts() *[256]bool {
-	var out [256]bool
-	for _, c := range l.line {
-		out[c[0]] = true
+// prepare notes the bytes with which a comment or a string may start.
+func (l *lexer) prepare() {
+	first := l.quotes
+	for _, start := range l.line {
+		first += start[:1]
 	}
 	for _, b := range l.block {
-		out[b[0][0]] = true
+		first += b[0][:1]
 	}
-	for i := range len(l.quotes) {
-		out[l.quotes[i]] = true
+	for more, does := range map[string]bool{"'": l.char, "r": l.raw, "R": l.cRaw, "<": l.heredoc != "", "/": l.regexp, "=": l.pod} {
+		if does {
+			first += more
+		}
 	}
-	more := ""
-	if l.char {
-		more += "'"
+	for _, c := range []byte(first) {
+		l.starts[c] = true
 	}
-	if l.raw {
-		more += "r"
-	}
-	if l.cRaw {
-		more += "R"
-	}
-	if l.heredoc != "" {
-		more += "<"
-	}
-	if l.regexp {
-		more += "/"
-	}
-	if l.pod {
-		more += "="
-	}
-	for i := range len(more) {
-		out[more[i]] = true
-	}
-	return &out
 }
 
 // isKey reports whether a string at [from, to) is the key of a mapping: "name": …
@@ -211,7 +145,7 @@ func isKey(text string, from, to int) bool {
 }
 
 // comment returns the end of a comment that starts at i, or i.
-func (l language) comment(text string, i int) int {
+func (l *lexer) comment(text string, i int) int {
 	if end := l.blockEnd(text, i); end > i {
 		return end
 	}
@@ -236,7 +170,7 @@ func (l language) comment(text string, i int) int {
 }
 
 // blockEnd returns the end of a block comment that starts at i, or i.
-func (l language) blockEnd(text string, i int) int {
+func (l *lexer) blockEnd(text string, i int) int {
 	if l.pod && strings.HasPrefix(text[i:], "=begin") && lineStart(text, i) == i {
 		if end := strings.Index(text[i:], "\n=end"); end >= 0 {
 			return i + end + len("\n=end")
@@ -278,7 +212,7 @@ func nestedEnd(text string, i int, b [2]string) int {
 // str returns the end of a string that starts at i, or i. A string that is not closed on its line is none, but for
 // those that may span lines: then the answer is the negative offset up to which no other one of its kind closes, so that a
 // hostile text is not searched again and again.
-func (l language) str(text string, i int) int {
+func (l *lexer) str(text string, i int) int {
 	c := text[i]
 	switch {
 	case l.raw && c == 'r':
@@ -345,7 +279,7 @@ func opensRaw(text string, i int) bool {
 }
 
 // heredocEnd is the end of a text that ends at a line with the word that opens it, which looks like an operator where no such line follows.
-func (l language) heredocEnd(text string, i int) int {
+func (l *lexer) heredocEnd(text string, i int) int {
 	m := heredocWord.FindStringSubmatch(text[i:min(len(text), i+100)])
 	if m == nil || strings.HasPrefix(m[0], "<<<") != (l.heredoc == "<<<") {
 		return i
