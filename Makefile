@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race bench scale soak live fuzz lint deploy image release generate
+.PHONY: help demo build check test race bench scale soak live fuzz lint deploy image release generate
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -15,6 +15,12 @@ demo: ## play the real story on an embedded GitHub: no account, no network but G
 
 build: ## build the static binary ./relbot
 	$(GO) build -trimpath -ldflags "-s -w -X main.revision=$(COMMIT)" -o relbot ./cmd/relbot
+
+check: ## gofmt, vet, and the tests that need nothing installed: under a minute on two cores
+	@.ci/format
+	$(GO) vet ./...
+	$(GO) test -short $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./internal/... | grep -vE 'pgtest|chromedp' | cut -d' ' -f1)
+	$(GO) run ./cmd/relbot simulate scenarios/life-cycle.yml scenarios/hold-and-resume.yml scenarios/lost-answers.yml
 
 test: ## run all tests, on SQLite and on a PostgreSQL server (installed when none is given by RELBOT_TEST_POSTGRES), and the pages in a browser
 	@.ci/postgres
@@ -48,7 +54,7 @@ fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
 
 lint: ## gofmt, vet, staticcheck, govulncheck, and actionlint for the action and its example workflows
-	@test -z "$$(gofmt -l cmd deploy internal)" || { gofmt -l cmd deploy internal; echo 'gofmt would change these files'; exit 1; }
+	@.ci/format
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 	.ci/actionlint
@@ -64,7 +70,7 @@ image: ## build the container image, where a Docker engine runs, and ask it for 
 release: ## check .goreleaser.yaml and build what a release has, into dist/ (nothing is published)
 	@.ci/release
 
-generate: ## write the generated files anew (tables in README, policy reference and schema, golden texts)
+generate: ## write the generated files (tables in README, policy reference and schema, golden texts)
 	$(GO) test ./cmd/relbot -run 'TestGenerated|TestActionLines' -update
 	$(GO) test ./internal/scenario -run Reference -update
 	$(GO) test ./internal/note -update

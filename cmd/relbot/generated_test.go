@@ -3,7 +3,12 @@ package main
 import (
 	"flag"
 	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -56,15 +61,18 @@ var tables = map[string]func() string{
 		}
 		return b.String()
 	},
-	"values":  values,
-	"action":  func() string { return actionLine(published) },
-	"install": func() string { return installLines(published) },
+	"values":   values,
+	"packages": packages,
+	"work":     kindsOfWork,
+	"note":     statesOfNote,
+	"action":   func() string { return actionLine(published) },
+	"install":  func() string { return installLines(published) },
 }
 
 var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n(.*?)<!-- end generated -->`)
 
 // documents hold generated tables, each of them once in one of these.
-var documents = []string{"../../README.md", "../../docs/operating.md", "../../docs/action.md", "../../deploy/chart/README.md"}
+var documents = []string{"../../README.md", "../../docs/operating.md", "../../docs/action.md", "../../deploy/chart/README.md", "../../docs/architecture.md", "../../CONTRIBUTING.md"}
 
 // files are documents that come from the code as a whole.
 var files = map[string]func() string{
@@ -120,6 +128,71 @@ func hold(t *testing.T, path string, make func(text string) string) {
 	} else if want != string(text) {
 		t.Errorf("%s is not what the code says: run make generate", path)
 	}
+}
+
+// packageComment returns the comment of a package, by its directory below the root.
+func packageComment(dir string) string {
+	files, err := filepath.Glob(filepath.Join("../..", dir, "*.go"))
+	if err != nil {
+		panic(err) // the pattern is well formed
+	}
+	for _, path := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			panic(err)
+		}
+		if f.Doc != nil {
+			return f.Doc.Text()
+		}
+	}
+	return ""
+}
+
+// packages lists the packages with the first sentence of their comments.
+func packages() string {
+	var b strings.Builder
+	b.WriteString("| package | what it does |\n|---|---|\n")
+	_ = fs.WalkDir(os.DirFS("../.."), "internal", func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || d.Name() == "testdata" {
+			return err
+		}
+		sentence, _, _ := strings.Cut(strings.Join(strings.Fields(packageComment(dir)), " ")+" ", ". ")
+		if does, ok := strings.CutPrefix(sentence, "Package "+path.Base(dir)+" "); ok {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", dir, strings.NewReplacer("[", "", "]", "").Replace(strings.TrimRight(does, ". ")))
+		}
+		return nil
+	})
+	return b.String()
+}
+
+// kindsOfWork is the table in the comment of package work.
+func kindsOfWork() string {
+	var b strings.Builder
+	for line := range strings.Lines(packageComment("internal/work")) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+		if cells[0] == "kind" {
+			b.WriteString("|---|---|---|---|---|\n")
+		}
+	}
+	return b.String()
+}
+
+// statesOfNote draws the arrows in the comment of package publish.
+func statesOfNote() string {
+	var b strings.Builder
+	b.WriteString("```mermaid\nstateDiagram-v2\n    [*] --> absent\n")
+	for _, arrow := range regexp.MustCompile(`(?m)^\t(\w+) +→ (\w+) +(.+)$`).FindAllStringSubmatch(packageComment("internal/publish"), -1) {
+		fmt.Fprintf(&b, "    %s --> %s: %s\n", arrow[1], arrow[2], strings.ReplaceAll(arrow[3], ";", ","))
+	}
+	b.WriteString("```\n")
+	return b.String()
 }
 
 // reasons documents every reason code with an example.

@@ -213,7 +213,10 @@ func TestPartialAnswers(t *testing.T) {
 			}
 		}
 	}
-	for _, at := range plain.seen {
+	for i, at := range plain.seen {
+		if testing.Short() && i%8 > 0 {
+			continue
+		}
 		for _, kind := range []map[string]any{nil, {"type": "NOT_FOUND"}, {"type": "FORBIDDEN"}} {
 			if kind != nil && strings.Count(at, ".") > 3 || kind["type"] == "NOT_FOUND" && noPull.MatchString(at) {
 				continue // it makes no difference; so GitHub says that there is none

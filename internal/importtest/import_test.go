@@ -266,28 +266,6 @@ func TestOnePackageComment(t *testing.T) {
 	}
 }
 
-// TestMap holds the README's map of the code against the packages that exist.
-func TestMap(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var listed []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(internal/[a-z]+)` \\|").FindAllStringSubmatch(string(text), -1) {
-		listed = append(listed, m[1])
-	}
-	for _, r := range directions {
-		if parts := strings.Split(r.pkg, "/"); len(parts) == 2 && parts[0] == "internal" && !slices.Contains(listed, r.pkg) {
-			t.Errorf("the README's map does not name %s", r.pkg)
-		}
-	}
-	for _, pkg := range listed {
-		if _, err := os.Stat("../../" + pkg); err != nil {
-			t.Errorf("the README's map names %s: %v", pkg, err)
-		}
-	}
-}
-
 // TestReasons holds that reasons are made by the constructors of package rules, which say what evidence each code has. Package note shows
 // examples of its own.
 func TestReasons(t *testing.T) {
