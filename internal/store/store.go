@@ -58,6 +58,22 @@ type Origin struct {
 	At    time.Time // when the delivery was taken in or the timer fired; zero is not known
 	Event string    // of the delivery; "" when a timer called for the work
 	Trace string    // W3C traceparent of what queued the row; "" when it is not traced
+	// Queued is when the row was queued first since its last run, and Waited what the rows before it have waited for, as people read it.
+	Queued time.Time
+	Waited string
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context that carries the origin of the work that runs in it.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns the origin of the work that runs in a context; zero where there is none.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
 }
 
 // Claimed is work that this worker holds until Lease.
@@ -67,6 +83,7 @@ type Claimed struct {
 	Done    int64     // the Want that was done last: the difference is how often it was called for since
 	Attempt int       // failures so far
 	Since   time.Time // when the first of these failures happened; zero when none
+	Cause   string    // of the last of them
 	Owner   string
 	Lease   time.Time
 }

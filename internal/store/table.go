@@ -33,7 +33,7 @@ var Tables = []Table{
 		{"kind", Text}, {"key", Text}, {"lane", Text}, {"want", Integer}, {"done", Integer}, {"run_at", Integer}, {"data", Bytes}, {"guid", Text},
 		{"owner", Text}, {"lease", Integer}, {"attempt", Integer}, {"since", Integer}, {"error", Text}, {"stuck", Integer},
 		{"origin_at", Integer}, {"origin_event", Text}, {"origin_trace", Text},
-		{"again", Integer}, {"ran", Integer}, {"trail", Text},
+		{"again", Integer}, {"ran", Integer}, {"trail", Text}, {"origin_queued", Integer}, {"origin_waited", Text},
 	}, "kind, key"},
 	{"periodic", []Column{{"name", Text}, {"slot", Integer}}, "name, slot"},
 	{"document", []Column{{"kind", Text}, {"key", Text}, {"rev", Integer}, {"body", Bytes}, {"updated", Integer}}, "kind, key"},

@@ -476,8 +476,8 @@ func enqueue(all *pgx.Batch, work []store.Work, guid string) {
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
 		all.Queue(`
-INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail)
-VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9, $11)
+INSERT INTO work AS w (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail, origin_queued, origin_waited)
+VALUES ($1, $2, $3, 1, 0, $4, $5, $6, '', 0, 0, 0, '', 0, $7, $8, $9, $11, $13, $14)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE
         WHEN w.stuck = 1 OR w.want = w.done AND $10::bigint = 0 THEN excluded.run_at
@@ -494,6 +494,8 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_at    = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_trace ELSE excluded.origin_trace END,
+    origin_queued = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_queued ELSE excluded.origin_queued END,
+    origin_waited = CASE WHEN w.want > w.done AND w.lease = 0 AND w.origin_at > 0 THEN w.origin_waited ELSE excluded.origin_waited END,
     stuck   = 0`, sqldb.Queued(w, guid)...)
 	}
 }

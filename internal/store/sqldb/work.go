@@ -7,8 +7,8 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// Queued returns the parameters of an engine's statement that queues a row of work: kind, key, lane, moment, data, delivery, the three
-// parts of the origin, the window, the trail and its limit.
+// Queued returns the parameters of an engine's statement that queues a row of work: kind, key, lane, moment, data, delivery, three
+// parts of the origin, the window, the trail and its limit, the other parts of the origin.
 func Queued(w store.Work, guid string) []any {
 	lane := w.Lane
 	if lane == "" {
@@ -18,19 +18,22 @@ func Queued(w store.Work, guid string) []any {
 		w.Data = []byte{}
 	}
 	return []any{w.Kind, w.Key, lane, Millis(w.At), w.Data, guid, Millis(w.Origin.At), w.Origin.Event, w.Origin.Trace, w.Window.Milliseconds(),
-		w.Trail, store.TrailLimit}
+		w.Trail, store.TrailLimit, Millis(w.Origin.Queued), w.Origin.Waited}
 }
 
 // ClaimedColumns are the columns that [Claimed] reads.
-const ClaimedColumns = `kind, key, lane, run_at, data, trail, want, done, attempt, since, origin_at, origin_event, origin_trace`
+const ClaimedColumns = `kind, key, lane, run_at, data, trail, want, done, attempt, since, error, ` + originColumns
+
+const originColumns = `origin_at, origin_event, origin_trace, origin_queued, origin_waited`
 
 // Claimed returns a function that reads a claimed row.
 func Claimed(owner string, until time.Time) func(Scan) (store.Claimed, error) {
 	return func(scan Scan) (store.Claimed, error) {
 		c := store.Claimed{Owner: owner, Lease: until}
-		var at, since, origin int64
-		err := scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &origin, &c.Origin.Event, &c.Origin.Trace)
-		c.At, c.Since, c.Origin.At = Moment(at), Moment(since), Moment(origin)
+		var at, since, origin, queued int64
+		err := scan(&c.Kind, &c.Key, &c.Lane, &at, &c.Data, &c.Trail, &c.Want, &c.Done, &c.Attempt, &since, &c.Cause,
+			&origin, &c.Origin.Event, &c.Origin.Trace, &queued, &c.Origin.Waited)
+		c.At, c.Since, c.Origin.At, c.Origin.Queued = Moment(at), Moment(since), Moment(origin), Moment(queued)
 		return c, err
 	}
 }
@@ -50,12 +53,13 @@ WHERE account IS NOT NULL
 // Jobs lists rows that are not done.
 func (d *DB) Jobs(ctx context.Context) ([]store.Job, error) {
 	return All(ctx, d.conn, func(scan Scan) (j store.Job, err error) {
-		var at, lease, origin int64
-		err = scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner, &origin, &j.Origin.Event, &j.Origin.Trace)
-		j.At, j.Lease, j.Origin.At = Moment(at), Moment(lease), Moment(origin)
+		var at, lease, origin, queued int64
+		err = scan(&j.Kind, &j.Key, &j.Lane, &at, &j.Data, &j.Want, &j.Done, &j.Attempt, &j.Error, &j.Stuck, &lease, &j.Owner,
+			&origin, &j.Origin.Event, &j.Origin.Trace, &queued, &j.Origin.Waited)
+		j.At, j.Lease, j.Origin.At, j.Origin.Queued = Moment(at), Moment(lease), Moment(origin), Moment(queued)
 		return j, err
 	}, `
-SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner, origin_at, origin_event, origin_trace FROM work WHERE want > done ORDER BY run_at, kind, key`)
+SELECT kind, key, lane, run_at, data, want, done, attempt, error, stuck <> 0, lease, owner, `+originColumns+` FROM work WHERE want > done ORDER BY run_at, kind, key`)
 }
 
 // Backlog sums up what is not done.

@@ -366,8 +366,8 @@ func enqueue(ctx context.Context, tx *statements, work []store.Work, guid string
 		// A row that waits keeps its earliest moment, and so does one that runs and was called for since; others take the new one. A row that runs has a
 		// moment before ran until it is called for.
 		_, err := tx.Exec(ctx, `
-INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail)
-VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9, ?11)
+INSERT INTO work (kind, key, lane, want, done, run_at, data, guid, owner, lease, attempt, since, error, stuck, origin_at, origin_event, origin_trace, trail, origin_queued, origin_waited)
+VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, '', 0, 0, 0, '', 0, ?7, ?8, ?9, ?11, ?13, ?14)
 ON CONFLICT (kind, key) DO UPDATE SET
     run_at  = CASE
         WHEN stuck = 1 OR want = done AND ?10 = 0 THEN excluded.run_at
@@ -384,6 +384,8 @@ ON CONFLICT (kind, key) DO UPDATE SET
     origin_at    = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_at ELSE excluded.origin_at END,
     origin_event = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_event ELSE excluded.origin_event END,
     origin_trace = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_trace ELSE excluded.origin_trace END,
+    origin_queued = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_queued ELSE excluded.origin_queued END,
+    origin_waited = CASE WHEN want > done AND lease = 0 AND origin_at > 0 THEN origin_waited ELSE excluded.origin_waited END,
     stuck   = 0`, sqldb.Queued(w, guid)...)
 		if err != nil {
 			return fmt.Errorf("queue %s %s: %w", w.Kind, w.Key, err)

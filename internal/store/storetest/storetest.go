@@ -680,12 +680,12 @@ func hints(t *testing.T, s store.Store) {
 
 func origins(t *testing.T, s store.Store) {
 	from := func(event string, at time.Duration) store.Work {
-		return store.Work{Kind: "k", Key: "1", Origin: store.Origin{Event: event, At: now.Add(at), Trace: "trace of " + event}}
+		return store.Work{Kind: "k", Key: "1", Origin: store.Origin{Event: event, At: now.Add(at), Trace: "trace of " + event, Queued: now.Add(at), Waited: "as long as " + event}}
 	}
 	want := func(event string) store.Claimed {
 		t.Helper()
 		c := claim(t, s, now)
-		if len(c) != 1 || c[0].Origin.Event != event || event != "" && (c[0].Origin.Trace != "trace of "+event || c[0].Origin.At.Before(now)) {
+		if len(c) != 1 || c[0].Origin.Event != event || event != "" && c[0].Origin != from(event, c[0].Origin.At.Sub(now)).Origin {
 			t.Fatalf("claimed %+v, want the origin %q", c, event)
 		}
 		return c[0]
@@ -701,7 +701,10 @@ func origins(t *testing.T, s store.Store) {
 	c = want("meanwhile")
 	must(t, s.Later(t.Context(), c, store.Failure{At: now, Cause: "failed"}))
 	must(t, s.Enqueue(t.Context(), from("third", time.Hour)))
-	must(t, s.Done(t.Context(), want("meanwhile")))
+	if c = want("meanwhile"); c.Cause != "failed" || c.Attempt != 1 {
+		t.Errorf("claimed again: %+v", c)
+	}
+	must(t, s.Done(t.Context(), c))
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
 	must(t, s.Done(t.Context(), want("")))
 	_, err := s.Accept(t.Context(), store.Delivery{GUID: "g", Event: "push", Received: now}, []store.Work{from("push", 0)})
@@ -798,7 +801,7 @@ func Migrations(t *testing.T, maintain Maintain, open Open) {
 }
 
 // introduced says since which schema a column is there; those that are not named were in the first.
-var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5, "ran": 6, "trail": 7}
+var introduced = map[string]int{"origin_at": 2, "origin_event": 2, "origin_trace": 2, "again": 5, "ran": 6, "trail": 7, "origin_queued": 8, "origin_waited": 8}
 
 // Tables are the tables at a schema.
 func Tables(version int) []store.Table {
@@ -844,6 +847,9 @@ func filled(version int) []store.Row {
 		}
 		if r.Table == "work" && version >= 7 {
 			rows[i].Values = append(rows[i].Values, "a line\n")
+		}
+		if r.Table == "work" && version >= 8 {
+			rows[i].Values = append(rows[i].Values, ms, "2s for a free worker")
 		}
 	}
 	return rows
