@@ -334,6 +334,7 @@ func (m *modelRun) move(ctx context.Context, v move) error {
 	if m.burst > 0 {
 		m.burst--
 		m.w.Act(ctx, a)
+		m.w.Act(ctx, scenario.Action{Verb: "advance", Duration: time.Duration(v.k%7) * 150 * time.Millisecond}) // often within a second of GitHub's times
 	} else {
 		// Nobody acts faster than this, and GitHub takes some 160 checks a minute of one installation; the rest would wait.
 		m.w.Step(ctx, scenario.Step{Do: []scenario.Action{a, {Verb: "advance", Duration: 15 * time.Second}}})

@@ -166,7 +166,7 @@ func serve(ctx context.Context, set *settings.Settings, stderr io.Writer) error 
 		return err
 	}
 	defer telemetry.Flush(flush, log)
-	measure := telemetry.New(telemetry.Options{Tracer: tracer, Version: version, Commit: commit()})
+	measure := telemetry.New(telemetry.Options{Tracer: tracer, Version: version, Commit: commit(), Log: log})
 	st, err := engine.Open(ctx, set.DatabaseURL)
 	if err != nil {
 		return err

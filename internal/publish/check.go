@@ -25,6 +25,10 @@ type Posted struct {
 	Asked   time.Time `json:"asked,omitzero"`   // when that asked for a run or annotations, which must not come twice
 	Unknown time.Time `json:"unknown,omitzero"` // since when the verdict has been unknown
 	At      time.Time `json:"at,omitzero"`
+	// Event is what called for the write, at Since; "" for a timer. Waited is what the work has waited for, as people read it.
+	Event  string    `json:"event,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	Waited string    `json:"waited,omitempty"`
 	// Annotated is the hash of the annotations that the run has: unannotated for none, "" when they are not known.
 	Annotated string `json:"annotated,omitempty"`
 }
@@ -211,6 +215,8 @@ func (w *checkWrite) write(ctx context.Context, run forge.CheckRun) (id int64, e
 func (w *checkWrite) done(ctx context.Context) error {
 	q := &w.is
 	q.Name, q.Level, q.Status, q.Hash, q.At = w.run.Name, w.o.Level, w.run.Status, w.hash, w.o.Now
+	from := store.OriginOf(ctx)
+	q.Event, q.Since, q.Waited = from.Event, from.At, from.Waited
 	q.Intent, q.Meant, q.Asked = "", "", time.Time{}
 	if w.o.Level != "unknown" {
 		q.Unknown = time.Time{}

@@ -117,7 +117,7 @@ func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pull
 	}
 	written, err := r.Publish.Check(ctx, d.Name, run, publish.CheckOptions{Level: string(v.Level), As: pol.Check.As, Now: r.Now()})
 	if written && r.Wrote != nil {
-		r.Wrote(ctx, posted.Level, v)
+		r.Wrote(ctx, head, posted.Level, v)
 	}
 	if errors.Is(err, forge.ErrRejected) { // the group is gone: the queue makes another, or lets it go
 		r.Log.Warn("check of a merge group rejected", "repo", string(d.Name), "head", head, "error", err)

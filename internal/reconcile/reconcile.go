@@ -89,8 +89,8 @@ type Reconciler struct {
 	Seed []byte
 	// Patience is how long a pass given before an outage of GitHub's reads is left standing.
 	Patience time.Duration
-	// Wrote is told of each check that was written, with the level that stood on the commit before, "" when none did. It may be nil.
-	Wrote func(ctx context.Context, before string, v rules.Verdict)
+	// Wrote is called for each check that was written on a head, with the level that the commit showed before, "" for none. It may be nil.
+	Wrote func(ctx context.Context, head, before string, v rules.Verdict)
 	// Refused is told of each refusal of GitHub that ends work. It may be nil.
 	Refused func(forge.RefusedError)
 

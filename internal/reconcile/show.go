@@ -235,7 +235,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	}
 	written, err := r.Publish.Check(ctx, p.Repo, run, options)
 	if written && r.Wrote != nil {
-		r.Wrote(ctx, posted.Level, verdict)
+		r.Wrote(ctx, seen.Head, posted.Level, verdict)
 	}
 	if errors.Is(err, forge.ErrNoCommit) {
 		// It was pushed a moment ago and will be there, or was replaced and never will.

@@ -92,7 +92,7 @@ func New(o Options) (*Server, error) {
 	}
 	measure := o.Telemetry
 	if measure == nil {
-		measure = telemetry.New(telemetry.Options{Now: o.Now})
+		measure = telemetry.New(telemetry.Options{Now: o.Now, Log: o.Log})
 	}
 	o.Store = measure.Store(store.Dated(o.Store, o.Now))
 	s := &Server{options: o, measure: measure}

@@ -78,7 +78,7 @@ func newRig(t *testing.T, spec ghsim.RepoSpec, measured telemetry.Options) *rig 
 	if err := r.gh.Install(repo); err != nil {
 		t.Fatal(err)
 	}
-	measured.Now = clock
+	measured.Now, measured.Log = clock, slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	measure := telemetry.New(measured)
 	app, err := ghapp.New(ghapp.Settings{APIURL: api.URL, AppID: 7, HTTP: measure.Transport(ghapp.Transport(), ghapp.Account), Key: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})})
 	if err != nil {

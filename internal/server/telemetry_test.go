@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -149,6 +151,53 @@ func TestOneLineAnOutcome(t *testing.T) {
 	}
 	if !maps.Equal(lines, counted) || counted["show retry"] == 0 || counted["show done"] == 0 {
 		t.Errorf("lines %v, counted %v", lines, counted)
+	}
+}
+
+// TestLateness holds that each check that is written is one line in the log, with the event that called for it and what it waited for.
+func TestLateness(t *testing.T) {
+	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\n"}, telemetry.Options{})
+	open := func(n int) {
+		t.Helper()
+		if err := r.gh.Open(ghsim.OpenSpec{Repo: repo, Number: n, By: "ann", Title: "T", Files: map[string]*string{"f": text(strconv.Itoa(n))}}); err != nil {
+			t.Fatal(err)
+		}
+		r.flush()
+		r.work()
+	}
+	type line struct {
+		Level, Msg, Pull, Head, Verdict, Event, Waited string
+		After                                          time.Duration
+	}
+	written := func() (lines []line) {
+		for raw := range bytes.Lines(r.log.Bytes()) {
+			var l line
+			if json.Unmarshal(raw, &l) == nil && l.Msg == "check written" {
+				lines = append(lines, l)
+			}
+		}
+		r.log.Reset()
+		return lines
+	}
+	open(1)
+	prompt := written()
+	if err := r.gh.AddFault(ghsim.Fault{Match: "writes", Answer: "502"}); err != nil {
+		t.Fatal(err)
+	}
+	open(2)
+	r.gh.ClearFaults()
+	r.now = r.now.Add(20 * time.Second)
+	r.work()
+	debug := strings.Contains(r.log.String(), `"msg":"work has waited"`)
+	late := written()
+	if len(prompt) != 1 || len(late) != 1 || !debug {
+		t.Fatalf("written %+v and %+v, a line for what waited: %v; want one check each", prompt, late, debug)
+	}
+	if l := prompt[0]; l.Level != "INFO" || l.Pull != "acme/app#1" || len(l.Head) != 40 || l.Verdict != "pass" || l.Event != "pull_request" || l.After != 0 || l.Waited != "" {
+		t.Errorf("%+v", l)
+	}
+	if l := late[0]; l.Pull != "acme/app#2" || l.Event != "pull_request" || l.After != 20*time.Second || l.Waited != "20s until another attempt succeeds: try again: what was written may not be listed yet" {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -8,14 +8,6 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// originKey is under which a context carries the origin of the work that runs in it.
-type originKey struct{}
-
-func originOf(ctx context.Context) store.Origin {
-	o, _ := ctx.Value(originKey{}).(store.Origin)
-	return o
-}
-
 // measured is a store whose failures are counted, and whose rows of work get the origin of what queues them.
 type measured struct {
 	store.Store
@@ -28,7 +20,7 @@ func (t *Telemetry) Store(s store.Store) store.Store { return measured{s, t} }
 // origins completes the origin of rows that are about to be queued.
 func (m measured) origins(ctx context.Context, work []store.Work) []store.Work {
 	out := make([]store.Work, len(work))
-	from, now := originOf(ctx), m.t.now()
+	from, now := store.OriginOf(ctx), m.t.now()
 	if from.At.IsZero() {
 		from.At = now
 	}
@@ -44,6 +36,7 @@ func (m measured) origins(ctx context.Context, work []store.Work) []store.Work {
 		default:
 			w.Origin = from
 		}
+		w.Origin.Queued = now
 		out[i] = w
 	}
 	return out

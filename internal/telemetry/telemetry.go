@@ -12,8 +12,10 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
@@ -38,6 +40,7 @@ type Options struct {
 	Registry *prometheus.Registry // nil is a new one
 	Tracer   trace.TracerProvider // nil traces nothing; see [Tracing]
 	Now      func() time.Time     // nil is the wall clock
+	Log      *slog.Logger         // nil is none
 	Version  string
 	Commit   string
 }
@@ -47,6 +50,7 @@ type Telemetry struct {
 	registry *prometheus.Registry
 	tracer   trace.Tracer
 	now      func() time.Time
+	log      *slog.Logger
 
 	deliveries *prometheus.CounterVec
 	jobs       *prometheus.CounterVec
@@ -74,7 +78,10 @@ func New(o Options) *Telemetry {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	t := &Telemetry{registry: o.Registry, tracer: o.Tracer.Tracer("github.com/relbot/relbot"), now: o.Now}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	t := &Telemetry{registry: o.Registry, tracer: o.Tracer.Tracer("github.com/relbot/relbot"), now: o.Now, log: o.Log}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		t.registry.MustRegister(c)
@@ -163,8 +170,8 @@ func (t *Telemetry) Delivery(event, _, outcome string) {
 // Job counts a run of a row of work; it is the runner's Count.
 func (t *Telemetry) Job(kind, outcome string) { t.jobs.WithLabelValues(kind, outcome).Inc() }
 
-// Check counts a check that was written; before is the level that stood on the commit, "" when none did.
-func (t *Telemetry) Check(ctx context.Context, before string, v rules.Verdict) {
+// Check counts and logs a check that was written on a head; before is the level that the commit showed, "" for none.
+func (t *Telemetry) Check(ctx context.Context, head, before string, v rules.Verdict) {
 	level := string(v.Level)
 	t.checks.WithLabelValues(level).Inc()
 	if before != "" && before != level {
@@ -174,13 +181,16 @@ func (t *Telemetry) Check(ctx context.Context, before string, v rules.Verdict) {
 		}
 		t.flips.WithLabelValues(code, before, level).Inc()
 	}
-	if o := originOf(ctx); !o.At.IsZero() {
-		event := o.Event
-		if event == "" {
-			event = "timer"
-		}
-		t.toCheck.WithLabelValues(event).Observe(t.now().Sub(o.At).Seconds())
+	o := store.OriginOf(ctx)
+	event, after := cmp.Or(o.Event, "timer"), t.now().Sub(o.At)
+	if !o.At.IsZero() {
+		t.toCheck.WithLabelValues(event).Observe(after.Seconds())
 	}
+	of := v.Pull.String()
+	if v.Pull.Number == 0 { // a merge group
+		of = string(v.Pull.Repo)
+	}
+	t.log.Info("check written", "pull", of, "head", head, "verdict", level, "event", event, "since", o.At, "after", after, "waited", o.Waited)
 }
 
 // Refused counts a refusal of GitHub that ended work.

@@ -42,7 +42,7 @@ func exercised(t *testing.T) (*Telemetry, *prometheus.Registry) {
 	m.Refused(forge.RefusedError{Route: "POST /repos/*/issues/*/comments", Status: 403})
 	_ = m.Store(broken{err: errors.New("disk full")}).Ping(t.Context())
 	m.Work(map[string]job.Handler{"show": func(ctx context.Context, c []store.Claimed) []job.Outcome {
-		m.Check(ctx, "pass", rules.Verdict{Level: rules.Block, Reasons: []rules.Reason{{Code: rules.GateCutWithout}}})
+		m.Check(ctx, "h", "pass", rules.Verdict{Level: rules.Block, Reasons: []rules.Reason{{Code: rules.GateCutWithout}}})
 		return []job.Outcome{{}}
 	}})["show"](t.Context(), []store.Claimed{{Work: store.Work{Kind: "show", Key: "a/b#1", Origin: store.Origin{At: now.Add(-3 * time.Second), Event: "push"}}}})
 	_ = act(t.Context(), written{t: m}, "check", "a/b", func(context.Context) error { return nil })
@@ -210,9 +210,10 @@ func TestOrigins(t *testing.T) {
 	}{
 		{"a timer", t.Context(), store.Work{}, store.Origin{At: now}},
 		{"a delivery", t.Context(), store.Work{Origin: from}, from},
-		{"work that queues work", context.WithValue(t.Context(), originKey{}, from), store.Work{}, from},
-		{"a moment to come", context.WithValue(t.Context(), originKey{}, from), store.Work{At: now.Add(time.Hour)}, store.Origin{At: now.Add(time.Hour)}},
+		{"work that queues work", store.WithOrigin(t.Context(), from), store.Work{}, from},
+		{"a moment to come", store.WithOrigin(t.Context(), from), store.Work{At: now.Add(time.Hour)}, store.Origin{At: now.Add(time.Hour)}},
 	} {
+		c.want.Queued = now
 		if err := m.Store(k).Enqueue(c.ctx, c.work); err != nil || k.work[0].Origin != c.want {
 			t.Errorf("%s: origin %+v, want %+v (%v)", c.what, k.work[0].Origin, c.want, err)
 		}

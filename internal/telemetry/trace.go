@@ -161,12 +161,16 @@ func (t *Telemetry) begin(ctx context.Context, kind string, claimed []store.Clai
 	for _, c := range claimed {
 		if first.At.IsZero() || !c.Origin.At.IsZero() && c.Origin.At.Before(first.At) {
 			first = c.Origin
+			first.Waited = waited(c, t.now())
 		}
 		if link := trace.LinkFromContext(within(context.Background(), c.Origin.Trace)); link.SpanContext.IsValid() {
 			links[c.Origin.Trace] = link
 		}
 	}
 	delete(links, first.Trace)
+	if first.Waited != "" {
+		t.log.Debug("work has waited", "kind", kind, "key", claimed[0].Key, "event", first.Event, "since", first.At, "waited", first.Waited)
+	}
 	options := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.String("relbot.kind", kind), attribute.String("relbot.key", claimed[0].Key), attribute.Int("relbot.rows", len(claimed)),
@@ -175,7 +179,40 @@ func (t *Telemetry) begin(ctx context.Context, kind string, claimed []store.Clai
 	for _, l := range links {
 		options = append(options, trace.WithLinks(l))
 	}
-	return t.tracer.Start(context.WithValue(within(ctx, first.Trace), originKey{}, first), "job "+kind, options...)
+	return t.tracer.Start(store.WithOrigin(within(ctx, first.Trace), first), "job "+kind, options...)
+}
+
+// Bounds of what is said about waiting.
+const (
+	shortWait  = 500 * time.Millisecond // what is shorter is not mentioned
+	waitedText = 300                    // bytes
+)
+
+// waited returns what a row and those before it have waited for, as people read it; "" for nothing worth mentioning.
+func waited(c store.Claimed, now time.Time) string {
+	parts := []string{}
+	if c.Origin.Waited != "" {
+		parts = append(parts, c.Origin.Waited)
+	}
+	add := func(d time.Duration, why string) {
+		if d >= shortWait {
+			parts = append(parts, d.Round(100*time.Millisecond).String()+" "+why)
+		}
+	}
+	due := c.At
+	switch {
+	case c.Origin.Queued.IsZero():
+	case c.Attempt > 0:
+		add(now.Sub(c.Origin.Queued), "until another attempt succeeds: "+c.Cause)
+	default:
+		if due.Before(c.Origin.Queued) {
+			due = c.Origin.Queued
+		}
+		add(due.Sub(c.Origin.Queued), "to take several events together")
+		add(now.Sub(due), "for a free worker, or other work on the same")
+	}
+	text := strings.Join(parts, "; ")
+	return strings.ToValidUTF8(text[:min(len(text), waitedText)], "")
 }
 
 // written is GitHub with its writes counted and traced.
