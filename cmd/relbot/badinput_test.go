@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/relbot/relbot/internal/gitrepo/gittest"
 )
 
 const oneGate = `version: 1
@@ -102,14 +104,14 @@ func TestScanOfManyFiles(t *testing.T) {
 }
 
 func TestHistoryOfManyTags(t *testing.T) {
-	r := newTree(t)
-	r.write(".github/relbot.yml", fmt.Sprintf(oneGate, "gate.rs, symbol: GATE"))
-	r.write("gate.rs", "const GATE: Version = Version::new(1, 70000, 0);\n")
-	r.write("VERSION", "1.100000.0-dev.0\n")
-	r.write("Dockerfile", "FROM debian\n")
-	before := r.commit("begin")
-	r.write("Dockerfile", "FROM distroless\n")
-	after := r.commit("distroless")
+	r := gittest.New(t)
+	r.Write(".github/relbot.yml", fmt.Sprintf(oneGate, "gate.rs, symbol: GATE"))
+	r.Write("gate.rs", "const GATE: Version = Version::new(1, 70000, 0);\n")
+	r.Write("VERSION", "1.100000.0-dev.0\n")
+	r.Write("Dockerfile", "FROM debian\n")
+	before := r.Commit("begin")
+	r.Write("Dockerfile", "FROM distroless\n")
+	after := r.Commit("distroless")
 	var refs strings.Builder
 	refs.WriteString("# pack-refs with: peeled fully-peeled sorted \n")
 	fmt.Fprintf(&refs, "%s refs/heads/main\n", after)
@@ -120,14 +122,14 @@ func TestHistoryOfManyTags(t *testing.T) {
 		}
 		fmt.Fprintf(&refs, "%s refs/tags/v1.%d.0\n", commit, i)
 	}
-	if err := os.WriteFile(filepath.Join(r.dir, ".git/packed-refs"), []byte(sortedRefs(refs.String())), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Dir, ".git/packed-refs"), []byte(sortedRefs(refs.String())), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, errs, code := relbot(t, "history", r.dir, "--gate", "g", "--format", "json")
+	out, errs, code := relbot(t, "history", r.Dir, "--gate", "g", "--format", "json")
 	if code != exitFine || !strings.Contains(out, `"first_ship": "1.70000.0"`) || strings.Count(out, `"tag"`) != 100_000 {
 		t.Errorf("exit %d: %d bytes: %s", code, len(out), errs)
 	}
-	if out, _, code = relbot(t, "history", r.dir, "--gate", "g", "--format", "svg"); code != exitFine || len(out) > 50_000 {
+	if out, _, code = relbot(t, "history", r.Dir, "--gate", "g", "--format", "svg"); code != exitFine || len(out) > 50_000 {
 		t.Errorf("exit %d: a drawing of %d bytes", code, len(out))
 	}
 }
@@ -145,16 +147,16 @@ func TestHistoryOfWhatHasNone(t *testing.T) {
 		t.Errorf("no repository: exit %d: %s", code, errs)
 	}
 	dir := filepath.Join(t.TempDir(), "shallow")
-	from := newTree(t)
-	from.git("clone", "-q", "--depth", "1", "file://"+clone(t), dir)
+	from := gittest.New(t)
+	from.Git("clone", "-q", "--depth", "1", "file://"+clone(t), dir)
 	if _, errs, code := relbot(t, "history", dir, "--gate", "image"); code != exitUnknown || !strings.Contains(errs, "git fetch --unshallow") {
 		t.Errorf("a shallow clone: exit %d: %s", code, errs)
 	}
 	if _, errs, code := relbot(t, "history", "file:///no/such/repository", "--gate", "g"); code != exitUnknown || errs == "" {
 		t.Errorf("a URL of nothing: exit %d: %s", code, errs)
 	}
-	empty := newTree(t)
-	if _, errs, code := relbot(t, "history", empty.dir, "--gate", "g"); code == exitFine || errs == "" {
+	empty := gittest.New(t)
+	if _, errs, code := relbot(t, "history", empty.Dir, "--gate", "g"); code == exitFine || errs == "" {
 		t.Errorf("a repository without a commit: exit %d: %s", code, errs)
 	}
 }

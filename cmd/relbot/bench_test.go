@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relbot/relbot/internal/scan"
 	"github.com/relbot/relbot/internal/scenario"
 	"github.com/relbot/relbot/internal/versionscan/find"
 )
@@ -61,8 +62,7 @@ func BenchmarkScan(b *testing.B) {
 		}
 		grep += time.Since(start)
 		start = time.Now()
-		s := scanner{dir: dir, discover: true, progress: io.Discard}
-		answer, err := s.scan(b.Context())
+		answer, err := scan.Scan(b.Context(), scan.Options{Dir: dir, Discover: true, Progress: io.Discard})
 		if err != nil || len(answer.Gates) == 0 {
 			b.Fatal("found nothing", err)
 		}

@@ -7,21 +7,22 @@ import (
 	"testing"
 
 	"github.com/relbot/relbot/internal/ghsim"
+	"github.com/relbot/relbot/internal/gitrepo/gittest"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/settings"
 )
 
 // TestConfigInit drafts a policy for a clone, and never writes over one.
 func TestConfigInit(t *testing.T) {
-	r := newTree(t)
-	r.write("Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.4.0-dev.0\"\n")
-	r.write("src/gate.rs", "const V1_3_0: Version = Version::new(1, 3, 0);\n")
-	r.commit("begin")
+	r := gittest.New(t)
+	r.Write("Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.4.0-dev.0\"\n")
+	r.Write("src/gate.rs", "const V1_3_0: Version = Version::new(1, 3, 0);\n")
+	r.Commit("begin")
 	for _, tag := range []string{"v1.1.0", "v1.2.0", "v1.3.0-rc.1", "v1.3.0"} {
-		r.git("tag", tag)
+		r.Git("tag", tag)
 	}
-	path := filepath.Join(r.dir, policy.Path)
-	out, errs, code := relbot(t, "config", "init", r.dir)
+	path := filepath.Join(r.Dir, policy.Path)
+	out, errs, code := relbot(t, "config", "init", r.Dir)
 	if code != exitFine || !strings.Contains(out, "is written") || !strings.Contains(errs, "1 constant looks like a version gate: it is in the file as a comment.") {
 		t.Fatalf("exit %d: %s %s", code, out, errs)
 	}
@@ -33,14 +34,14 @@ func TestConfigInit(t *testing.T) {
 		t.Errorf("exit %d: %s %s", code, out, errs)
 	}
 	mine := "version: 1\n# mine\n"
-	r.write(policy.Path, mine)
-	if _, errs, code = relbot(t, "config", "init", r.dir); code != exitUsage || !strings.Contains(errs, "--force") {
+	r.Write(policy.Path, mine)
+	if _, errs, code = relbot(t, "config", "init", r.Dir); code != exitUsage || !strings.Contains(errs, "--force") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if text, _ := os.ReadFile(path); string(text) != mine {
 		t.Errorf("it was written over: %s", text)
 	}
-	if _, errs, code = relbot(t, "config", "init", "--force", r.dir); code != exitFine {
+	if _, errs, code = relbot(t, "config", "init", "--force", r.Dir); code != exitFine {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Cargo.toml") {

@@ -15,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/draft"
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/policy"
+	"github.com/relbot/relbot/internal/scan"
 	"github.com/relbot/relbot/internal/versionscan/find"
 	versions "github.com/relbot/relbot/internal/versionscan/release"
 )
@@ -77,9 +78,9 @@ func draftOf(ctx context.Context, dir string) (draft.Draft, error) {
 	if err != nil {
 		return draft.Draft{}, fmt.Errorf("%w: a policy is drafted from a clone, with its tags", err)
 	}
-	s := scanner{dir: dir, discover: true, progress: io.Discard}
-	in := draft.Input{Repo: placeholder, Read: s.read}
-	if in.Files, err = s.files(ctx, ""); err != nil {
+	tree := scan.Tree{Dir: dir, Progress: io.Discard}
+	in := draft.Input{Repo: placeholder, Read: tree.Read}
+	if in.Files, err = tree.Files(ctx, ""); err != nil {
 		return draft.Draft{}, err
 	}
 	if in.Tags, err = repo.Tags(ctx); err != nil {
@@ -90,6 +91,6 @@ func draftOf(ctx context.Context, dir string) (draft.Draft, error) {
 		return draft.Draft{}, err
 	}
 	in.Branches = slices.Sorted(maps.Keys(branches))
-	in.Discover = func(scheme versions.Scheme) []find.Finding { return s.discovered(in.Files, scheme) }
+	in.Discover = func(scheme versions.Scheme) []find.Finding { return tree.Discover(in.Files, scheme) }
 	return draft.Policy(in)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
+	"github.com/relbot/relbot/internal/gitrepo/gittest"
 )
 
 // TestOriginURL takes the repository, and another GitHub's host, out of each form of a remote's URL.
@@ -27,9 +28,9 @@ func TestOriginURL(t *testing.T) {
 		"/srv/git/app.git":                            {"", "https://api.github.com"},
 		"https://github.com/acme":                     {"", "https://api.github.com"},
 	} {
-		r := newTree(t)
-		r.git("remote", "add", "origin", url)
-		t.Chdir(r.dir)
+		r := gittest.New(t)
+		r.Git("remote", "add", "origin", url)
+		t.Chdir(r.Dir)
 		f := onceFlags{api: defaultAPI}
 		f.fromOrigin(t.Context())
 		if got := [2]string{f.repo, f.api}; got != want {
@@ -60,9 +61,9 @@ func TestReportInAClone(t *testing.T) {
 			t.Errorf("%s outside of a clone: exit %d: %s", command, code, errs)
 		}
 	}
-	r := newTree(t)
-	r.git("remote", "add", "origin", "https://github.com/acme/app.git")
-	t.Chdir(r.dir)
+	r := gittest.New(t)
+	r.Git("remote", "add", "origin", "https://github.com/acme/app.git")
+	t.Chdir(r.Dir)
 	if _, errs, code := relbot(t, "report", "--repo", "acme"); code != exitUsage || errs != "relbot: --repo: \"acme\" is no repository: want owner/name\n" {
 		t.Errorf("half a name: exit %d: %s", code, errs)
 	}

@@ -1,12 +1,4 @@
 package main
 
-import (
-	"os"
-	"syscall"
-)
-
-// asItIs opens a file without following a link.
-const asItIs = os.O_RDONLY | syscall.FILE_FLAG_OPEN_REPARSE_POINT
-
 // surviveFullDisks has nothing to do: this system has no signal for it.
 func surviveFullDisks() {}

@@ -7,13 +7,14 @@ import (
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/rules"
+	"github.com/relbot/relbot/internal/scan"
 )
 
 // scanRules are the anomalies that a scan alone tells of; the others are reason codes.
 var scanRules = map[string]string{
-	"removable":        "every supported release is past the gate",
-	"comment-distance": "a comment claims a distance between two gates that is not so",
-	unreadable:         "the files that may hold the gate could not be read",
+	scan.Removable:       "every supported release is past the gate",
+	scan.CommentDistance: "a comment claims a distance between two gates that is not so",
+	scan.Unreadable:      "the files that may hold the gate could not be read",
 }
 
 // sarif is the answer in SARIF 2.1.0: one result an anomaly. What stands in no file, as a gate that is missing, is shown at the policy.

@@ -9,22 +9,25 @@ import (
 	"testing"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/relbot/relbot/internal/gitrepo/gittest"
+	"github.com/relbot/relbot/internal/scan"
 )
 
 // scanned is a clone with one good gate, one that two files could hold, and a range.
-func scanned(t *testing.T) tree {
+func scanned(t *testing.T) gittest.Tree {
 	t.Helper()
-	r := newTree(t)
-	r.write(".github/relbot.yml", `version: 1
+	r := gittest.New(t)
+	r.Write(".github/relbot.yml", `version: 1
 releases: {dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], tags: "v{version}"}
 gates:
   uid: {find: {path: "src/*.rs", symbol: "V1_2_0(_DEV0)?"}}
   flag: {find: {path: "src/*.rs", marker: flag}, relation: removed-in}
 `)
-	r.write("VERSION", "1.2.0-dev.0\n")
-	r.write("src/a b.rs", "const V1_2_0_DEV0: &str = \"1.2.0\";\n")
-	r.write("src/b.rs", "// relbot:gate flag\nconst FLAG: &str = \">=1.1 <1.3\";\n")
-	r.commit("begin")
+	r.Write("VERSION", "1.2.0-dev.0\n")
+	r.Write("src/a b.rs", "const V1_2_0_DEV0: &str = \"1.2.0\";\n")
+	r.Write("src/b.rs", "// relbot:gate flag\nconst FLAG: &str = \">=1.1 <1.3\";\n")
+	r.Commit("begin")
 	return r
 }
 
@@ -46,20 +49,20 @@ func rows(t *testing.T, args ...string) (map[string]scanGate, int) {
 // TestScanSinceLooksAtWholeGates has gates whose globs cover files that did not change.
 func TestScanSinceLooksAtWholeGates(t *testing.T) {
 	r := scanned(t)
-	r.write("src/b.rs", "// relbot:gate flag\nconst FLAG: &str = \">=1.1 <1.4\";\n")
-	if got, code := rows(t, r.dir, "--since", "HEAD"); code != exitFine || len(got) != 1 || deref(got["flag"].Value) != "1.4" {
+	r.Write("src/b.rs", "// relbot:gate flag\nconst FLAG: &str = \">=1.1 <1.4\";\n")
+	if got, code := rows(t, r.Dir, "--since", "HEAD"); code != exitFine || len(got) != 1 || deref(got["flag"].Value) != "1.4" {
 		t.Errorf("exit %d: %+v", code, got)
 	}
-	r.commit("later")
-	if err := os.Rename(filepath.Join(r.dir, "src/a b.rs"), filepath.Join(r.dir, "a.rs")); err != nil {
+	r.Commit("later")
+	if err := os.Rename(filepath.Join(r.Dir, "src/a b.rs"), filepath.Join(r.Dir, "a.rs")); err != nil {
 		t.Fatal(err)
 	}
-	got, code := rows(t, r.dir, "--since", "HEAD")
+	got, code := rows(t, r.Dir, "--since", "HEAD")
 	if code != exitBlocked || len(got["uid"].Anomalies) != 1 || got["uid"].Anomalies[0].Code != "gate-missing" || got["uid"].Value != nil || got["uid"].Line != nil {
 		t.Errorf("a gate went with its file: exit %d: %+v", code, got)
 	}
-	r.commit("moved")
-	if got, code = rows(t, r.dir, "--since", "HEAD"); code != exitFine || len(got) != 0 {
+	r.Commit("moved")
+	if got, code = rows(t, r.Dir, "--since", "HEAD"); code != exitFine || len(got) != 0 {
 		t.Errorf("nothing changed: exit %d: %+v", code, got)
 	}
 }
@@ -84,7 +87,7 @@ func TestScanWithoutGates(t *testing.T) {
 
 func TestScanOfARange(t *testing.T) {
 	r := scanned(t)
-	got, code := rows(t, r.dir)
+	got, code := rows(t, r.Dir)
 	if f := got["flag"]; code != exitFine || deref(f.Value) != "1.3" || deref(f.Raw) != `">=1.1 <1.3"` || deref(f.Form) != "rust-range" {
 		t.Errorf("the upper bound ends a thing: exit %d: %+v", code, f)
 	}
@@ -93,26 +96,26 @@ func TestScanOfARange(t *testing.T) {
 // TestScanWithoutOneFile goes on when a file cannot be read, and says at the end that it could not tell.
 func TestScanWithoutOneFile(t *testing.T) {
 	r := scanned(t)
-	big, err := os.Create(filepath.Join(r.dir, "src/big.rs"))
+	big, err := os.Create(filepath.Join(r.Dir, "src/big.rs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := big.Truncate(maxScanned + 1); err != nil {
+	if err := big.Truncate(64<<20 + 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := big.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got, code := rows(t, r.dir)
-	if code != exitUnknown || len(got) != 2 || got["uid"].Anomalies[0].Code != unreadable || !strings.Contains(got["uid"].Anomalies[0].Message, "src/big.rs") {
+	got, code := rows(t, r.Dir)
+	if code != exitUnknown || len(got) != 2 || got["uid"].Anomalies[0].Code != scan.Unreadable || !strings.Contains(got["uid"].Anomalies[0].Message, "src/big.rs") {
 		t.Errorf("exit %d: %+v", code, got)
 	}
 }
 
 func TestSARIF(t *testing.T) {
 	r := scanned(t)
-	r.write("src/b.rs", "nothing\n")
-	out, errs, code := relbot(t, "scan", r.dir, "--format", "sarif")
+	r.Write("src/b.rs", "nothing\n")
+	out, errs, code := relbot(t, "scan", r.Dir, "--format", "sarif")
 	if code != exitBlocked {
 		t.Errorf("exit %d: %s", code, errs)
 	}
@@ -158,8 +161,8 @@ func TestSARIF(t *testing.T) {
 
 func TestScanOfABadPolicy(t *testing.T) {
 	r := scanned(t)
-	r.write(".github/relbot.yml", "version: 1\ngats: {}\nchekc: {}\n")
-	for _, command := range [][]string{{"scan", r.dir}, {"history", r.dir, "--pr", "1"}} {
+	r.Write(".github/relbot.yml", "version: 1\ngats: {}\nchekc: {}\n")
+	for _, command := range [][]string{{"scan", r.Dir}, {"history", r.Dir, "--pr", "1"}} {
 		if _, errs, code := relbot(t, command...); code != exitUsage || !strings.Contains(errs, ".github/relbot.yml:2:1: gats") || !strings.Contains(errs, ":3:1: chekc") || !strings.Contains(errs, "2 problems") {
 			t.Errorf("%v: exit %d: %s", command, code, errs)
 		}
@@ -168,21 +171,21 @@ func TestScanOfABadPolicy(t *testing.T) {
 
 // TestScanPrintsNamesSafely holds that what a hostile tree holds gives orders to no terminal, to no CI job and to no git.
 func TestScanPrintsNamesSafely(t *testing.T) {
-	r := newTree(t)
-	r.write(".github/relbot.yml", "version: 1\nreleases: {dev_version: [{path: VERSION, pattern: \"(?P<version>\\\\S+)\"}]}\ngates: {g: {find: {path: \"**/*.go\", marker: g}}, h: {find: {path: \"**/*.go\", marker: h}}}\n")
-	r.write("VERSION", "1.2.0-dev.0\n")
-	r.write("::warning::a.go", "// relbot:gate g\nconst Min = \"1.1.0\"\n")
-	r.write("x\n::error::\x1b[31mb.go", "// relbot:gate h\nconst Min = \"1.1.0\"\n")
-	r.commit("begin")
+	r := gittest.New(t)
+	r.Write(".github/relbot.yml", "version: 1\nreleases: {dev_version: [{path: VERSION, pattern: \"(?P<version>\\\\S+)\"}]}\ngates: {g: {find: {path: \"**/*.go\", marker: g}}, h: {find: {path: \"**/*.go\", marker: h}}}\n")
+	r.Write("VERSION", "1.2.0-dev.0\n")
+	r.Write("::warning::a.go", "// relbot:gate g\nconst Min = \"1.1.0\"\n")
+	r.Write("x\n::error::\x1b[31mb.go", "// relbot:gate h\nconst Min = \"1.1.0\"\n")
+	r.Commit("begin")
 	t.Setenv("GITHUB_ACTIONS", "true")
-	out, errs, code := relbot(t, "scan", r.dir)
+	out, errs, code := relbot(t, "scan", r.Dir)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	token, stopped := strings.CutPrefix(lines[0], "::stop-commands::")
 	if code != exitFine || len(lines) != 4 || !stopped || lines[3] != "::"+token+"::" || strings.Contains(out, "\x1b") {
 		t.Errorf("exit %d: %q %s", code, out, errs)
 	}
 	made := filepath.Join(t.TempDir(), "made")
-	if _, errs, code := relbot(t, "scan", r.dir, "--since", "--output="+made); code == exitFine || !strings.Contains(errs, "is no revision") {
+	if _, errs, code := relbot(t, "scan", r.Dir, "--since", "--output="+made); code == exitFine || !strings.Contains(errs, "is no revision") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if _, err := os.Stat(made); err == nil {
