@@ -131,91 +131,114 @@ func graph(j rules.Judgement, reader note.Reader, worst levels) template.HTML {
 
 // drawChart draws a lane for each member and gate over the releases. Filled is a release that has the change; a label on a gate's lane is its value, and a dashed one is what it must name.
 func drawChart(c chart) template.HTML {
-	const label, col, head, row = 176, 66, 44, 34
+	d := chartDrawing{chart: c, columns: len(c.Releases)}
 	n := len(c.Releases)
-	columns := n
 	if c.Train != "" && (n == 0 || c.Releases[n-1].Version != c.Train) {
-		columns++
+		d.columns++
 	}
-	at := func(version string) (int, bool) {
-		for i, r := range c.Releases {
-			if r.Version == version {
-				return i, true
-			}
-		}
-		return columns - 1, version != "" && version == c.Train
-	}
-	middle := func(i int) int { return label + i*col + col/2 }
-	width, height := label+columns*col+8, head+len(c.Lanes)*row+6
-	var b canvas
-	if columns > n {
-		b.printf(`<rect class="train" x="%d" y="2" width="%d" height="%d" rx="6"/>`, label+n*col+2, col-4, height-4)
-		b.text("ver", middle(n), 18, "middle", clip(c.Train, 10))
-		b.text("faint", middle(n), 34, "middle", "next cut")
+	width, height := chartLabel+d.columns*chartColumn+8, chartHead+len(c.Lanes)*chartRow+6
+	if d.columns > n {
+		d.printf(`<rect class="train" x="%d" y="2" width="%d" height="%d" rx="6"/>`, chartLabel+n*chartColumn+2, chartColumn-4, height-4)
+		d.text("ver", d.middle(n), 18, "middle", clip(c.Train, 10))
+		d.text("faint", d.middle(n), 34, "middle", "next cut")
 	}
 	for i, r := range c.Releases {
-		b.text("ver", middle(i), 18, "middle", clip(r.Version, 10))
-		b.text("faint", middle(i), 34, "middle", short(r.Date))
+		d.text("ver", d.middle(i), 18, "middle", clip(r.Version, 10))
+		d.text("faint", d.middle(i), 34, "middle", short(r.Date))
 	}
 	var said []string
 	for k, l := range c.Lanes {
-		y := head + k*row + row/2
-		b.text(map[bool]string{true: "gate", false: "role"}[l.Gate], 2, y+4, "start", clip(l.Label, 25))
-		b.printf(`<path class="track" d="M%d %dH%d"/>`, middle(0), y, middle(columns-1))
-		for i := 0; i < n; i++ {
-			switch {
-			case l.Has[i] == timeline.Has && i+1 < n && l.Has[i+1] == timeline.Has:
-				b.printf(`<path class="run" d="M%d %dH%d"/>`, middle(i), y, middle(i+1))
-			case l.Has[i] == timeline.Has && i+1 == n && columns > n:
-				b.printf(`<path class="run" d="M%d %dH%d"/>`, middle(i), y, middle(n))
-			}
+		y := chartHead + k*chartRow + chartRow/2
+		d.text(map[bool]string{true: "gate", false: "role"}[l.Gate], 2, y+4, "start", clip(l.Label, 25))
+		d.run(l, y)
+		for i := range d.columns {
+			d.mark(l, i, y)
 		}
-		for i := 0; i < columns; i++ {
-			switch {
-			case i >= n && (n > 0 && l.Has[n-1] == timeline.Has):
-				b.printf(`<circle class="has" cx="%d" cy="%d" r="4"/>`, middle(i), y)
-			case i >= n && l.First == c.Train:
-				b.printf(`<circle class="will" cx="%d" cy="%d" r="6"/>`, middle(i), y)
-			case i >= n:
-				b.printf(`<circle class="not" cx="%d" cy="%d" r="4"/>`, middle(i), y)
-			case l.Has[i] == timeline.Has:
-				b.printf(`<circle class="has" cx="%d" cy="%d" r="6"/>`, middle(i), y)
-			case l.Has[i] == timeline.HasNot:
-				b.printf(`<circle class="not" cx="%d" cy="%d" r="4"/>`, middle(i), y)
-			default:
-				b.printf(`<circle class="unsure" cx="%d" cy="%d" r="7"/>`, middle(i), y)
-				b.text("faint", middle(i), y+4, "middle", "?")
-			}
+		switch {
+		case l.Gate:
+			said = append(said, d.gate(l, y))
+		case l.First != "":
+			said = append(said, l.Label+" first ships in "+l.First)
+		default:
+			said = append(said, l.Label)
 		}
-		text := l.Label
-		if l.First != "" {
-			text += " first ships in " + l.First
-		}
-		if l.Gate {
-			text = l.Label + " must name " + orUnknown(l.First)
-			want, known := at(l.First)
-			if known && !l.Right {
-				b.printf(`<rect class="want" x="%d" y="%d" width="60" height="22" rx="11"/>`, middle(want)-30, y-11)
-				b.text("wanted", middle(want), y+4, "middle", clip(l.First, 9))
-			}
-			if l.Value != "" {
-				i, shown := at(l.At)
-				value := cmp.Or(l.At, l.Value)
-				if !shown { // it was before those that are drawn, or never was: the table beside says what it is
-					i, value = 0, "‹ "+value
-				}
-				class := "wrong"
-				if l.Right {
-					class = "right"
-				}
-				b.printf(`<rect class="%s" x="%d" y="%d" width="60" height="22" rx="11"/>`, class, middle(i)-30, y-11)
-				b.text("value", middle(i), y+4, "middle", clip(value, 9))
-				text += ", says " + l.Value
-			}
-		}
-		said = append(said, text)
 	}
-	return b.svg(width, height, "chart", "Releases of "+c.Repo+": "+strings.Join(said, "; "))
+	return d.svg(width, height, "chart", "Releases of "+c.Repo+": "+strings.Join(said, "; "))
+}
+
+// Measures of a chart, in pixels.
+const chartLabel, chartColumn, chartHead, chartRow = 176, 66, 44, 34
+
+// chartDrawing is a chart as it is drawn: a column for each release, and one for the train where no release has its version.
+type chartDrawing struct {
+	canvas
+	chart
+	columns int
+}
+
+func (d *chartDrawing) middle(i int) int { return chartLabel + i*chartColumn + chartColumn/2 }
+
+// column returns where a version is drawn, and whether it is.
+func (d *chartDrawing) column(version string) (int, bool) {
+	for i, r := range d.Releases {
+		if r.Version == version {
+			return i, true
+		}
+	}
+	return d.columns - 1, version != "" && version == d.Train
+}
+
+// run draws the track of a lane, thick between releases that have the change.
+func (d *chartDrawing) run(l lane, y int) {
+	n := len(d.Releases)
+	d.printf(`<path class="track" d="M%d %dH%d"/>`, d.middle(0), y, d.middle(d.columns-1))
+	for i := range n {
+		if last := i+1 == n; l.Has[i] == timeline.Has && (last && d.columns > n || !last && l.Has[i+1] == timeline.Has) {
+			d.printf(`<path class="run" d="M%d %dH%d"/>`, d.middle(i), y, d.middle(i+1))
+		}
+	}
+}
+
+// mark draws whether a release has the change of a lane, or will.
+func (d *chartDrawing) mark(l lane, i, y int) {
+	n := len(d.Releases)
+	class, radius := "not", 4
+	switch {
+	case i >= n && n > 0 && l.Has[n-1] == timeline.Has:
+		class = "has"
+	case i >= n && l.First == d.Train:
+		class, radius = "will", 6
+	case i >= n, l.Has[i] == timeline.HasNot:
+	case l.Has[i] == timeline.Has:
+		class, radius = "has", 6
+	default:
+		class, radius = "unsure", 7
+	}
+	d.printf(`<circle class="%s" cx="%d" cy="%d" r="%d"/>`, class, d.middle(i), y, radius)
+	if class == "unsure" {
+		d.text("faint", d.middle(i), y+4, "middle", "?")
+	}
+}
+
+// gate draws the value of a gate, and what it must name instead. It returns both in words.
+func (d *chartDrawing) gate(l lane, y int) string {
+	text := l.Label + " must name " + orUnknown(l.First)
+	if want, known := d.column(l.First); known && !l.Right {
+		d.printf(`<rect class="want" x="%d" y="%d" width="60" height="22" rx="11"/>`, d.middle(want)-30, y-11)
+		d.text("wanted", d.middle(want), y+4, "middle", clip(l.First, 9))
+	}
+	if l.Value == "" {
+		return text
+	}
+	i, shown := d.column(l.At)
+	value := cmp.Or(l.At, l.Value)
+	if !shown { // it is older than those that are drawn, or never existed: the table next to the chart says which
+		i, value = 0, "‹ "+value
+	}
+	class := map[bool]string{true: "right", false: "wrong"}[l.Right]
+	d.printf(`<rect class="%s" x="%d" y="%d" width="60" height="22" rx="11"/>`, class, d.middle(i)-30, y-11)
+	d.text("value", d.middle(i), y+4, "middle", clip(value, 9))
+	return text + ", says " + l.Value
 }
 
 func orUnknown(s string) string {

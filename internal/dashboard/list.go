@@ -3,6 +3,7 @@ package dashboard
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -196,32 +197,37 @@ var tabs = []tabOf{
 // maxDots bounds the members that a row of the list shows.
 const maxDots = 12
 
+// entry is a coupling of the list.
+type entry struct {
+	c     *reconcile.Coupled
+	title string // as it is sorted by
+	stand standing
+	split string // the release that would split it; "" for none
+}
+
+// urgent orders entries: what the next cut splits comes first.
+func urgent(a, b entry) int {
+	whole := func(e entry) int {
+		if e.split != "" {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(whole(a), whole(b)), cmp.Compare(a.stand.rank(), b.stand.rank()),
+		strings.Compare(a.title, b.title), strings.Compare(string(a.c.Coupling.Home), string(b.c.Coupling.Home)), strings.Compare(a.c.Coupling.Name, b.c.Coupling.Name))
+}
+
 // list shows all couplings.
 func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 	all, err := d.o.Source.Couplings(r.Context())
 	if err != nil {
 		return page{}, err
 	}
-	q := r.URL.Query()
-	f := filter{State: q.Get("state"), Repo: q.Get("repo"), Text: strings.TrimSpace(q.Get("q"))}
-	f.Page, _ = strconv.Atoi(q.Get("page"))
-	f.Page = max(1, f.Page)
-	if !slices.ContainsFunc(tabs, func(t tabOf) bool { return t.key == f.State }) {
-		f.State = ""
-	}
+	f := filterOf(r.URL.Query())
 	worst := levelsOf(all)
-	out := listPage{Filter: f}
-
-	type entry struct {
-		c     *reconcile.Coupled
-		title string // as it is sorted by
-		stand standing
-		split string
-	}
-	var shown []entry
+	var out listPage
+	var listed []entry // by all filters but the state
 	repos := map[coupling.Repo]bool{}
-	counts := make([]int, len(tabs))
-	cuts := map[[2]string][]entry{}
 	for i := range all {
 		c := &all[i]
 		if !v.sees(c.Coupling.Home) {
@@ -236,6 +242,35 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 		if e.stand == isEnded {
 			e.split = ""
 		}
+		listed = append(listed, e)
+	}
+	slices.SortFunc(listed, urgent)
+	out.Repos = slices.Sorted(maps.Keys(repos))
+	d.tabbed(&out, &f, listed, v, worst)
+	d.nextCuts(&out, listed)
+	if f.Repo != "" || f.Text != "" || f.State != "" {
+		out.Clear = d.base + "/"
+	}
+	out.Filter = f
+	return page{Template: "list", Title: "Couplings", Nav: "couplings", Live: true, Data: out}, nil
+}
+
+// filterOf reads the filters of an address.
+func filterOf(q url.Values) filter {
+	f := filter{State: q.Get("state"), Repo: q.Get("repo"), Text: strings.TrimSpace(q.Get("q"))}
+	f.Page, _ = strconv.Atoi(q.Get("page"))
+	f.Page = max(1, f.Page)
+	if !slices.ContainsFunc(tabs, func(t tabOf) bool { return t.key == f.State }) {
+		f.State = ""
+	}
+	return f
+}
+
+// tabbed fills in the tabs, and one page of the rows of the tab that is open.
+func (d *Dashboard) tabbed(out *listPage, f *filter, listed []entry, v viewer, worst levels) {
+	var shown []entry
+	counts := make([]int, len(tabs))
+	for _, e := range listed {
 		for i, t := range tabs {
 			if t.in(e.stand, e.split) {
 				counts[i]++
@@ -244,27 +279,7 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 				}
 			}
 		}
-		if e.split != "" {
-			key := [2]string{string(c.Coupling.Home), e.split}
-			cuts[key] = append(cuts[key], e)
-		} else if c.Train != "" && e.stand != isEnded {
-			key := [2]string{string(c.Coupling.Home), c.Train}
-			if _, ok := cuts[key]; !ok {
-				cuts[key] = nil
-			}
-		}
 	}
-	urgent := func(a, b entry) int {
-		split := func(e entry) int {
-			if e.split != "" {
-				return 0
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(split(a), split(b)), cmp.Compare(a.stand.rank(), b.stand.rank()),
-			strings.Compare(a.title, b.title), strings.Compare(string(a.c.Coupling.Home), string(b.c.Coupling.Home)), strings.Compare(a.c.Coupling.Name, b.c.Coupling.Name))
-	}
-	slices.SortFunc(shown, urgent)
 	out.Total = len(shown)
 	last := max(1, (len(shown)+pageSize-1)/pageSize)
 	f.Page = min(f.Page, last)
@@ -283,13 +298,29 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 		}
 		out.Tabs = append(out.Tabs, tab{t.name, f.href(d.base, func(f *filter) { f.State, f.Page = t.key, 1 }), counts[i], t.key == f.State, cmp.Or(t.key, "open")})
 	}
-	for key, es := range cuts {
-		c := cut{Release: key[1], Repo: coupling.Repo(key[0])}
-		slices.SortFunc(es, urgent)
-		for _, e := range es {
-			c.Rows = append(c.Rows, row{Title: e.c.Coupling.Heading(), Href: d.couplingHref(e.c.Coupling)})
+}
+
+// nextCuts fills in what the next cut of each release would split, and the releases that split nothing.
+func (d *Dashboard) nextCuts(out *listPage, listed []entry) {
+	type release struct {
+		home    coupling.Repo
+		version string
+	}
+	cuts := map[release][]row{}
+	for _, e := range listed {
+		at := release{e.c.Coupling.Home, cmp.Or(e.split, e.c.Train)}
+		if at.version == "" || e.stand == isEnded {
+			continue
 		}
-		if len(es) > 0 {
+		rows := cuts[at]
+		if e.split != "" {
+			rows = append(rows, row{Title: e.c.Coupling.Heading(), Href: d.couplingHref(e.c.Coupling)})
+		}
+		cuts[at] = rows
+	}
+	for at, rows := range cuts {
+		c := cut{Release: at.version, Repo: at.home, Rows: rows}
+		if len(rows) > 0 {
 			out.Cuts = append(out.Cuts, c)
 		} else {
 			out.Trains = append(out.Trains, c)
@@ -304,15 +335,6 @@ func (d *Dashboard) list(r *http.Request, v viewer) (page, error) {
 	out.MoreCuts = max(0, len(out.Cuts)-mostCuts)
 	out.Cuts = out.Cuts[:min(len(out.Cuts), mostCuts)]
 	out.Trains = out.Trains[:min(len(out.Trains), mostCuts)]
-	for repo := range repos {
-		out.Repos = append(out.Repos, repo)
-	}
-	slices.Sort(out.Repos)
-	if f.Repo != "" || f.Text != "" || f.State != "" {
-		out.Clear = d.base + "/"
-	}
-	out.Filter = f
-	return page{Template: "list", Title: "Couplings", Nav: "couplings", Live: true, Data: out}, nil
 }
 
 // matches reports whether all words of a text are found in what the viewer may see of a coupling.

@@ -17,70 +17,87 @@ func Changes(before, after rules.Judgement) []string {
 			v.hidden[m.Pull] = true
 		}
 	}
-	var out []string
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	c := changes{voice: v}
 	if before.State != after.State {
-		add("state %s → %s", before.State, after.State)
+		c.add("state %s → %s", before.State, after.State)
 	}
 	if before.Train != after.Train && after.Train != "" && before.Train != "" {
-		add("what merges into %s now ships in %s (before: %s)", v.code(branch(after)), after.Train, before.Train)
+		c.add("what merges into %s now ships in %s (before: %s)", v.code(branch(after)), after.Train, before.Train)
 	}
-	for _, a := range after.Alarms {
-		if !slices.ContainsFunc(before.Alarms, func(b rules.Alarm) bool { return sameReason(a.Reason, b.Reason) }) {
-			add("alarm: %s", v.alarmShort(after, a.Reason))
-		}
-	}
-	for _, b := range before.Alarms {
-		if !slices.ContainsFunc(after.Alarms, func(a rules.Alarm) bool { return sameReason(a.Reason, b.Reason) }) {
-			add("mended: %s", v.alarmShort(before, b.Reason))
-		}
-	}
-	byRole := func(j rules.Judgement, role string) (rules.MemberState, bool) {
-		i := slices.IndexFunc(j.Members, func(m rules.MemberState) bool { return m.Role == role })
-		if i < 0 {
-			return rules.MemberState{}, false
-		}
-		return j.Members[i], true
-	}
-	for _, m := range after.Members {
-		old, was := byRole(before, m.Role)
-		role := v.role(m.Role)
-		switch {
-		case !was:
-			add("%s joined", role)
-			continue
-		case old.Pull != m.Pull:
-			add("%s has a successor", role)
-		case old.State != m.State:
-			add("%s: %s → %s", role, old.State, m.State)
-		}
-		open := m.State == "open" || m.State == "draft"
-		if now, then := verdictWords(m.Verdict), verdictWords(old.Verdict); open && now != then && old.Verdict.Level != "" {
-			add("verdict of %s: %s → %s", role, then, now)
-		}
-		if m.ShipsIn != old.ShipsIn && old.ShipsIn != "" && m.ShipsIn != "" && !open {
-			add("%s first ships in %s (before: %s)", role, m.ShipsIn, old.ShipsIn)
-		}
-	}
-	for _, m := range before.Members {
-		if _, still := byRole(after, m.Role); !still {
-			add("%s left", v.role(m.Role))
-		}
-	}
+	c.alarms(before, after)
+	c.members(before, after)
 	for _, g := range after.Gates {
 		for _, old := range before.Gates {
 			if g.ID == old.ID && g.Value != old.Value {
-				add("gate %s: %s → %s", v.code(g.ID), orElse(v.code(old.Value), "none"), orElse(v.code(g.Value), "none"))
+				c.add("gate %s: %s → %s", v.code(g.ID), orElse(v.code(old.Value), "none"), orElse(v.code(g.Value), "none"))
 			}
 		}
 	}
 	switch was, is := before.Coupling.Hold, after.Coupling.Hold; {
 	case was == nil && is != nil:
-		add("held by %s%s", v.code(is.By), v.because(is.Why))
+		c.add("held by %s%s", v.code(is.By), v.because(is.Why))
 	case was != nil && is == nil:
-		add("the hold was lifted")
+		c.add("the hold was lifted")
 	}
-	return out
+	return c.lines
+}
+
+// changes are the lines of [Changes].
+type changes struct {
+	voice
+	lines []string
+}
+
+func (c *changes) add(format string, args ...any) {
+	c.lines = append(c.lines, fmt.Sprintf(format, args...))
+}
+
+// alarms names the alarms that are new, and those that are over.
+func (c *changes) alarms(before, after rules.Judgement) {
+	raised := func(j rules.Judgement, r rules.Reason) bool {
+		return slices.ContainsFunc(j.Alarms, func(a rules.Alarm) bool { return sameReason(a.Reason, r) })
+	}
+	for _, a := range after.Alarms {
+		if !raised(before, a.Reason) {
+			c.add("alarm: %s", c.alarmShort(after, a.Reason))
+		}
+	}
+	for _, b := range before.Alarms {
+		if !raised(after, b.Reason) {
+			c.add("mended: %s", c.alarmShort(before, b.Reason))
+		}
+	}
+}
+
+// members says what became of each role.
+func (c *changes) members(before, after rules.Judgement) {
+	for _, m := range after.Members {
+		role := c.role(m.Role)
+		i := slices.IndexFunc(before.Members, func(old rules.MemberState) bool { return old.Role == m.Role })
+		if i < 0 {
+			c.add("%s joined", role)
+			continue
+		}
+		old := before.Members[i]
+		switch {
+		case old.Pull != m.Pull:
+			c.add("%s has a successor", role)
+		case old.State != m.State:
+			c.add("%s: %s → %s", role, old.State, m.State)
+		}
+		open := m.State == "open" || m.State == "draft"
+		if now, then := verdictWords(m.Verdict), verdictWords(old.Verdict); open && now != then && old.Verdict.Level != "" {
+			c.add("verdict of %s: %s → %s", role, then, now)
+		}
+		if m.ShipsIn != old.ShipsIn && old.ShipsIn != "" && m.ShipsIn != "" && !open {
+			c.add("%s first ships in %s (before: %s)", role, m.ShipsIn, old.ShipsIn)
+		}
+	}
+	for _, m := range before.Members {
+		if !slices.ContainsFunc(after.Members, func(now rules.MemberState) bool { return now.Role == m.Role }) {
+			c.add("%s left", c.role(m.Role))
+		}
+	}
 }
 
 func sameReason(a, b rules.Reason) bool {

@@ -315,84 +315,110 @@ func suggest(word string, known []string) string {
 
 // check parses every value. What is missing belongs into file.
 func check(values map[string]value, file string) (*Settings, []string) {
-	var problems []string
-	fail := func(name, format string, args ...any) {
-		problems = append(problems, fmt.Sprintf("%s: %s: %s", values[name].from, name, fmt.Sprintf(format, args...)))
-	}
-	missing := func(name, what string) {
-		problems = append(problems, fmt.Sprintf("%s: no %s: add the line %q, or set %s", file, what, Missing(name), Setting{Name: name}.Env()))
-	}
+	p := &checker{values: values, file: file}
 	s := &Settings{
-		Listen: values["listen"].text, AdminListen: values["admin_listen"].text, DatabaseURL: values["database_url"].text,
-		LogFormat: values["log_format"].text,
+		Listen: p.address("listen"), AdminListen: p.address("admin_listen"), PublicURL: p.url("public_url"), GitHubAPIURL: p.url("github_api_url"),
+		DatabaseURL: p.database("database_url"),
 	}
-	for _, name := range []string{"listen", "admin_listen"} {
-		if text := values[name].text; text != "" {
-			if _, _, err := net.SplitHostPort(text); err != nil {
-				fail(name, "%q is no address: want host:port or :port", text)
-			}
-		}
+	if p.app() {
+		s.credentials(p)
 	}
-	for _, name := range []string{"public_url", "github_api_url"} {
-		text := strings.TrimSuffix(values[name].text, "/")
-		base, _, _ := strings.Cut(text, "#")
-		base, _, _ = strings.Cut(base, "?")
-		base = strings.TrimSuffix(base, "/")
-		switch u, err := url.Parse(base); {
-		case text == "":
-		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-			fail(name, "%q is no URL: want %s", text, cmp.Or(withScheme(base), "https://host/path"))
-		case text != base:
-			fail(name, "%q has a query or fragment: want %s", text, base)
-		}
-		if name == "public_url" {
-			s.PublicURL = text
-		} else {
-			s.GitHubAPIURL = text
-		}
+	if err := s.LogLevel.UnmarshalText([]byte(p.text("log_level"))); err != nil {
+		p.fail("log_level", "%q is no level: want debug, info, warn or error", p.text("log_level"))
 	}
-	if kind, rest, _ := strings.Cut(s.DatabaseURL, ":"); kind != "sqlite" && kind != "postgres" && kind != "postgresql" || rest == "" {
-		fail("database_url", "%q is no database: want sqlite:PATH or postgres://USER@HOST/NAME", redact(s.DatabaseURL))
+	if s.LogFormat = p.text("log_format"); s.LogFormat != "json" && s.LogFormat != "text" {
+		p.fail("log_format", "%q is no format: want json or text", s.LogFormat)
 	}
-	given := func(name string) bool { return values[name].text != "" }
-	id := values["github_app_id"]
-	empty := id.text == "" && id.from != preset && !strings.HasPrefix(id.from, "environment ") // deployments hand on variables that nobody set
-	if empty || slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"}, given) {
-		s.credentials(values, fail, missing)
-	}
-	if err := s.LogLevel.UnmarshalText([]byte(values["log_level"].text)); err != nil {
-		fail("log_level", "%q is no level: want debug, info, warn or error", values["log_level"].text)
-	}
-	if s.LogFormat != "json" && s.LogFormat != "text" {
-		fail("log_format", "%q is no format: want json or text", s.LogFormat)
-	}
-	duration := func(name string, least time.Duration) time.Duration {
-		d, err := time.ParseDuration(values[name].text)
-		if err != nil || d < least {
-			fail(name, "%q is no duration of at least %s: want 15m or 1h", values[name].text, least)
-		}
-		return d
-	}
-	s.ReconcileInterval = duration("reconcile_interval", time.Minute)
-	s.Debounce = duration("debounce", 0)
+	s.ReconcileInterval, s.Debounce = p.duration("reconcile_interval", time.Minute), p.duration("debounce", 0)
 	var err error
-	if s.Public, err = strconv.ParseBool(values["public"].text); err != nil {
-		fail("public", "%q: want true or false", values["public"].text)
+	if s.Public, err = strconv.ParseBool(p.text("public")); err != nil {
+		p.fail("public", "%q: want true or false", p.text("public"))
 	}
-	if s.Workers, err = strconv.Atoi(values["workers"].text); err != nil || s.Workers < 1 || s.Workers > 256 {
-		fail("workers", "%q is no number from 1 to 256", values["workers"].text)
-	}
-	mib, err := strconv.ParseInt(values["cache_size"].text, 10, 64)
-	if err != nil || mib < 1 || mib > 1<<20 {
-		fail("cache_size", "%q is no number of MiB from 1 to %d", values["cache_size"].text, 1<<20)
-	}
-	s.CacheSize = mib << 20
-	if s.Cache = values["cache"].text; s.Cache == "" {
+	s.Workers = int(p.number("workers", "number", 256))
+	s.CacheSize = p.number("cache_size", "number of MiB", 1<<20) << 20
+	if s.Cache = p.text("cache"); s.Cache == "" {
 		if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok && path != ":memory:" {
 			s.Cache = path + ".cache"
 		}
 	}
-	return s, problems
+	return s, p.problems
+}
+
+// checker parses values and collects what is wrong with them.
+type checker struct {
+	values   map[string]value
+	file     string // into which missing lines belong
+	problems []string
+}
+
+func (p *checker) text(name string) string { return p.values[name].text }
+
+func (p *checker) fail(name, format string, args ...any) {
+	p.problems = append(p.problems, fmt.Sprintf("%s: %s: %s", p.values[name].from, name, fmt.Sprintf(format, args...)))
+}
+
+func (p *checker) missing(name, what string) {
+	p.problems = append(p.problems, fmt.Sprintf("%s: no %s: add the line %q, or set %s", p.file, what, Missing(name), Setting{Name: name}.Env()))
+}
+
+// address parses an address to listen at; "" is none.
+func (p *checker) address(name string) string {
+	text := p.text(name)
+	if text != "" {
+		if _, _, err := net.SplitHostPort(text); err != nil {
+			p.fail(name, "%q is no address: want host:port or :port", text)
+		}
+	}
+	return text
+}
+
+// url parses the URL of a host or a path; "" is none.
+func (p *checker) url(name string) string {
+	text := strings.TrimSuffix(p.text(name), "/")
+	base, _, _ := strings.Cut(text, "#")
+	base, _, _ = strings.Cut(base, "?")
+	base = strings.TrimSuffix(base, "/")
+	switch u, err := url.Parse(base); {
+	case text == "":
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		p.fail(name, "%q is no URL: want %s", text, cmp.Or(withScheme(base), "https://host/path"))
+	case text != base:
+		p.fail(name, "%q has a query or fragment: want %s", text, base)
+	}
+	return text
+}
+
+func (p *checker) database(name string) string {
+	text := p.text(name)
+	if kind, rest, _ := strings.Cut(text, ":"); kind != "sqlite" && kind != "postgres" && kind != "postgresql" || rest == "" {
+		p.fail(name, "%q is no database: want sqlite:PATH or postgres://USER@HOST/NAME", redact(text))
+	}
+	return text
+}
+
+func (p *checker) duration(name string, least time.Duration) time.Duration {
+	d, err := time.ParseDuration(p.text(name))
+	if err != nil || d < least {
+		p.fail(name, "%q is no duration of at least %s: want 15m or 1h", p.text(name), least)
+	}
+	return d
+}
+
+// number parses a number from 1 to most; what says of what.
+func (p *checker) number(name, what string, most int64) int64 {
+	n, err := strconv.ParseInt(p.text(name), 10, 64)
+	if err != nil || n < 1 || n > most {
+		p.fail(name, "%q is no %s from 1 to %d", p.text(name), what, most)
+	}
+	return n
+}
+
+// app reports whether anything says that an App is set up. Deployments hand on environment variables that nobody set: they say nothing.
+func (p *checker) app() bool {
+	id := p.values["github_app_id"]
+	empty := id.text == "" && id.from != preset && !strings.HasPrefix(id.from, "environment ")
+	return empty || slices.ContainsFunc([]string{"github_app_id", "github_private_key", "github_private_key_file", "webhook_secret", "webhook_secret_file"},
+		func(name string) bool { return p.text(name) != "" })
 }
 
 // examples are what lines of a settings file may look like.
@@ -413,61 +439,61 @@ func withScheme(text string) string {
 }
 
 // credentials parses what makes the server the App.
-func (s *Settings) credentials(values map[string]value, fail func(string, string, ...any), missing func(name, what string)) {
+func (s *Settings) credentials(p *checker) {
 	var err error
-	switch s.AppID, err = strconv.ParseInt(values["github_app_id"].text, 10, 64); {
-	case values["github_app_id"].text == "" && values["github_app_id"].from != preset:
-		fail("github_app_id", "is empty: want the number that the App's settings page shows")
-	case values["github_app_id"].text == "":
-		missing("github_app_id", "App id, which the App's settings page shows")
+	switch s.AppID, err = strconv.ParseInt(p.text("github_app_id"), 10, 64); {
+	case p.text("github_app_id") == "" && p.values["github_app_id"].from != preset:
+		p.fail("github_app_id", "is empty: want the number that the App's settings page shows")
+	case p.text("github_app_id") == "":
+		p.missing("github_app_id", "App id, which the App's settings page shows")
 	case err != nil || s.AppID <= 0:
-		fail("github_app_id", "%q is no App id: want the number that the App's settings page shows", values["github_app_id"].text)
+		p.fail("github_app_id", "%q is no App id: want the number that the App's settings page shows", p.text("github_app_id"))
 	}
-	key, keyName := secret(values, "github_private_key", fail)
+	key, keyName := p.secret("github_private_key")
 	if keyName == "" {
-		missing("github_private_key_file", "private key")
+		p.missing("github_private_key_file", "private key")
 	} else if s.PrivateKey, err = privateKey(key); err != nil && key != nil {
-		fail(keyName, "%v", err)
+		p.fail(keyName, "%v", err)
 	}
-	secrets, secretName := secret(values, "webhook_secret", fail)
+	secrets, secretName := p.secret("webhook_secret")
 	for line := range strings.Lines(string(secrets)) {
 		if line = strings.TrimSpace(line); line != "" {
 			s.WebhookSecrets = append(s.WebhookSecrets, []byte(line))
 		}
 	}
 	if secretName == "" {
-		missing("webhook_secret_file", "webhook secret, and there is no mode without signatures")
+		p.missing("webhook_secret_file", "webhook secret, and there is no mode without signatures")
 	} else if len(s.WebhookSecrets) == 0 && secrets != nil {
-		fail(secretName, "no webhook secret in it: want the one that the App has at GitHub; there is no mode without signatures")
+		p.fail(secretName, "no webhook secret in it: want the one that the App has at GitHub; there is no mode without signatures")
 	}
-	client, clientName := secret(values, "github_client_secret", fail)
-	s.ClientID, s.ClientSecret = values["github_client_id"].text, strings.TrimSpace(string(client))
+	client, clientName := p.secret("github_client_secret")
+	s.ClientID, s.ClientSecret = p.text("github_client_id"), strings.TrimSpace(string(client))
 	switch {
 	case s.ClientID != "" && clientName == "":
-		missing("github_client_secret_file", "client secret, which signing in needs next to the client id")
+		p.missing("github_client_secret_file", "client secret, which signing in needs next to the client id")
 	case s.ClientID != "" && s.ClientSecret == "" && client != nil:
-		fail(clientName, "no client secret in it: want one that the App's settings page made")
+		p.fail(clientName, "no client secret in it: want one that the App's settings page made")
 	case s.ClientID == "" && s.ClientSecret != "":
-		missing("github_client_id", "client id next to the client secret: the App's settings page shows it")
+		p.missing("github_client_id", "client id next to the client secret: the App's settings page shows it")
 	}
 	if s.ClientID != "" && s.PublicURL == "" {
-		missing("public_url", "URL to which GitHub leads back from signing in, with /auth/callback as a callback URL of the App")
+		p.missing("public_url", "URL to which GitHub leads back from signing in, with /auth/callback as a callback URL of the App")
 	}
 }
 
 // secret returns a secret given directly or by file, and the setting that it came from: "" when it was not given. A file that cannot be read is
 // reported, and gives nil.
-func secret(values map[string]value, name string, fail func(string, string, ...any)) ([]byte, string) {
+func (p *checker) secret(name string) ([]byte, string) {
 	file := name + "_file"
-	direct, path := values[name].text, values[file].text
+	direct, path := p.text(name), p.text(file)
 	switch {
 	case direct != "" && path != "":
-		fail(name, "set together with %s: give one of them", file)
+		p.fail(name, "set together with %s: give one of them", file)
 		return nil, name
 	case path != "":
 		text, err := os.ReadFile(path)
 		if err != nil {
-			fail(file, "%v", err)
+			p.fail(file, "%v", err)
 			return nil, file
 		}
 		return append([]byte{}, text...), file
