@@ -99,47 +99,19 @@ func (s *source) definition(from, to int, scheme release.Scheme) (Finding, bool)
 	if keywords[f.Name] {
 		return f, false
 	}
-	rest := s.bare[to:min(len(s.bare), to+maxValue)]
 	before := strings.TrimRight(s.bare[lineStart(s.bare, from):from], " \t")
-	start := -1 // of the value
-	if s.language.starts != nil {
-		if n := s.language.starts(before, rest); n >= 0 {
-			start = to + n
-		}
-	}
-	switch {
-	case start >= 0:
-	case strings.HasSuffix(before, "."), strings.HasSuffix(before, ":"), strings.HasSuffix(before, "->"):
-		return f, false // a member of something or a type: a use
-	case defineWord.MatchString(before):
-		start = to
-	case strings.HasSuffix(before, "class"):
+	if s.versionClass(before, from, to) {
 		f.Raw, f.Form = f.Name, s.form("class")
 		f.Line, f.Column = s.position(from)
 		v, ok := nameVersion(f.Name, scheme)
 		f.Value = v
 		return f, ok
-	case dockerWord.MatchString(before):
-		start = to
-		if m := assigned.FindStringSubmatchIndex(rest); m != nil {
-			start = to + m[2]
-		}
-	default:
-		for _, re := range []*regexp.Regexp{assigned, typed, goTyped, keyed} {
-			if m := re.FindStringSubmatchIndex(rest); m != nil {
-				start = to + m[2]
-				break
-			}
-		}
-		if start < 0 && (called.MatchString(rest) && enumEntry(s.bare, from, to) || braced.MatchString(rest)) {
-			start = to
-		}
 	}
+	start := s.valueStart(before, from, to)
 	if start < 0 {
 		return f, false
 	}
-	end := s.valueEnd(start)
-	raw := strings.TrimSpace(s.code[start:end])
+	raw := strings.TrimSpace(s.code[start:s.valueEnd(start)])
 	if s.language.refuses != nil && s.language.refuses(raw) {
 		return f, false
 	}
@@ -151,22 +123,81 @@ func (s *source) definition(from, to int, scheme release.Scheme) (Finding, bool)
 		v = value{raw: raw, text: raw, form: "const", ok: true}
 	}
 	if name := reference.FindStringSubmatch(raw); name != nil && !(v.ok && (s.language.words || placeholders[strings.ToUpper(v.text)])) {
-		switch target, ok := s.target(name[1], f.Name, scheme); {
-		case ok:
-			v = value{raw: raw, text: target.Value.String(), form: "const", ok: true}
-			if target.Placeholder {
-				v.text = target.Raw
-			}
-		case !strings.ContainsAny(raw, "0123456789"):
+		followed, ok := s.follow(raw, name[1], f.Name, scheme)
+		if !ok {
 			return f, false
-		default:
-			v = value{raw: raw, form: "const"}
 		}
+		v = followed
 	}
 	if start == to && v.mismatch == "" {
 		v.mismatch = s.enumOrder(f.Name, raw, from)
 	}
 	return s.found(f, from, v, scheme), true
+}
+
+// member reports whether a name behind such text is a member of something, or a type: a use of the name.
+func member(before string) bool {
+	return strings.HasSuffix(before, ".") || strings.HasSuffix(before, ":") || strings.HasSuffix(before, "->")
+}
+
+// languageStart returns where a value starts by the rules of the language alone; -1 where these do not say.
+func (s *source) languageStart(before string, to int) int {
+	if s.language.starts != nil {
+		if n := s.language.starts(before, s.rest(to)); n >= 0 {
+			return to + n
+		}
+	}
+	return -1
+}
+
+// rest is what follows a name, as far as a value may reach.
+func (s *source) rest(to int) string { return s.bare[to:min(len(s.bare), to+maxValue)] }
+
+// versionClass reports whether the name is that of a class, which holds the version itself.
+func (s *source) versionClass(before string, from, to int) bool {
+	return strings.HasSuffix(before, "class") && s.languageStart(before, to) < 0 && !defineWord.MatchString(before)
+}
+
+// valueStart returns where the value of the constant at [from, to) starts, or -1 where none is defined.
+func (s *source) valueStart(before string, from, to int) int {
+	if start := s.languageStart(before, to); start >= 0 {
+		return start
+	}
+	rest := s.rest(to)
+	switch {
+	case member(before):
+		return -1
+	case defineWord.MatchString(before):
+		return to
+	case dockerWord.MatchString(before):
+		if m := assigned.FindStringSubmatchIndex(rest); m != nil {
+			return to + m[2]
+		}
+		return to
+	}
+	for _, re := range []*regexp.Regexp{assigned, typed, goTyped, keyed} {
+		if m := re.FindStringSubmatchIndex(rest); m != nil {
+			return to + m[2]
+		}
+	}
+	if called.MatchString(rest) && enumEntry(s.bare, from, to) || braced.MatchString(rest) {
+		return to
+	}
+	return -1
+}
+
+// follow reads the value of a constant that is defined as another one.
+func (s *source) follow(raw, target, name string, scheme release.Scheme) (value, bool) {
+	t, ok := s.target(target, name, scheme)
+	switch {
+	case !ok && !strings.ContainsAny(raw, "0123456789"):
+		return value{}, false
+	case !ok:
+		return value{raw: raw, form: "const"}, true
+	case t.Placeholder:
+		return value{raw: raw, text: t.Raw, form: "const", ok: true}, true
+	}
+	return value{raw: raw, text: t.Value.String(), form: "const", ok: true}, true
 }
 
 // reference is a value that is another constant.

@@ -216,23 +216,9 @@ func (l *lexer) str(text string, i int) int {
 	c := text[i]
 	switch {
 	case l.raw && c == 'r':
-		hashes := len(text[i+1:]) - len(strings.TrimLeft(text[i+1:], "#"))
-		if !strings.HasPrefix(text[i+1+hashes:], `"`) || !opensRaw(text, i) {
-			return i
-		}
-		if end := strings.Index(text[i+2+hashes:], `"`+strings.Repeat("#", hashes)); end >= 0 {
-			return i + 2 + hashes + end + 1 + hashes
-		}
-		return len(text)
+		return rawEnd(text, i)
 	case l.cRaw && c == 'R':
-		m := cRawStart.FindStringSubmatch(text[i:min(len(text), i+20)])
-		if m == nil {
-			return i
-		}
-		if end := strings.Index(text[i:], ")"+m[1]+`"`); end >= 0 {
-			return i + end + len(m[1]) + 2
-		}
-		return len(text)
+		return cRawEnd(text, i)
 	case l.char && c == '\'':
 		if m := charLiteral.FindString(text[i:min(len(text), i+12)]); m != "" {
 			return i + len(m)
@@ -245,10 +231,7 @@ func (l *lexer) str(text string, i int) int {
 	case strings.IndexByte(l.quotes, c) < 0:
 		return i
 	case l.triple && c != '`' && i+3 <= len(text) && text[i+1] == c && text[i+2] == c:
-		if end := strings.Index(text[i+3:], text[i:i+3]); end >= 0 {
-			return i + 3 + end + 3
-		}
-		return len(text)
+		return endOf(text, i+3, text[i:i+3])
 	}
 	multiline := c == '`' || l.char // Go's raw strings, JavaScript's templates, Rust
 	for k := i + 1; k < len(text); k++ {
@@ -262,6 +245,32 @@ func (l *lexer) str(text string, i int) int {
 		}
 	}
 	return -len(text)
+}
+
+// endOf returns the offset behind the first closing at or after from, or the end of the text.
+func endOf(text string, from int, closing string) int {
+	if n := strings.Index(text[from:], closing); n >= 0 {
+		return from + n + len(closing)
+	}
+	return len(text)
+}
+
+// rawEnd returns the end of a raw string of Rust that starts at i, or i.
+func rawEnd(text string, i int) int {
+	hashes := len(text[i+1:]) - len(strings.TrimLeft(text[i+1:], "#"))
+	if !strings.HasPrefix(text[i+1+hashes:], `"`) || !opensRaw(text, i) {
+		return i
+	}
+	return endOf(text, i+2+hashes, `"`+strings.Repeat("#", hashes))
+}
+
+// cRawEnd returns the end of a raw string of C++ that starts at i, or i.
+func cRawEnd(text string, i int) int {
+	m := cRawStart.FindStringSubmatch(text[i:min(len(text), i+20)])
+	if m == nil {
+		return i
+	}
+	return endOf(text, i, ")"+m[1]+`"`)
 }
 
 var (

@@ -86,86 +86,126 @@ var (
 // readValue reads a version from the source text of a value: a struct with named fields, a call or tuple of numbers, a
 // string, a number.
 func readValue(raw, name string, scheme release.Scheme) value {
-	if fields := fieldPattern.FindAllStringSubmatch(raw, -1); len(fields) >= 2 {
-		parts := map[string]string{}
-		for _, m := range fields {
-			parts[strings.ToLower(m[1])] = m[2]
-		}
-		text := parts["major"] + "." + cmp.Or(parts["minor"], "0")
-		if n, ok := readName(name); ok && cmp.Or(parts["internal"], "0") != "0" && len(n.parts) > 1 && strings.Join(n.parts, ".") != text {
-			// A step on the way to the release of its name, counted from the release before.
-			return value{raw: raw, text: strings.Join(n.parts, "."), form: "struct", ok: true}
-		}
-		if p := cmp.Or(parts["patch"], parts["micro"]); p != "" {
-			text += "." + p
-		}
-		if m := prePattern.FindStringSubmatch(raw); m != nil && m[1] != "" {
-			text += "-" + m[1]
-		}
-		return value{raw: raw, text: text, form: "struct", ok: parts["major"] != ""}
-	}
-	if at := tuplePattern.FindStringSubmatchIndex(raw); at != nil && !hasVersion(raw[:at[0]]) {
-		m := tuplePattern.FindStringSubmatch(raw)
-		numbers := slices.DeleteFunc(m[1:5], func(n string) bool { return n == "" })
-		text := strings.Join(numbers, ".")
-		switch stage := strings.ToLower(m[5]); stage {
-		case "", "final":
-		case "alpha", "beta", "rc", "dev":
-			text += "-" + stage + "." + cmp.Or(m[6], "0")
-		default:
-			if versionText.MatchString("0-" + m[5]) {
-				text += "-" + m[5]
-			}
-		}
-		form := "tuple"
-		if i := at[0]; i > 0 && isIdentByte(raw[i-1]) {
-			form = "call"
-		}
-		return value{raw: raw, text: text, form: form, ok: true}
-	}
-	if specs := specPattern.FindAllStringSubmatch(raw, -1); len(specs) > 1 { // the stages of a feature: the newest one is being worked on
-		last := specs[len(specs)-1][1]
-		return value{raw: last, text: strings.Trim(last, `"`), form: "call", ok: true}
-	}
-	all := stringFirst.FindAllStringSubmatch(raw, -1)
-	if dependent(raw, all) {
-		return value{raw: clip(raw), text: raw, form: "string", ok: true}
-	}
-	if m := imageTag.FindStringSubmatch(raw); m != nil && versionText.MatchString(m[1]) {
-		return value{raw: m[1], text: m[1], form: "const", ok: true}
-	}
-	for _, m := range all {
-		text := strings.TrimSpace(m[1])
-		form := "string"
-		if i := strings.Index(raw, m[0]); i > 0 && strings.Contains(raw[:i], "(") {
-			form = "call"
-			if strings.Contains(raw[:i], "parse") {
-				form = "string"
-			}
-		}
-		if placeholders[strings.ToUpper(text)] || versionText.MatchString(text) {
-			return value{raw: m[0], text: text, form: form, mismatch: enumMismatch(name, text, raw), ok: true}
-		}
-		if v, ok := readRange(text); ok {
-			v.raw = m[0]
+	for _, read := range []func() (value, bool){
+		func() (value, bool) { return readFields(raw, name) },
+		func() (value, bool) { return readTuple(raw) },
+		func() (value, bool) { return readStages(raw) },
+		func() (value, bool) { return readStrings(raw, name) },
+		func() (value, bool) { return readNumber(raw, scheme) },
+	} {
+		if v, ok := read(); ok {
 			return v
 		}
 	}
-	if word := strings.TrimSpace(raw); placeholders[strings.ToUpper(word)] {
-		return value{raw: word, text: word, form: "const", ok: true}
-	}
-	if m := stringFirst.FindStringSubmatch(raw); m != nil { // a string that is no version: the value all the same
-		return value{raw: m[0], text: m[1], form: "string", ok: true}
-	}
-	if m := numberFirst.FindStringSubmatch(raw); m != nil {
-		text := strings.NewReplacer("_", "", "'", "").Replace(m[1])
-		form := "const"
-		if encoded, ok := decodeInteger(text, scheme); ok {
-			text, form = encoded, "int"
-		}
-		return value{raw: m[1], text: text, form: form, lone: !strings.Contains(m[1], "."), ok: true}
-	}
 	return value{raw: clip(raw), text: raw, form: "const"}
+}
+
+// readFields reads a struct with named fields.
+func readFields(raw, name string) (value, bool) {
+	fields := fieldPattern.FindAllStringSubmatch(raw, -1)
+	if len(fields) < 2 {
+		return value{}, false
+	}
+	parts := map[string]string{}
+	for _, m := range fields {
+		parts[strings.ToLower(m[1])] = m[2]
+	}
+	text := parts["major"] + "." + cmp.Or(parts["minor"], "0")
+	if n, ok := readName(name); ok && cmp.Or(parts["internal"], "0") != "0" && len(n.parts) > 1 && strings.Join(n.parts, ".") != text {
+		// A step on the way to the release of its name, counted from the release before.
+		return value{raw: raw, text: strings.Join(n.parts, "."), form: "struct", ok: true}, true
+	}
+	if p := cmp.Or(parts["patch"], parts["micro"]); p != "" {
+		text += "." + p
+	}
+	if m := prePattern.FindStringSubmatch(raw); m != nil && m[1] != "" {
+		text += "-" + m[1]
+	}
+	return value{raw: raw, text: text, form: "struct", ok: parts["major"] != ""}, true
+}
+
+// readTuple reads numbers in a row, with a stage such as "rc" behind them.
+func readTuple(raw string) (value, bool) {
+	at := tuplePattern.FindStringSubmatchIndex(raw)
+	if at == nil || hasVersion(raw[:at[0]]) {
+		return value{}, false
+	}
+	m := tuplePattern.FindStringSubmatch(raw)
+	text := strings.Join(slices.DeleteFunc(m[1:5], func(n string) bool { return n == "" }), ".")
+	switch stage := strings.ToLower(m[5]); stage {
+	case "", "final":
+	case "alpha", "beta", "rc", "dev":
+		text += "-" + stage + "." + cmp.Or(m[6], "0")
+	default:
+		if versionText.MatchString("0-" + m[5]) {
+			text += "-" + m[5]
+		}
+	}
+	form := "tuple"
+	if i := at[0]; i > 0 && isIdentByte(raw[i-1]) {
+		form = "call"
+	}
+	return value{raw: raw, text: text, form: form, ok: true}, true
+}
+
+// readStages reads the stages of a feature, of which the newest is being worked on.
+func readStages(raw string) (value, bool) {
+	specs := specPattern.FindAllStringSubmatch(raw, -1)
+	if len(specs) < 2 {
+		return value{}, false
+	}
+	last := specs[len(specs)-1][1]
+	return value{raw: last, text: strings.Trim(last, `"`), form: "call", ok: true}, true
+}
+
+// readStrings reads the first string that is a version, a range or a placeholder, else a placeholder alone, else the first string as it is.
+func readStrings(raw, name string) (value, bool) {
+	all := stringFirst.FindAllStringSubmatch(raw, -1)
+	if dependent(raw, all) {
+		return value{raw: clip(raw), text: raw, form: "string", ok: true}, true
+	}
+	if m := imageTag.FindStringSubmatch(raw); m != nil && versionText.MatchString(m[1]) {
+		return value{raw: m[1], text: m[1], form: "const", ok: true}, true
+	}
+	for _, m := range all {
+		text := strings.TrimSpace(m[1])
+		if placeholders[strings.ToUpper(text)] || versionText.MatchString(text) {
+			return value{raw: m[0], text: text, form: stringForm(raw, m[0]), mismatch: enumMismatch(name, text, raw), ok: true}, true
+		}
+		if v, ok := readRange(text); ok {
+			v.raw = m[0]
+			return v, true
+		}
+	}
+	if word := strings.TrimSpace(raw); placeholders[strings.ToUpper(word)] {
+		return value{raw: word, text: word, form: "const", ok: true}, true
+	}
+	if len(all) == 0 {
+		return value{}, false
+	}
+	return value{raw: all[0][0], text: all[0][1], form: "string", ok: true}, true
+}
+
+// stringForm returns the form of a string in a value: the argument of a call that does not parse it is a call.
+func stringForm(raw, quoted string) string {
+	if i := strings.Index(raw, quoted); i > 0 && strings.Contains(raw[:i], "(") && !strings.Contains(raw[:i], "parse") {
+		return "call"
+	}
+	return "string"
+}
+
+// readNumber reads the first number.
+func readNumber(raw string, scheme release.Scheme) (value, bool) {
+	m := numberFirst.FindStringSubmatch(raw)
+	if m == nil {
+		return value{}, false
+	}
+	text := strings.NewReplacer("_", "", "'", "").Replace(m[1])
+	form := "const"
+	if encoded, ok := decodeInteger(text, scheme); ok {
+		text, form = encoded, "int"
+	}
+	return value{raw: m[1], text: text, form: form, lone: !strings.Contains(m[1], "."), ok: true}, true
 }
 
 var (
