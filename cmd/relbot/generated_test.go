@@ -61,12 +61,14 @@ var tables = map[string]func() string{
 		}
 		return b.String()
 	},
-	"values":   values,
-	"packages": packages,
-	"work":     kindsOfWork,
-	"note":     statesOfNote,
-	"action":   func() string { return actionLine(published) },
-	"install":  func() string { return installLines(published) },
+	"values":    values,
+	"packages":  packages,
+	"work":      tableIn("internal/work", 5),
+	"documents": tableIn("internal/memory", 3),
+	"readiness": tableIn("internal/memory", 4),
+	"note":      statesOfNote,
+	"action":    func() string { return actionLine(published) },
+	"install":   func() string { return installLines(published) },
 }
 
 var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n(.*?)<!-- end generated -->`)
@@ -165,23 +167,26 @@ func packages() string {
 	return b.String()
 }
 
-// kindsOfWork is the table in the comment of package work.
-func kindsOfWork() string {
-	var b strings.Builder
-	for line := range strings.Lines(packageComment("internal/work")) {
-		cells := strings.Split(line, "|")
-		if len(cells) != 5 {
-			continue
+// tableIn makes a table of the one in the comment of a package that has so many columns.
+func tableIn(pkg string, columns int) func() string {
+	return func() string {
+		var b strings.Builder
+		for line := range strings.Lines(packageComment(pkg)) {
+			cells := strings.Split(line, "|")
+			if len(cells) != columns {
+				continue
+			}
+			heading := b.Len() == 0
+			for i := range cells {
+				cells[i] = strings.TrimSpace(cells[i])
+			}
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+			if heading {
+				b.WriteString("|" + strings.Repeat("---|", columns) + "\n")
+			}
 		}
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
-		if cells[0] == "kind" {
-			b.WriteString("|---|---|---|---|---|\n")
-		}
+		return b.String()
 	}
-	return b.String()
 }
 
 // statesOfNote draws the arrows in the comment of package publish.

@@ -19,6 +19,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghapp"
 	"github.com/relbot/relbot/internal/gitrepo"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/rules"
@@ -79,7 +80,7 @@ func (f *onceFlags) connect(ctx context.Context, formats string) (*reconcile.Rec
 	if err != nil {
 		return nil, "", nil, unsure(err)
 	}
-	r := &reconcile.Reconciler{GitHub: app, Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	r := &reconcile.Reconciler{GitHub: app, Store: st, Memory: memory.New(st), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return r, repo, func() { st.Close() }, nil
 }
 

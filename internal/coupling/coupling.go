@@ -203,11 +203,14 @@ type GateUse struct {
 }
 
 // Key names a coupling across repositories: "acme/app:distroless".
-func (c Coupling) Key() string { return string(c.Home) + ":" + c.Name }
+type Key string
 
-// HomeOf returns the home in the key of a coupling.
-func HomeOf(key string) Repo {
-	home, _, _ := strings.Cut(key, ":")
+// Key returns the key of the coupling.
+func (c Coupling) Key() Key { return Key(string(c.Home) + ":" + c.Name) }
+
+// Home returns the repository in which the coupling is at home.
+func (k Key) Home() Repo {
+	home, _, _ := strings.Cut(string(k), ":")
 	return Repo(home)
 }
 

@@ -130,7 +130,7 @@ func (d *Dashboard) coupling(r *http.Request, v viewer) (page, error) {
 	if !v.sees(home) {
 		return page{}, errNothing
 	}
-	c, h, ok, err := d.o.Source.Coupling(r.Context(), string(home)+":"+r.PathValue("coupling"))
+	c, h, ok, err := d.o.Source.Coupling(r.Context(), coupling.Coupling{Home: home, Name: r.PathValue("coupling")}.Key())
 	if err != nil {
 		return page{}, err
 	}
@@ -150,7 +150,7 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 	j := c.Judgement
 	reader := note.NewReader(j.Coupling.Home, v.sees, j)
 	out := couplingView{
-		Key: j.Coupling.Key(), Title: j.Coupling.Heading(), Name: j.Coupling.Name, Href: d.couplingHref(j.Coupling), Repo: j.Coupling.Home, Standing: standingOf(j, worst), State: j.State,
+		Key: string(j.Coupling.Key()), Title: j.Coupling.Heading(), Name: j.Coupling.Name, Href: d.couplingHref(j.Coupling), Repo: j.Coupling.Home, Standing: standingOf(j, worst), State: j.State,
 		Sentence: reader.State(j), Train: j.Train, Base: j.Base, Opened: c.Opened, Outage: c.Outage, Origin: j.Coupling.Origin,
 	}
 	out.Next, out.By = reader.Next(j)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
-	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/timeline"
 )
@@ -278,7 +278,7 @@ func drawTimeline(t timeline.Timeline) template.HTML {
 }
 
 // drawTrend draws how much had drifted, a bar a report.
-func drawTrend(nights []reconcile.Night, size string) template.HTML {
+func drawTrend(nights []memory.Night, size string) template.HTML {
 	bar, gap, height, most := 5, 2, 28, 30
 	if size == "large" {
 		bar, gap, height, most = 12, 4, 96, 60

@@ -7,6 +7,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/rules"
@@ -31,7 +32,7 @@ type driftRepo struct {
 	At     string
 	Rows   []driftRow
 	Gates  []driftGate
-	Nights []reconcile.Night
+	Nights []memory.Night
 	Trend  template.HTML
 }
 

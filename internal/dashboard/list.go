@@ -343,7 +343,7 @@ func matches(c *reconcile.Coupled, v viewer, text string) bool {
 		return true
 	}
 	var b strings.Builder
-	b.WriteString(c.Coupling.Title + "\n" + c.Coupling.Key() + "\n" + string(c.State))
+	b.WriteString(c.Coupling.Title + "\n" + string(c.Coupling.Key()) + "\n" + string(c.State))
 	for _, m := range c.Members {
 		if v.sees(m.Pull.Repo) {
 			b.WriteString("\n" + m.Role + "\n" + m.Pull.String() + "\n" + m.Title + "\n" + m.Author)

@@ -8,6 +8,8 @@ package forge
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
@@ -107,6 +109,11 @@ type SurveyRequest struct {
 	NoTags   bool
 	Paths    []string // files that will be asked for at every tag: what stands there is learned with the list of tags
 	Watched  []string // files and directories whose ids at the tip are told
+}
+
+// Wants reports whether the survey asks for a branch.
+func (q SurveyRequest) Wants(branch string) bool {
+	return slices.Contains(q.Branches, branch) || slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(branch, p) })
 }
 
 // Reading is what to read at one moment, pull requests before repositories.

@@ -239,8 +239,7 @@ func annotations(v voice, in CheckInput) []forge.Annotation {
 	out := []forge.Annotation{}
 	add := func(level string, rs []rules.Reason) {
 		for _, r := range rs {
-			home, _, coupled := strings.Cut(r.Coupling, ":")
-			if r.Gate == "" || r.Path == "" || r.Line == 0 || coupled && !coupling.Repo(home).Same(in.Pull.Repo) {
+			if r.Gate == "" || r.Path == "" || r.Line == 0 || r.Coupling != "" && !r.Coupling.Home().Same(in.Pull.Repo) {
 				continue
 			}
 			out = append(out, forge.Annotation{Path: r.Path, Line: r.Line, Level: level, Title: clip(string(r.Code)+": gate "+r.Gate, 255), Message: v.sentence(r) + " " + v.remedy(r)})

@@ -689,7 +689,7 @@ func Picture(js []rules.Judgement) string {
 		Before, After, Word, Reason string
 	}
 	type picture struct {
-		Key     string
+		Key     coupling.Key
 		Members []member
 		Edges   []edge
 		Gates   []coupling.GateUse

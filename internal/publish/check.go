@@ -2,7 +2,9 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -76,6 +78,29 @@ func checkKey(repo coupling.Repo, head string) string { return string(repo) + "@
 func (p *Publisher) Posted(ctx context.Context, repo coupling.Repo, head string) (Posted, error) {
 	r, err := load[Posted](ctx, p.Store, DocCheck, checkKey(repo, head))
 	return r.is, err
+}
+
+// lister lists the documents of a kind with a key prefix.
+type lister interface {
+	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
+}
+
+// PostedOn returns the checks that relbot last wrote in a repository, by commit.
+func PostedOn(ctx context.Context, s lister, repo coupling.Repo) (map[string]Posted, error) {
+	prefix := checkKey(repo, "")
+	docs, err := s.List(ctx, DocCheck, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list %s %s: %w", DocCheck, prefix, err)
+	}
+	out := make(map[string]Posted, len(docs))
+	for _, d := range docs {
+		var v Posted
+		if err := json.Unmarshal(d.Body, &v); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", d.Kind, d.Key, err)
+		}
+		out[strings.TrimPrefix(d.Key, prefix)] = v
+	}
+	return out, nil
 }
 
 // Remember notes since when the verdict on a commit has been unknown, without writing to GitHub.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
 )
@@ -101,20 +102,20 @@ func ended(p coupling.Pull, body string) []coupling.Pull {
 func (r *Reconciler) mention(ctx context.Context, p coupling.Pull, body string) error {
 	named := ended(p, body)
 	for _, q := range named {
-		var keys memberDoc
-		if _, err := r.load(ctx, docMember, q.String(), &keys); err != nil {
+		keys, err := r.Memory.Members.Load(ctx, q)
+		if err != nil {
 			return err
 		}
 		for _, key := range keys.Couplings {
-			var d judgementDoc
-			if _, err := r.load(ctx, docJudgement, key, &d); err != nil {
+			d, err := r.Memory.Judgements.Load(ctx, key)
+			if err != nil {
 				return err
 			}
 			outside := func(m coupling.Member) bool { return m.Pull == p || !slices.Contains(named, m.Pull) }
 			if len(d.Coupling.Members) == 0 || slices.ContainsFunc(d.Coupling.Members, outside) {
 				continue
 			}
-			_, err := update(ctx, r, docMention, q.String(), func(m *mentionDoc) ([]store.Work, bool) {
+			_, err = r.Memory.Mentions.Update(ctx, q, func(m *memory.Mention) ([]store.Work, bool) {
 				if m.By == p {
 					return nil, false
 				}

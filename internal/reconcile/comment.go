@@ -15,6 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
@@ -52,34 +53,26 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 	if !ok || s.said.ID == 0 {
 		return nil
 	}
-	var repo repoDoc
-	switch rev, err := r.load(ctx, docRepo, string(p.Repo), &repo); {
-	case err != nil || repo.Gone:
+	repo, err := r.Memory.Repos.Load(ctx, p.Repo)
+	if err != nil || repo.Gone {
 		return err
-	case rev == 0:
-		return r.unread(ctx, c, p.Repo, work.Install())
-	case !repo.surveyed():
-		return r.unread(ctx, c, p.Repo, work.Repo(p.Repo))
 	}
-	if !s.said.Replay { // what was said before it comes first
-		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil || !known {
-			return err
-		}
-	}
-	s.policy = repo.rules()
-	var d commentDoc
-	if rev, err := r.load(ctx, docComment, c.Key, &d); err != nil || d.Done && !s.said.Late {
+	s.policy = repo.Rules()
+	key := memory.CommentKey{Pull: p, ID: s.said.ID}
+	d, ran, err := r.Memory.Comments.Find(ctx, key)
+	if err != nil || d.Done && !s.said.Late {
 		return err
-	} else if rev == 0 || s.said.Late {
+	}
+	if !ran || s.said.Late {
 		done, err := s.before(ctx)
 		if err != nil {
 			return err
 		}
 		if d.Done = done; done {
-			_, err := update(ctx, r, docComment, c.Key, func(kept *commentDoc) ([]store.Work, bool) { *kept = d; return nil, true })
+			_, err := r.Memory.Comments.Update(ctx, key, func(kept *memory.Comment) ([]store.Work, bool) { *kept = d; return nil, true })
 			return err
 		}
-		if err := s.execute(ctx, c.Key, &d); err != nil {
+		if err := s.execute(ctx, key, &d); err != nil {
 			return err
 		}
 	}
@@ -89,7 +82,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 			return s.unsaid(ctx, err)
 		}
 	}
-	_, err := update(ctx, r, docComment, c.Key, func(d *commentDoc) ([]store.Work, bool) {
+	_, err = r.Memory.Comments.Update(ctx, key, func(d *memory.Comment) ([]store.Work, bool) {
 		done := d.Done
 		d.Done = true
 		return nil, !done
@@ -98,7 +91,7 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 }
 
 // say answers a comment and then acknowledges it: the reaction says that it is done.
-func (s *session) say(ctx context.Context, d commentDoc, settling bool) error {
+func (s *session) say(ctx context.Context, d memory.Comment, settling bool) error {
 	if len(d.Replies) > 0 {
 		key, id := s.key(), fmt.Sprint(s.said.ID)
 		if err := s.r.Publish.Once(ctx, s.pull, replyTo(s.pull.Repo, id), note.ReplyMarker(key), note.Reply(key, d.Replies), settling); err != nil {
@@ -126,7 +119,7 @@ func (s *session) unsaid(ctx context.Context, err error) error {
 }
 
 // execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
-func (s *session) execute(ctx context.Context, key string, d *commentDoc) error {
+func (s *session) execute(ctx context.Context, key memory.CommentKey, d *memory.Comment) error {
 	commands, mistakes := command.Parse(s.said.Body, overridable...)
 	if s.said.Refused {
 		said, err := s.answered(ctx)
@@ -159,7 +152,7 @@ func (s *session) execute(ctx context.Context, key string, d *commentDoc) error 
 		d.Reaction = "+1"
 	}
 	d.Replies = s.replies
-	_, err := update(ctx, s.r, docComment, key, func(kept *commentDoc) ([]store.Work, bool) {
+	_, err := s.r.Memory.Comments.Update(ctx, key, func(kept *memory.Comment) ([]store.Work, bool) {
 		*kept = *d
 		return s.again, true
 	})
@@ -183,7 +176,7 @@ func (s *session) answered(ctx context.Context) (string, error) {
 
 // before reports whether a comment that is so old that it may be forgotten was acknowledged.
 func (s *session) before(ctx context.Context) (bool, error) {
-	if s.said.Replay || s.r.Now().Sub(s.said.Created) < memory-retention {
+	if s.said.Replay || s.r.Now().Sub(s.said.Created) < remembrance-retention {
 		return false, nil
 	}
 	acks, err := s.r.GitHub.Reactions(ctx, s.pull.Repo, s.said.ID)
@@ -195,38 +188,6 @@ func (s *session) key() string { return fmt.Sprintf("comment %d", s.said.ID) }
 
 // replyTo is under which it is remembered that a comment was replied to.
 func replyTo(repo coupling.Repo, id string) string { return string(repo) + " comment " + id }
-
-// unread puts work off until its repository was read: without the policy a command would be refused that is none to refuse. It is queued again
-// when the repository is known, and tried now and then until it is not to be expected any more.
-func (r *Reconciler) unread(ctx context.Context, c store.Claimed, repo coupling.Repo, read store.Work) error {
-	if c.Attempt > maxUnread { // the App is not there, whatever was delivered
-		d, err := r.Store.Get(ctx, docWaiting, waitingKey(c, repo))
-		if err != nil || d.Rev == 0 {
-			return err
-		}
-		return r.Store.Put(ctx, []store.Document{{Kind: docWaiting, Key: d.Key, Rev: d.Rev}}, nil)
-	}
-	later := &forge.RetryError{Err: errors.New("the repository was not read yet")}
-	if c.Want == 0 { // no row of work: whoever runs it tries again
-		return errors.Join(r.Store.Enqueue(ctx, read), later)
-	}
-	if err := r.park(ctx, c, repo, false); err != nil {
-		return err
-	}
-	// It may have become known meanwhile.
-	var now repoDoc
-	if rev, err := r.load(ctx, docRepo, string(repo), &now); err != nil {
-		return err
-	} else if rev > 0 {
-		if err := r.resume(ctx, repo); err != nil {
-			return err
-		}
-	}
-	return errors.Join(r.Store.Enqueue(ctx, read), later)
-}
-
-// maxUnread is how often a command waits for its repository.
-const maxUnread = 20
 
 // comments executes the comments of a repository in the order in which they were written.
 func (r *Reconciler) comments(ctx context.Context, claimed []store.Claimed) []job.Outcome {
@@ -338,16 +299,16 @@ func (s *session) override(ctx context.Context, cmd command.Command, a command.O
 		return s.audit(ctx, cmd, "override lapsed with the database", head.Head)
 	}
 	seq := s.seq(cmd)
-	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
-		newer := func(q override) bool { return q.Code == rules.Code(a.Code) && q.Seq >= seq }
+	_, err = s.r.Memory.Overrides.Update(ctx, s.pull, func(d *memory.Overrides) ([]store.Work, bool) {
+		newer := func(q memory.Override) bool { return q.Code == rules.Code(a.Code) && q.Seq >= seq }
 		if seq < d.Cancelled || slices.ContainsFunc(d.Overrides, newer) {
 			return nil, false
 		}
-		o := override{
+		o := memory.Override{
 			Override: rules.Override{Pull: s.pull, Code: rules.Code(a.Code), By: s.said.Author, Why: a.Because, Until: a.Until},
 			ID:       s.id(cmd), Seq: seq, Head: head.Head, Tree: head.Tree, At: s.r.Now(),
 		}
-		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Code == o.Code }), o)
+		d.Overrides = append(slices.DeleteFunc(d.Overrides, func(q memory.Override) bool { return q.Code == o.Code }), o)
 		return nil, true
 	})
 	if err != nil {
@@ -364,12 +325,12 @@ func (s *session) cancelOverrides(ctx context.Context, cmd command.Command) erro
 		return err
 	}
 	seq := s.seq(cmd)
-	_, err = update(ctx, s.r, docOverride, s.pull.String(), func(d *overrideDoc) ([]store.Work, bool) {
+	_, err = s.r.Memory.Overrides.Update(ctx, s.pull, func(d *memory.Overrides) ([]store.Work, bool) {
 		if seq <= d.Cancelled {
 			return nil, false
 		}
 		d.Cancelled = seq
-		d.Overrides = slices.DeleteFunc(d.Overrides, func(q override) bool { return q.Seq < seq })
+		d.Overrides = slices.DeleteFunc(d.Overrides, func(q memory.Override) bool { return q.Seq < seq })
 		return nil, true
 	})
 	if err != nil {
@@ -491,24 +452,24 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		s.refuse(cmd, strings.ReplaceAll(foreign.Error(), "\n", "; "))
 		return nil
 	}
-	var p pullDoc
-	if _, err := s.r.load(ctx, docPull, s.pull.String(), &p); err != nil {
+	p, err := s.r.Memory.Pulls.Load(ctx, s.pull)
+	if err != nil {
 		return err
 	}
 	return s.audit(ctx, cmd, cmd.Spec.Name, p.Head)
 }
 
 // kept are the couplings, by key, on which a command took effect before.
-func (s *session) kept(ctx context.Context, cmd command.Command, targets []coupling.Coupling) ([]string, error) {
+func (s *session) kept(ctx context.Context, cmd command.Command, targets []coupling.Coupling) ([]coupling.Key, error) {
 	homes := []coupling.Repo{s.pull.Repo}
 	for _, c := range targets {
 		homes = append(homes, c.Home)
 	}
 	slices.Sort(homes)
-	var out []string
+	var out []coupling.Key
 	for _, home := range slices.Compact(homes) {
-		var o overlayDoc
-		if _, err := s.r.load(ctx, docOverlay, string(home), &o); err != nil {
+		o, err := s.r.Memory.Overlays.Load(ctx, home)
+		if err != nil {
 			return nil, err
 		}
 		for _, e := range o.Effects {
@@ -526,12 +487,12 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 	about := append([]coupling.Pull{at}, pulls...)
 	homes := []coupling.Repo{at.Repo}
 	for _, p := range about {
-		var d memberDoc
-		if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
+		d, err := r.Memory.Members.Load(ctx, p)
+		if err != nil {
 			return nil, 0, err
 		}
 		for _, key := range d.Couplings {
-			if home := coupling.HomeOf(key); !slices.Contains(homes, home) {
+			if home := key.Home(); !slices.Contains(homes, home) {
 				homes = append(homes, home)
 			}
 		}
@@ -588,11 +549,11 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, effects ...
 	for _, e := range effects {
 		orders = orders || e.Verb == coupling.Order
 		if refusal := c.Apply(e); refusal != nil {
-			var o overlayDoc
-			if _, err := r.load(ctx, docOverlay, string(c.Home), &o); err != nil {
+			o, err := r.Memory.Overlays.Load(ctx, c.Home)
+			if err != nil {
 				return nil, err
 			}
-			if o.has(effects[0]) {
+			if o.Has(effects[0]) {
 				return nil, nil // it ran before; what it did is why it cannot run again
 			}
 			return refusal, nil
@@ -616,8 +577,8 @@ func (r *Reconciler) apply(ctx context.Context, c coupling.Coupling, effects ...
 			return refusal, nil
 		}
 	}
-	_, err = update(ctx, r, docOverlay, string(c.Home), func(o *overlayDoc) ([]store.Work, bool) {
-		if o.has(effects[0]) {
+	_, err = r.Memory.Overlays.Update(ctx, c.Home, func(o *memory.Overlay) ([]store.Work, bool) {
+		if o.Has(effects[0]) {
 			return nil, false
 		}
 		o.Effects = append(slices.Clip(o.Effects), effects...)

@@ -7,59 +7,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
 )
 
-// With a new database relbot knows of no hold and no coupling until it has read policies and descriptions and run the acknowledged commands again.
-// Until then nothing may be said: a check that blocks might turn green for some seconds. What would be said waits in documents, one for each
-// row of work, and is queued again when the repository is known.
-
-// waitingDoc is work that waits for a repository.
-type waitingDoc struct {
-	Work   []store.Work `json:"work"`
-	Survey bool         `json:"survey,omitempty"` // it waits for the policy alone
-}
-
-// replayed is the watermark of the commands of a repository. It is there once they have been taken up.
-func replayed(repo coupling.Repo) string { return "comments " + string(repo) }
-
-// readUpTo is the watermark of a list of comments that was read in part.
-func readUpTo(repo coupling.Repo) string { return "comments read " + string(repo) }
-
-// proposed is the watermark of the lines in descriptions. It is there once those of the open pull requests have been taken up.
-func proposed(repo coupling.Repo) string { return "descriptions " + string(repo) }
-
-// unread is the watermark of when the comments of a repository could not be read with a new database. It is there until they could.
-func unread(repo coupling.Repo) string { return "comments unread " + string(repo) }
-
-// linesDoc are descriptions with lines, oldest first.
-type linesDoc struct {
-	Pulls []described `json:"pulls"`
-}
-
-// described is a pull request with its description.
-type described struct {
-	Pull    coupling.Pull    `json:"pull"`
-	Said    work.PullPayload `json:"said"`
-	Created time.Time        `json:"created"`
-}
-
-func describedBy(p forge.Pull) described {
-	said := work.Read(p)
-	said.Read = nil
-	return described{Pull: p.Pull, Said: said, Created: p.CreatedAt}
-}
-
-func sortDescribed(ds []described) {
-	slices.SortFunc(ds, func(a, b described) int {
+func sortDescribed(ds []memory.Described) {
+	slices.SortFunc(ds, func(a, b memory.Described) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Pull.Number, b.Pull.Number))
 	})
 }
@@ -67,19 +26,21 @@ func sortDescribed(ds []described) {
 // describe notes the lines in the descriptions of the open pull requests of a repository, when that was not done before. They are taken up
 // between the commands, in the order in which all was said.
 func (r *Reconciler) describe(ctx context.Context, repo coupling.Repo, pulls []forge.Pull) error {
-	for kind, key := range map[string]string{docWatermark: proposed(repo), docLines: string(repo)} {
-		if d, err := r.Store.Get(ctx, kind, key); err != nil || d.Rev > 0 {
-			return err
-		}
+	if done, err := r.Memory.Watermarks.Has(ctx, memory.Proposed.Of(repo)); err != nil || done {
+		return err
 	}
-	doc := linesDoc{Pulls: []described{}}
+	d, err := r.Memory.Lines.Read(ctx, repo)
+	if err != nil || d.Exists() {
+		return err
+	}
+	doc := memory.Lines{Pulls: []memory.Described{}}
 	for _, p := range pulls {
 		if lines, _ := command.Body(p.Body); len(lines) > 0 {
-			doc.Pulls = append(doc.Pulls, describedBy(p))
+			doc.Pulls = append(doc.Pulls, memory.Describe(p))
 		}
 	}
 	sortDescribed(doc.Pulls)
-	err := r.Store.Put(ctx, []store.Document{document(docLines, string(repo), 0, doc)}, []store.Work{work.Comments(repo)})
+	err = r.Store.Put(ctx, []store.Document{d.With(doc)}, []store.Work{work.Comments(repo)})
 	if errors.Is(err, store.ErrConflict) {
 		return nil // somebody else did
 	}
@@ -87,12 +48,12 @@ func (r *Reconciler) describe(ctx context.Context, repo coupling.Repo, pulls []f
 }
 
 // takeUp makes the lines of a description take effect as of when its pull request was opened, so that what was said of it since holds.
-func (r *Reconciler) takeUp(ctx context.Context, d described) error {
-	var repo repoDoc
-	if _, err := r.load(ctx, docRepo, string(d.Pull.Repo), &repo); err != nil {
+func (r *Reconciler) takeUp(ctx context.Context, d memory.Described) error {
+	repo, err := r.Memory.Repos.Load(ctx, d.Pull.Repo)
+	if err != nil {
 		return err
 	}
-	return r.body(ctx, d.Pull, repo, d.Said, &pullDoc{}, d.Created)
+	return r.body(ctx, d.Pull, repo, d.Said, &memory.Pull{}, d.Created)
 }
 
 // takeUpClosed does so for pull requests that are closed or merged by now and have a note of relbot's, by pull request. What the note names as a
@@ -102,10 +63,10 @@ func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]s
 	if err != nil && transient(err) {
 		return err
 	}
-	var closed []described
+	var closed []memory.Described
 	for _, f := range facts {
 		if f.Known() && f.Value.State != "open" {
-			closed = append(closed, describedBy(f.Value))
+			closed = append(closed, memory.Describe(f.Value))
 		}
 	}
 	sortDescribed(closed)
@@ -136,85 +97,42 @@ func (r *Reconciler) takeUpClosed(ctx context.Context, notes map[coupling.Pull]s
 	return nil
 }
 
-// known reports whether policy, commands and descriptions of a repository were read. One without the App has neither.
-func (r *Reconciler) known(ctx context.Context, d repoDoc) (bool, error) {
-	if d.Name == "" || d.Gone {
-		return true, nil
-	}
-	for _, key := range []string{replayed(d.Name), proposed(d.Name)} {
-		if w, err := r.Store.Get(ctx, docWatermark, key); err != nil || w.Rev == 0 {
+// await reports whether repositories are as ready as some work needs them, and has it queued again once the first that is not so is.
+func (r *Reconciler) await(ctx context.Context, need memory.Readiness, claimed []store.Claimed, repos ...coupling.Repo) (bool, error) {
+	for _, repo := range repos {
+		if now, err := r.Memory.Readiness(ctx, repo); err != nil {
 			return false, err
+		} else if now.Has(need) {
+			continue
 		}
-	}
-	return d.surveyed(), nil
-}
-
-// complete reports whether repositories are known: one that was loaded already, and others. When one is not, the work is queued again once
-// it is.
-func (r *Reconciler) complete(ctx context.Context, claimed []store.Claimed, loaded repoDoc, others ...coupling.Repo) (bool, error) {
-	docs := []repoDoc{loaded}
-	for _, repo := range others {
-		var d repoDoc
-		if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
-			return false, err
+		for _, c := range claimed {
+			if err := r.park(ctx, c, repo, need); err != nil {
+				return false, err
+			}
 		}
-		docs = append(docs, d)
-	}
-	for _, d := range docs {
-		if known, err := r.await(ctx, claimed, d); err != nil || !known {
+		// It may have become ready meanwhile, before the work was there to be queued.
+		if now, err := r.Memory.Readiness(ctx, repo); err != nil || !now.Has(need) {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// await reports whether a repository is known, and has work queued again once it is.
-func (r *Reconciler) await(ctx context.Context, claimed []store.Claimed, d repoDoc) (bool, error) {
-	if known, err := r.known(ctx, d); err != nil || known {
-		return known, err
-	}
-	for _, c := range claimed {
-		if err := r.park(ctx, c, d.Name, false); err != nil {
-			return false, err
-		}
-	}
-	// It may have become known meanwhile, before the work was there to be queued.
-	var now repoDoc
-	if _, err := r.load(ctx, docRepo, string(d.Name), &now); err != nil {
-		return false, err
-	}
-	return r.known(ctx, now)
+// waitingFor returns the key of work while it waits for a repository.
+func waitingFor(repo coupling.Repo, c store.Claimed) memory.WaitingKey {
+	return memory.WaitingKey{Repo: repo, Row: memory.RowName(work.Name(c.Work))}
 }
 
-// waitingKey is the key of the document that holds work while it waits for a repository.
-func waitingKey(c store.Claimed, repo coupling.Repo) string {
-	return string(repo) + " " + c.Kind + " " + c.Key
-}
-
-// park notes that work waits for a repository, or for its policy alone.
-func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Repo, survey bool) error {
-	_, err := update(ctx, r, docWaiting, waitingKey(c, repo), func(d *waitingDoc) ([]store.Work, bool) {
-		if len(d.Work) > 0 && d.Survey == survey {
+// park notes that work waits for a repository.
+func (r *Reconciler) park(ctx context.Context, c store.Claimed, repo coupling.Repo, need memory.Readiness) error {
+	_, err := r.Memory.Waiting.Update(ctx, waitingFor(repo, c), func(d *memory.Waiting) ([]store.Work, bool) {
+		if len(d.Work) > 0 && d.Need == need {
 			return nil, false
 		}
-		d.Work, d.Survey = []store.Work{work.Named(work.Name(c.Work), c.Lane, lasting(c))}, survey
+		d.Work, d.Need = []store.Work{work.Named(work.Name(c.Work), c.Lane, lasting(c))}, need
 		return nil, true
 	})
 	return err
-}
-
-// awaitPolicy reports whether the policy of a repository was read, and has work queued again once it is.
-func (r *Reconciler) awaitPolicy(ctx context.Context, c store.Claimed, repo coupling.Repo) (bool, error) {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil || d.surveyed() {
-		return err == nil, err
-	}
-	if err := r.park(ctx, c, repo, true); err != nil {
-		return false, err
-	}
-	// It may have been read meanwhile.
-	_, err := r.load(ctx, docRepo, string(repo), &d)
-	return d.surveyed(), err
 }
 
 // lasting is the payload that work keeps while it waits. What an event or a list said of a pull request is old by then, and the payloads of later
@@ -226,17 +144,13 @@ func lasting(c store.Claimed) []byte {
 	return c.Data
 }
 
-// resume queues what waited for a repository, if that is known, and what waited for its policy, if that was read.
+// resume queues what waited for a repository and may run now.
 func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	now, err := r.Memory.Readiness(ctx, repo)
+	if err != nil {
 		return err
 	}
-	known, err := r.known(ctx, d)
-	if err != nil || !known && !d.surveyed() {
-		return err
-	}
-	docs, err := r.Store.List(ctx, docWaiting, string(repo))
+	docs, err := r.Memory.Waiting.In(ctx, repo)
 	if err != nil {
 		return err
 	}
@@ -251,18 +165,10 @@ func (r *Reconciler) resume(ctx context.Context, repo coupling.Repo) error {
 		return err
 	}
 	for _, doc := range docs {
-		// Earlier versions kept one list for the repository.
-		if doc.Key != string(repo) && !strings.HasPrefix(doc.Key, string(repo)+" ") {
+		if !now.Has(doc.Value.Need) {
 			continue
 		}
-		var d waitingDoc
-		if err := decode(doc, &d); err != nil {
-			return err
-		}
-		if !known && !d.Survey {
-			continue
-		}
-		gone, queue = append(gone, store.Document{Kind: docWaiting, Key: doc.Key, Rev: doc.Rev}), append(queue, d.Work...)
+		gone, queue = append(gone, doc.Gone()), append(queue, doc.Value.Work...)
 		if len(gone) == queuedAtOnce {
 			if err = take(); err != nil {
 				break
@@ -288,7 +194,7 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 		if _, seen := reached[next]; seen {
 			continue
 		}
-		if read, err := r.awaitPolicy(ctx, c, next); err != nil || !read {
+		if read, err := r.await(ctx, memory.Surveyed, []store.Claimed{c}, next); err != nil || !read {
 			return nil, false, err
 		}
 		homes, err := r.trusted(ctx, next)
@@ -307,11 +213,7 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 			later = append(later, home)
 			continue
 		}
-		var d repoDoc
-		if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
-			return nil, false, err
-		}
-		if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
+		if known, err := r.await(ctx, memory.Restored, []store.Claimed{c}, home); err != nil || !known {
 			return nil, false, err
 		}
 	}
@@ -320,13 +222,9 @@ func (r *Reconciler) before(ctx context.Context, c store.Claimed, repo coupling.
 
 // again runs an acknowledged comment once more as soon as a home is known.
 func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.Pull, said work.CommentPayload) error {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(home), &d); err != nil {
-		return err
-	}
 	said.Late = true
 	c := store.Claimed{Work: work.Comment(p, said)}
-	if known, err := r.await(ctx, []store.Claimed{c}, d); err != nil || !known {
+	if known, err := r.await(ctx, memory.Restored, []store.Claimed{c}, home); err != nil || !known {
 		return err
 	}
 	return r.comment(ctx, c)
@@ -334,18 +232,14 @@ func (r *Reconciler) again(ctx context.Context, home coupling.Repo, p coupling.P
 
 // lately runs the comments that wait for a home, of which all is known but them.
 func (r *Reconciler) lately(ctx context.Context, home coupling.Repo) error {
-	docs, err := r.Store.List(ctx, docWaiting, string(home)+" "+work.KindComment+" ")
+	docs, err := r.Memory.Waiting.In(ctx, home)
 	if err != nil {
 		return err
 	}
 	var late []store.Claimed
 	for _, doc := range docs {
-		var d waitingDoc
-		if err := decode(doc, &d); err != nil {
-			return err
-		}
-		for _, w := range d.Work {
-			if work.Payload[work.CommentPayload](w).Late {
+		for _, w := range doc.Value.Work {
+			if w.Kind == work.KindComment && work.Payload[work.CommentPayload](w).Late {
 				late = append(late, store.Claimed{Work: w})
 			}
 		}
@@ -363,21 +257,21 @@ func (r *Reconciler) lately(ctx context.Context, home coupling.Repo) error {
 
 // behind is the work that waits, as [Reconciler.before] says, for the policy of a repository: the comments of those that trust it, or trust one that does.
 func (r *Reconciler) behind(ctx context.Context, repo coupling.Repo) ([]store.Work, error) {
-	all, docs, err := r.views.repos.list(ctx, r, docRepo)
+	all, err := r.Memory.Repos.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	trusts := map[coupling.Repo][]coupling.Repo{} // by what is trusted, who does
-	for i, name := range all {
-		if len(docs[i].rules().Trust) == 0 {
+	for _, d := range all {
+		if len(d.Value.Rules().Trust) == 0 {
 			continue
 		}
-		homes, err := r.trusted(ctx, coupling.Repo(name))
+		homes, err := r.trusted(ctx, d.Of)
 		if err != nil {
 			return nil, err
 		}
 		for _, home := range homes {
-			trusts[home] = append(trusts[home], coupling.Repo(name))
+			trusts[home] = append(trusts[home], d.Of)
 		}
 	}
 	var out []store.Work
@@ -394,7 +288,7 @@ func (r *Reconciler) behind(ctx context.Context, repo coupling.Repo) ([]store.Wo
 // deaf notes that the comments of a repository cannot be read. When that lasts, what waits for them to be shown is shown as unknown: a pass of
 // before the loss must not stand.
 func (r *Reconciler) deaf(ctx context.Context, repo coupling.Repo) error {
-	w, err := update(ctx, r, docWatermark, unread(repo), func(w *watermark) ([]store.Work, bool) {
+	w, err := r.Memory.Watermarks.Update(ctx, memory.Unread.Of(repo), func(w *memory.Watermark) ([]store.Work, bool) {
 		first := w.At.IsZero()
 		if first {
 			w.At = r.Now()
@@ -410,19 +304,17 @@ func (r *Reconciler) deaf(ctx context.Context, repo coupling.Repo) error {
 	}
 	var shows []store.Work
 	for _, c := range append(behind, work.Comments(repo)) {
-		for _, kind := range []string{work.KindShow, work.KindPull} {
-			prefix := c.Key + " " + kind + " "
-			docs, err := r.Store.List(ctx, docWaiting, prefix)
-			if err != nil {
-				return err
-			}
-			for _, d := range docs {
-				p, err := coupling.ParsePull(strings.TrimPrefix(d.Key, prefix), "")
+		docs, err := r.Memory.Waiting.In(ctx, work.RepoOf(c))
+		if err != nil {
+			return err
+		}
+		for _, d := range docs {
+			for _, w := range d.Value.Work {
+				p, ok := work.PullOf(w)
 				switch {
-				case err != nil:
-				case kind == work.KindShow:
+				case ok && w.Kind == work.KindShow:
 					shows = append(shows, work.Show(p, false))
-				default:
+				case ok && w.Kind == work.KindPull:
 					shows = append(shows, work.Pull(p))
 				}
 			}
@@ -441,10 +333,10 @@ func (r *Reconciler) unheard(ctx context.Context, repo coupling.Repo) (coupling.
 			continue
 		}
 		seen[next] = true
-		var w watermark
-		if rev, err := r.load(ctx, docWatermark, unread(next), &w); err != nil {
+		w, known, err := r.Memory.Watermarks.Find(ctx, memory.Unread.Of(next))
+		if err != nil {
 			return "", err
-		} else if rev > 0 && r.Now().Sub(w.At) >= r.Patience {
+		} else if known && r.Now().Sub(w.At) >= r.Patience {
 			return next, nil
 		}
 		homes, err := r.trusted(ctx, next)
@@ -459,8 +351,8 @@ func (r *Reconciler) unheard(ctx context.Context, repo coupling.Repo) (coupling.
 // unjudged reports an error, on which the work is tried again, when a pull request is declared to be a member of a coupling of some
 // repositories that was never judged.
 func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...coupling.Repo) error {
-	var indexed memberDoc
-	if _, err := r.load(ctx, docMember, p.String(), &indexed); err != nil {
+	indexed, err := r.Memory.Members.Load(ctx, p)
+	if err != nil {
 		return err
 	}
 	for _, home := range homes {
@@ -478,7 +370,7 @@ func (r *Reconciler) unjudged(ctx context.Context, p coupling.Pull, homes ...cou
 }
 
 // memberships tells in which open couplings of a home a pull request is declared to be, by key. They are worked out once for what is declared.
-func (r *Reconciler) memberships(ctx context.Context, home coupling.Repo) (map[coupling.Pull][]string, error) {
+func (r *Reconciler) memberships(ctx context.Context, home coupling.Repo) (map[coupling.Pull][]coupling.Key, error) {
 	d, err := r.declared(ctx, home)
 	if err != nil {
 		return nil, err
@@ -486,7 +378,7 @@ func (r *Reconciler) memberships(ctx context.Context, home coupling.Repo) (map[c
 	type index struct {
 		policy string
 		rev    int64
-		in     map[coupling.Pull][]string
+		in     map[coupling.Pull][]coupling.Key
 	}
 	if last, ok := r.indexes.Load(home); ok && last.(index).policy == d.repo.Policy && last.(index).rev == d.rev {
 		return last.(index).in, nil
@@ -495,7 +387,7 @@ func (r *Reconciler) memberships(ctx context.Context, home coupling.Repo) (map[c
 	if err != nil {
 		return nil, err
 	}
-	in := map[coupling.Pull][]string{}
+	in := map[coupling.Pull][]coupling.Key{}
 	for _, c := range all {
 		for _, m := range c.Members {
 			if _, member := c.ByPull(m.Pull); member && c.End == nil {

@@ -11,22 +11,13 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
 )
-
-// overlayDoc is what commands and bodies changed about the couplings of one home, in order.
-type overlayDoc struct {
-	Effects []coupling.Effect `json:"effects"`
-}
-
-// has reports whether an effect is kept already. One command may change several couplings, each once.
-func (o overlayDoc) has(e coupling.Effect) bool {
-	return slices.ContainsFunc(o.Effects, func(f coupling.Effect) bool { return f.ID == e.ID && f.Coupling == e.Coupling })
-}
 
 // assembled returns the couplings of a home: what its policy declares with what commands added.
 func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupling.Coupling, error) {
@@ -40,23 +31,24 @@ func (r *Reconciler) assembled(ctx context.Context, home coupling.Repo) ([]coupl
 // declaration is of what the couplings of a home are assembled.
 type declaration struct {
 	home    coupling.Repo
-	repo    repoDoc
-	overlay overlayDoc
+	repo    memory.Repo
+	overlay memory.Overlay
 	rev     int64 // of the overlay
 }
 
 func (r *Reconciler) declared(ctx context.Context, home coupling.Repo) (declaration, error) {
 	d := declaration{home: home}
-	if _, err := r.load(ctx, docRepo, string(home), &d.repo); err != nil {
+	var err error
+	if d.repo, err = r.Memory.Repos.Load(ctx, home); err != nil {
 		return d, err
 	}
-	var err error
-	d.rev, err = r.load(ctx, docOverlay, string(home), &d.overlay)
+	o, err := r.Memory.Overlays.Read(ctx, home)
+	d.overlay, d.rev = o.Value, o.Rev
 	return d, err
 }
 
 func (r *Reconciler) assemble(ctx context.Context, d declaration) ([]coupling.Coupling, error) {
-	declared, effects, err := r.names(d.home).couplings(ctx, d.repo.rules().Couplings, d.overlay.Effects)
+	declared, effects, err := r.names(d.home).couplings(ctx, d.repo.Rules().Couplings, d.overlay.Effects)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +60,14 @@ func (r *Reconciler) couplings(ctx context.Context, claimed []store.Claimed) []j
 	out := make([]job.Outcome, len(claimed))
 	late, err := r.judge(budget.With(ctx, budget.Demotions), claimed) // what it finds may take a pass back
 	for i := range out {
-		out[i] = job.Outcome{Err: cmp.Or(err, late[claimed[i].Key])}
+		out[i] = job.Outcome{Err: cmp.Or(err, late[coupling.Key(claimed[i].Key)])}
 	}
 	return out
 }
 
 // judge judges couplings and remembers what it finds. late are the errors of those, by key, of which reads still lag.
-func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late map[string]error, err error) {
-	home := coupling.HomeOf(claimed[0].Key)
+func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late map[coupling.Key]error, err error) {
+	home := coupling.Key(claimed[0].Key).Home()
 	before, err := r.declared(ctx, home)
 	if err != nil {
 		return nil, err
@@ -84,9 +76,9 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late m
 	if err != nil {
 		return nil, err
 	}
-	asked := map[string]bool{}
+	asked := map[coupling.Key]bool{}
 	for _, c := range claimed {
-		asked[c.Key] = true
+		asked[coupling.Key(c.Key)] = true
 	}
 	var todo, others []coupling.Coupling
 	for _, c := range active {
@@ -104,9 +96,6 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late m
 	}
 	if len(todo) == 0 {
 		return nil, nil
-	}
-	if known, err := r.await(ctx, claimed, before.repo); err != nil || !known {
-		return nil, err
 	}
 	todo, unread, err := r.judgeable(ctx, claimed, todo)
 	if err != nil || len(todo) == 0 {
@@ -130,7 +119,7 @@ func (r *Reconciler) judge(ctx context.Context, claimed []store.Claimed) (late m
 	}
 	s.Others, g.effects = others, now.overlay.Effects
 	if g.lag != nil {
-		late = map[string]error{}
+		late = map[coupling.Key]error{}
 		s.Couplings = slices.DeleteFunc(slices.Clone(s.Couplings), func(c coupling.Coupling) bool {
 			lags := slices.ContainsFunc(c.Members, func(m coupling.Member) bool { return slices.Contains(g.lag.pulls, m.Pull) })
 			if lags {
@@ -165,16 +154,12 @@ func (r *Reconciler) judgeable(ctx context.Context, claimed []store.Claimed, cou
 	unread := map[coupling.Repo]bool{}
 	var todo []coupling.Coupling
 	for _, c := range couplings {
-		own := slices.DeleteFunc(slices.Clone(claimed), func(w store.Claimed) bool { return w.Key != c.Key() })
+		own := slices.DeleteFunc(slices.Clone(claimed), func(w store.Claimed) bool { return coupling.Key(w.Key) != c.Key() })
 		waits := false
 		for _, m := range c.Members {
 			repo := m.Pull.Repo
 			if is, asked := unread[repo]; !asked || is { // each coupling waits for itself
-				var d repoDoc
-				if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
-					return nil, nil, err
-				}
-				known, err := r.await(ctx, own, d)
+				known, err := r.await(ctx, memory.Restored, own, repo)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -183,9 +168,9 @@ func (r *Reconciler) judgeable(ctx context.Context, claimed []store.Claimed, cou
 			waits = waits || unread[repo]
 		}
 		if waits {
-			if d, err := r.Store.Get(ctx, docJudgement, c.Key()); err != nil {
+			if judged, err := r.Memory.Judgements.Has(ctx, c.Key()); err != nil {
 				return nil, nil, err
-			} else if d.Rev == 0 {
+			} else if !judged {
 				continue
 			}
 		}
@@ -199,8 +184,8 @@ func (r *Reconciler) judgeable(ctx context.Context, claimed []store.Claimed, cou
 func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gathering, s rules.Snapshot) error {
 	now := r.Now()
 	key := j.Coupling.Key()
-	var last judgementDoc
-	if _, err := r.load(ctx, docJudgement, key, &last); err != nil {
+	last, err := r.Memory.Judgements.Load(ctx, key)
+	if err != nil {
 		return err
 	}
 	if publish.Hash(last.Gates) != publish.Hash(j.Gates) {
@@ -208,7 +193,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			return err
 		}
 	}
-	d, err := updateWith(ctx, r, docJudgement, key, func(d *judgementDoc) ([]store.Document, []store.Work, bool, error) {
+	d, err := r.Memory.Judgements.UpdateWith(ctx, key, func(d *memory.Judgement) ([]store.Document, []store.Work, bool, error) {
 		before := *d
 		beside, err := r.historyOf(ctx, before.Judgement, j, g, s, now)
 		if err != nil {
@@ -217,10 +202,9 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		var turned []coupling.Pull // of whom something else is said now
 		var queue []store.Work
 		show := func(p coupling.Pull, in bool) error {
-			var d memberDoc
-			rev, err := r.load(ctx, docMember, p.String(), &d)
-			if err == nil && d.note(key, in) {
-				beside = append(beside, document(docMember, p.String(), rev, d))
+			d, err := r.Memory.Members.Read(ctx, p)
+			if err == nil && d.Value.Note(key, in) {
+				beside = append(beside, d.With(d.Value))
 			}
 			queue = append(queue, work.Show(p, false))
 			return err
@@ -263,7 +247,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		}
 		if before.Coupling.Name != "" {
 			for _, text := range note.Changes(before.Judgement, j) {
-				d.Lately = append([]change{{now, text}}, d.Lately...)
+				d.Lately = append([]memory.Change{{At: now, Text: text}}, d.Lately...)
 			}
 			d.Lately = d.Lately[:min(len(d.Lately), maxLately)]
 		}
@@ -301,7 +285,7 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 
 // neighbours is the work that shows the members of other couplings again in which some pull requests are too: their notes say of these what all
 // couplings say.
-func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key string) ([]store.Work, error) {
+func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key coupling.Key) ([]store.Work, error) {
 	var queue []store.Work
 	for _, p := range pulls {
 		js, err := r.judgementsOf(ctx, p)
@@ -323,20 +307,17 @@ func (r *Reconciler) neighbours(ctx context.Context, pulls []coupling.Pull, key 
 // strangers looks again at the pull requests that change gates from outside: what their values must be, or who owns the
 // gates, is another matter now.
 func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
-	docs, err := list[pullDoc](ctx, r, docPull, string(repo)+"#")
+	docs, err := r.Memory.Pulls.In(ctx, repo)
 	if err != nil {
 		return err
 	}
-	for key, d := range docs {
+	for _, doc := range docs {
+		p, d := doc.Of, doc.Value
 		if d.State != "open" || d.Extra == nil {
 			continue
 		}
-		p, err := coupling.ParsePull(key, "")
-		if err != nil {
-			return err
-		}
-		if _, err := update(ctx, r, docPull, key, func(d *pullDoc) ([]store.Work, bool) {
-			d.Looked = ""
+		if _, err := r.Memory.Pulls.Update(ctx, p, func(d *memory.Pull) ([]store.Work, bool) {
+			d.Looked = false
 			return []store.Work{work.Pull(p)}, true
 		}); err != nil {
 			return err
@@ -352,7 +333,7 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 		return nil
 	}
 	f := fact.Value
-	_, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Document, []store.Work, bool, error) {
+	_, err := r.Memory.Pulls.UpdateWith(ctx, p, func(d *memory.Pull) ([]store.Document, []store.Work, bool, error) {
 		if d.Head == f.Head && d.State == f.State && d.Base == f.Base {
 			return nil, nil, false, nil
 		}
@@ -360,7 +341,7 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 			return nil, []store.Work{work.Pull(p)}, false, nil // no event told of it yet
 		}
 		before := *d
-		d.Head, d.State, d.Base, d.Updated, d.Told, d.Basis, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), "", ""
+		d.Head, d.State, d.Base, d.Updated, d.Told, d.Taken, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), false, false
 		queue, err := r.left(ctx, p, before, *d)
 		return nil, append(queue, work.Pull(p)), true, err
 	})
@@ -375,49 +356,34 @@ func alarmID(a rules.Alarm) string {
 }
 
 // forget drops a coupling that is declared no more: its members are shown without it.
-func (r *Reconciler) forget(ctx context.Context, key string) error {
-	var d judgementDoc
-	rev, err := r.load(ctx, docJudgement, key, &d)
-	if err != nil || rev == 0 {
+func (r *Reconciler) forget(ctx context.Context, key coupling.Key) error {
+	d, err := r.Memory.Judgements.Read(ctx, key)
+	if err != nil || !d.Exists() {
 		return err
 	}
-	for _, m := range d.Members {
+	for _, m := range d.Value.Members {
 		if err := r.index(ctx, m.Pull, key, false); err != nil {
 			return err
 		}
 	}
-	gone := []store.Document{{Kind: docJudgement, Key: key, Rev: rev}}
-	if h, err := r.Store.Get(ctx, docHistory, key); err != nil {
+	gone := []store.Document{d.Gone()}
+	if h, err := r.Memory.Histories.Read(ctx, key); err != nil {
 		return err
-	} else if h.Rev > 0 {
-		gone = append(gone, store.Document{Kind: docHistory, Key: key, Rev: h.Rev})
+	} else if h.Exists() {
+		gone = append(gone, h.Gone())
 	}
 	return r.Store.Put(ctx, gone, nil)
 }
 
 // index notes whether a pull request is in a coupling, and shows it again when that changed.
-func (r *Reconciler) index(ctx context.Context, p coupling.Pull, key string, in bool) error {
-	_, err := update(ctx, r, docMember, p.String(), func(d *memberDoc) ([]store.Work, bool) {
-		if !d.note(key, in) {
+func (r *Reconciler) index(ctx context.Context, p coupling.Pull, key coupling.Key, in bool) error {
+	_, err := r.Memory.Members.Update(ctx, p, func(d *memory.Member) ([]store.Work, bool) {
+		if !d.Note(key, in) {
 			return nil, false
 		}
 		return []store.Work{work.Show(p, false)}, true
 	})
 	return err
-}
-
-// note notes whether a pull request is in a coupling, and reports whether that is news.
-func (d *memberDoc) note(key string, in bool) bool {
-	if slices.Contains(d.Couplings, key) == in {
-		return false
-	}
-	if in {
-		d.Couplings = append(d.Couplings, key)
-		slices.Sort(d.Couplings)
-	} else {
-		d.Couplings = slices.DeleteFunc(d.Couplings, func(k string) bool { return k == key })
-	}
-	return true
 }
 
 // lapse ends the overrides whose time is over: a push that changed the tree, the merge, or the cut of a release. It
@@ -428,7 +394,7 @@ func (r *Reconciler) lapse(ctx context.Context, s *rules.Snapshot, g *gathering)
 			continue
 		}
 		f := fact.Value
-		ended := func(o override) bool {
+		ended := func(o memory.Override) bool {
 			switch o.Until {
 			case "push":
 				return f.Head != o.Head && (f.Tree == "" || f.Tree != o.Tree)
@@ -437,10 +403,10 @@ func (r *Reconciler) lapse(ctx context.Context, s *rules.Snapshot, g *gathering)
 			}
 			return r.cut(*s, p.Repo, o.Until)
 		}
-		var gone []override
-		_, err := update(ctx, r, docOverride, p.String(), func(d *overrideDoc) ([]store.Work, bool) {
+		var gone []memory.Override
+		_, err := r.Memory.Overrides.Update(ctx, p, func(d *memory.Overrides) ([]store.Work, bool) {
 			gone = nil
-			d.Overrides = slices.DeleteFunc(d.Overrides, func(o override) bool {
+			d.Overrides = slices.DeleteFunc(d.Overrides, func(o memory.Override) bool {
 				if ended(o) {
 					gone = append(gone, o)
 					return true
@@ -479,26 +445,26 @@ func (r *Reconciler) cut(s rules.Snapshot, repo coupling.Repo, release string) b
 
 // judgementsOf loads the judgements of the couplings that a pull request is in, in the order of their keys, without
 // those that may not say anything about it because its repository does not trust their home.
-func (r *Reconciler) judgementsOf(ctx context.Context, p coupling.Pull) ([]judgementDoc, error) {
-	return r.judgementsWith(ctx, p, map[string]judgementDoc{})
+func (r *Reconciler) judgementsOf(ctx context.Context, p coupling.Pull) ([]memory.Judgement, error) {
+	return r.judgementsWith(ctx, p, map[coupling.Key]memory.Judgement{})
 }
 
 // judgementsWith takes what is loaded already from a map by coupling, and adds to it.
-func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded map[string]judgementDoc) ([]judgementDoc, error) {
-	var d memberDoc
-	if _, err := r.load(ctx, docMember, p.String(), &d); err != nil {
+func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded map[coupling.Key]memory.Judgement) ([]memory.Judgement, error) {
+	d, err := r.Memory.Members.Load(ctx, p)
+	if err != nil {
 		return nil, err
 	}
-	var repo repoDoc
-	var out []judgementDoc
+	var repo memory.Repo
+	var out []memory.Judgement
 	for _, key := range d.Couplings {
 		j, ok := loaded[key]
 		if !ok {
-			rev, err := r.load(ctx, docJudgement, key, &j)
-			if err != nil {
+			var err error
+			if j, ok, err = r.Memory.Judgements.Find(ctx, key); err != nil {
 				return nil, err
 			}
-			if rev == 0 {
+			if !ok {
 				continue
 			}
 			loaded[key] = j
@@ -508,7 +474,7 @@ func (r *Reconciler) judgementsWith(ctx context.Context, p coupling.Pull, loaded
 			continue
 		}
 		if repo.Name == "" {
-			if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+			if repo, err = r.Memory.Repos.Load(ctx, p.Repo); err != nil {
 				return nil, err
 			}
 		}

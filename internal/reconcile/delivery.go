@@ -13,6 +13,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
@@ -32,20 +33,6 @@ const (
 	unsigned = 3
 )
 
-// deliveriesDoc is how far GitHub's record of deliveries was read, and what was asked for again.
-type deliveriesDoc struct {
-	At    time.Time        `json:"at"`
-	Asked map[string]asked `json:"asked,omitempty"` // by GUID; those that failed since
-	// Unsigned is from when on nothing was asked for again, since relbot takes none of what GitHub signs.
-	Unsigned time.Time `json:"unsigned,omitzero"`
-}
-
-// asked is a delivery that was asked for again.
-type asked struct {
-	Times int   `json:"times"`
-	ID    int64 `json:"id"` // of the newest attempt at that time
-}
-
 // deliveries asks GitHub which deliveries failed since the last time, and has those sent again of which no attempt
 // succeeded. Attempts of one delivery share its GUID; the status filter of the API is not used, since an attempt
 // that never connected carries no HTTP status.
@@ -54,8 +41,8 @@ type asked struct {
 // when they agree again.
 func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 	now := r.Now()
-	var d deliveriesDoc
-	if _, err := r.load(ctx, docWatermark, "deliveries", &d); err != nil {
+	d, err := r.Memory.Deliveries.Load(ctx, memory.App{})
+	if err != nil {
 		return err
 	}
 	attempts, err := r.attempts(ctx, d.At)
@@ -84,7 +71,7 @@ func (r *Reconciler) deliveries(ctx context.Context, _ store.Claimed) error {
 	if failed == nil { // else the rest is asked for the next time
 		d.At = now
 	}
-	_, err = update(ctx, r, docWatermark, "deliveries", func(kept *deliveriesDoc) ([]store.Work, bool) {
+	_, err = r.Memory.Deliveries.Update(ctx, memory.App{}, func(kept *memory.Deliveries) ([]store.Work, bool) {
 		*kept = d
 		if lost || missed && failed == nil {
 			return []store.Work{work.Reconcile()}, true
@@ -109,7 +96,7 @@ func areUnsigned(attempts []forge.DeliveryAttempt) bool {
 }
 
 // askAgain has those deliveries sent again of which no attempt succeeded. It reports whether one is lost for good.
-func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []forge.DeliveryAttempt) (lost bool, err error) {
+func (r *Reconciler) askAgain(ctx context.Context, d *memory.Deliveries, attempts []forge.DeliveryAttempt) (lost bool, err error) {
 	failed := map[string]forge.DeliveryAttempt{}
 	done := map[string]bool{}
 	for _, a := range attempts {
@@ -121,7 +108,7 @@ func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []
 	}
 	maps.DeleteFunc(failed, func(guid string, _ forge.DeliveryAttempt) bool { return done[guid] })
 	before := d.Asked
-	d.Asked = map[string]asked{}
+	d.Asked = map[string]memory.Asked{}
 	for guid, k := range before {
 		if _, still := failed[guid]; still || !d.Unsigned.IsZero() && !done[guid] {
 			d.Asked[guid] = k
@@ -135,7 +122,7 @@ func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []
 		}
 		if k.Times >= redeliveries {
 			r.Log.Warn("not delivered again", "delivery", a.GUID, "attempts", k.Times)
-			d.Asked[a.GUID], lost = asked{k.Times, a.ID}, true
+			d.Asked[a.GUID], lost = memory.Asked{Times: k.Times, ID: a.ID}, true
 			continue
 		}
 		err := r.GitHub.Redeliver(ctx, a.ID)
@@ -146,7 +133,7 @@ func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []
 			r.Log.Warn("not delivered again", "delivery", a.GUID, "error", err)
 			lost = true
 		}
-		d.Asked[a.GUID] = asked{k.Times + 1, a.ID}
+		d.Asked[a.GUID] = memory.Asked{Times: k.Times + 1, ID: a.ID}
 		n++
 	}
 	if n > 0 {
@@ -160,11 +147,9 @@ func (r *Reconciler) askAgain(ctx context.Context, d *deliveriesDoc, attempts []
 // descriptions are. A long list is read in parts, and how far is remembered.
 func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error {
 	repo := coupling.Repo(c.Key)
-	w, err := r.Store.Get(ctx, docWatermark, replayed(repo))
-	if err != nil {
+	if heard, err := r.Memory.Watermarks.Has(ctx, memory.Replayed.Of(repo)); err != nil {
 		return err
-	}
-	if w.Rev > 0 {
+	} else if heard {
 		return r.listen(ctx, repo, nil)
 	}
 	later, known, err := r.before(ctx, c, repo)
@@ -177,123 +162,155 @@ func (r *Reconciler) missedComments(ctx context.Context, c store.Claimed) error 
 	return nil
 }
 
-// listen is missedComments; later are the homes for which acknowledged comments run once more when these are known.
+// listening is one look at the comments of a repository.
+type listening struct {
+	*Reconciler
+	repo  coupling.Repo
+	now   time.Time
+	later []coupling.Repo // homes for which acknowledged comments run again as soon as these are known
+
+	heard    memory.Doc[memory.WatermarkKey, memory.Watermark] // it exists unless the database is new
+	part     memory.Doc[memory.WatermarkKey, memory.Watermark]
+	proposed memory.Doc[memory.WatermarkKey, memory.Watermark]
+	lines    memory.Doc[coupling.Repo, memory.Lines]
+
+	queue []store.Work
+	notes map[coupling.Pull]string // relbot's own, of before the loss of the database
+}
+
+// listen is missedComments; later are the homes for which acknowledged comments run again when these are known.
 func (r *Reconciler) listen(ctx context.Context, repo coupling.Repo, later []coupling.Repo) error {
-	now, key := r.Now(), replayed(repo)
-	var w, part, done watermark
-	var lines linesDoc
-	rev, err := r.load(ctx, docWatermark, key, &w)
-	if err != nil {
+	l := &listening{Reconciler: r, repo: repo, now: r.Now(), later: later, notes: map[coupling.Pull]string{}}
+	if err := l.load(ctx); err != nil {
 		return err
 	}
-	doneRev, err := r.load(ctx, docWatermark, proposed(repo), &done)
-	if err != nil {
-		return err
-	}
-	linesRev, err := r.load(ctx, docLines, string(repo), &lines)
-	if err != nil {
-		return err
-	}
-	if doneRev == 0 && linesRev == 0 { // they are listed first
+	if !l.proposed.Exists() && !l.lines.Exists() { // they are listed first
 		return r.Store.Enqueue(ctx, work.Backfill(repo))
 	}
-	since := w.At.Add(-overlap)
-	partRev, err := r.load(ctx, docWatermark, readUpTo(repo), &part)
-	if err != nil {
-		return err
-	} else if partRev > 0 {
-		since = part.At
+	since := l.heard.Value.At.Add(-overlap)
+	if l.part.Exists() {
+		since = l.part.Value.At
 	}
 	comments, next, err := r.GitHub.CommentsSince(ctx, repo, since)
 	if err != nil {
 		return err
 	}
-	takeUp := func(before time.Time) error {
-		for len(lines.Pulls) > 0 && !lines.Pulls[0].Created.After(before) {
-			if err := r.takeUp(ctx, lines.Pulls[0]); err != nil {
-				return err
-			}
-			lines.Pulls = lines.Pulls[1:]
-		}
-		return nil
-	}
-	var queue []store.Work
-	notes := map[coupling.Pull]string{}
 	for _, c := range comments {
-		if rev == 0 && c.Own && note.IsNote(c.Body) && !c.Minimized { // of an earlier life: it may stand where none belongs
-			queue = append(queue, work.Show(c.Pull, true))
-			notes[c.Pull] = c.Body
-		}
-		if c.Bot || c.Edited && rev > 0 || !strings.Contains(c.Body, "/relbot") {
-			continue
-		}
-		said := work.CommentPayload{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
-		if rev > 0 {
-			queue = append(queue, work.Comment(c.Pull, said))
-			continue
-		}
-		if !c.Reacted {
-			continue
-		}
-		acks, err := r.GitHub.Reactions(ctx, repo, c.ID)
-		if err != nil {
-			return err
-		}
-		if len(acks) == 0 {
-			continue
-		}
-		if said.Edited = c.Edited; !said.Edited {
-			if said.Edited, err = r.GitHub.Edited(ctx, repo, c.NodeID); err != nil {
-				return err
-			}
-		}
-		said.Replay, said.Refused = true, slices.Contains(acks, "confused")
-		// Now, and in the order in which they were given: nothing is judged before they are known.
-		if err := takeUp(c.Created); err != nil {
-			return err
-		}
-		if err := r.comment(ctx, store.Claimed{Work: work.Comment(c.Pull, said)}); err != nil {
-			return err
-		}
-		for _, home := range later {
-			if err := r.again(ctx, home, c.Pull, said); err != nil {
-				return err
-			}
-		}
-	}
-	if len(notes) > 0 {
-		if err := r.takeUpClosed(ctx, notes); err != nil {
+		if err := l.hear(ctx, c); err != nil {
 			return err
 		}
 	}
-	if next.IsZero() {
-		if err := takeUp(now); err != nil {
+	if len(l.notes) > 0 {
+		if err := r.takeUpClosed(ctx, l.notes); err != nil {
 			return err
 		}
-		if rev == 0 {
-			if err := r.lately(ctx, repo); err != nil {
-				return err
-			}
-		}
-	}
-	left := store.Document{Kind: docLines, Key: string(repo), Rev: linesRev}
-	if len(lines.Pulls) > 0 || !next.IsZero() {
-		left = document(docLines, string(repo), linesRev, lines)
 	}
 	if !next.IsZero() { // nothing is known before all is
-		return r.Store.Put(ctx, []store.Document{left, document(docWatermark, readUpTo(repo), partRev, watermark{next})}, append(queue, work.Comments(repo)))
+		return l.keepPart(ctx, next)
 	}
-	docs := []store.Document{left, {Kind: docWatermark, Key: readUpTo(repo), Rev: partRev}, document(docWatermark, key, rev, watermark{now})}
-	if doneRev == 0 {
-		docs = append(docs, document(docWatermark, proposed(repo), 0, watermark{now}))
-	}
-	if d, err := r.Store.Get(ctx, docWatermark, unread(repo)); err != nil {
+	if err := l.takeUp(ctx, l.now); err != nil {
 		return err
-	} else if d.Rev > 0 {
-		docs = append(docs, store.Document{Kind: docWatermark, Key: d.Key, Rev: d.Rev})
 	}
-	if err := r.Store.Put(ctx, docs, queue); err != nil {
+	if !l.heard.Exists() {
+		if err := r.lately(ctx, repo); err != nil {
+			return err
+		}
+	}
+	if err := l.keep(ctx); err != nil {
 		return err
 	}
 	return r.resume(ctx, repo)
+}
+
+func (l *listening) load(ctx context.Context) (err error) {
+	for list, d := range map[memory.List]*memory.Doc[memory.WatermarkKey, memory.Watermark]{memory.Replayed: &l.heard, memory.ReadUpTo: &l.part, memory.Proposed: &l.proposed} {
+		if *d, err = l.Memory.Watermarks.Read(ctx, list.Of(l.repo)); err != nil {
+			return err
+		}
+	}
+	l.lines, err = l.Memory.Lines.Read(ctx, l.repo)
+	return err
+}
+
+// hear queues the commands of a comment. With a new database it runs those that were acknowledged, in their order: nothing is judged before they are
+// known.
+func (l *listening) hear(ctx context.Context, c forge.Comment) error {
+	replay := !l.heard.Exists()
+	if replay && c.Own && note.IsNote(c.Body) && !c.Minimized { // of an earlier life: it may be where none belongs
+		l.queue = append(l.queue, work.Show(c.Pull, true))
+		l.notes[c.Pull] = c.Body
+	}
+	if c.Bot || !strings.Contains(c.Body, "/relbot") {
+		return nil
+	}
+	said := work.CommentPayload{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}
+	switch {
+	case replay && c.Reacted:
+		return l.replay(ctx, c, said)
+	case !replay && !c.Edited:
+		l.queue = append(l.queue, work.Comment(c.Pull, said))
+	}
+	return nil
+}
+
+// replay runs the commands of a comment that was acknowledged.
+func (l *listening) replay(ctx context.Context, c forge.Comment, said work.CommentPayload) error {
+	acks, err := l.GitHub.Reactions(ctx, l.repo, c.ID)
+	if err != nil || len(acks) == 0 {
+		return err
+	}
+	if said.Edited = c.Edited; !said.Edited {
+		if said.Edited, err = l.GitHub.Edited(ctx, l.repo, c.NodeID); err != nil {
+			return err
+		}
+	}
+	said.Replay, said.Refused = true, slices.Contains(acks, "confused")
+	if err := l.takeUp(ctx, c.Created); err != nil {
+		return err
+	}
+	if err := l.comment(ctx, store.Claimed{Work: work.Comment(c.Pull, said)}); err != nil {
+		return err
+	}
+	for _, home := range l.later {
+		if err := l.again(ctx, home, c.Pull, said); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeUp takes up the descriptions of pull requests that were opened before a moment.
+func (l *listening) takeUp(ctx context.Context, before time.Time) error {
+	pulls := &l.lines.Value.Pulls
+	for ; len(*pulls) > 0 && !(*pulls)[0].Created.After(before); *pulls = (*pulls)[1:] {
+		if err := l.Reconciler.takeUp(ctx, (*pulls)[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepPart remembers how far a list was read, and queues the rest.
+func (l *listening) keepPart(ctx context.Context, next time.Time) error {
+	docs := []store.Document{l.lines.With(l.lines.Value), l.part.With(memory.Watermark{At: next})}
+	return l.Store.Put(ctx, docs, append(l.queue, work.Comments(l.repo)))
+}
+
+// keep remembers that all of a list was read.
+func (l *listening) keep(ctx context.Context) error {
+	docs := []store.Document{l.lines.Gone(), l.part.Gone(), l.heard.With(memory.Watermark{At: l.now})}
+	if len(l.lines.Value.Pulls) > 0 {
+		docs[0] = l.lines.With(l.lines.Value)
+	}
+	if !l.proposed.Exists() {
+		docs = append(docs, l.proposed.With(memory.Watermark{At: l.now}))
+	}
+	unread, err := l.Memory.Watermarks.Read(ctx, memory.Unread.Of(l.repo))
+	if err != nil {
+		return err
+	}
+	if unread.Exists() {
+		docs = append(docs, unread.Gone())
+	}
+	return l.Store.Put(ctx, docs, l.queue)
 }

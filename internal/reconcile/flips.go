@@ -14,22 +14,14 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// historyDoc is what is remembered of a coupling beside its judgement, for those who look at its page. It is written with the judgement, in
-// one transaction, so that no flip is lost.
-type historyDoc struct {
-	Basis  flip.Basis       `json:"basis"` // of the last judgement
-	Flips  []flip.Flip      `json:"flips"` // newest first, at most flip.MaxFlips
-	Charts []timeline.Chart `json:"charts"`
-}
-
 // historyOf is the document that follows from a new judgement, for the same transaction; none when nothing changed.
 func (r *Reconciler) historyOf(ctx context.Context, before, after rules.Judgement, g *gathering, s rules.Snapshot, now time.Time) ([]store.Document, error) {
 	key := after.Coupling.Key()
-	var h historyDoc
-	rev, err := r.load(ctx, docHistory, key, &h)
+	doc, err := r.Memory.Histories.Read(ctx, key)
 	if err != nil {
 		return nil, err
 	}
+	h := doc.Value
 	policies := map[coupling.Repo]string{}
 	for repo, d := range g.docs {
 		policies[repo] = publish.Hash(d.Policy)
@@ -37,13 +29,13 @@ func (r *Reconciler) historyOf(ctx context.Context, before, after rules.Judgemen
 	basis := flip.NewBasis(after.Coupling, s, policies, g.effects, g.isOutage())
 	drawn := charts(g.policy, after, s)
 	flips := flip.Since(before, after, h.Basis, basis, now)
-	if rev > 0 && len(flips) == 0 && publish.Hash([]any{h.Basis.Still(), h.Charts}) == publish.Hash([]any{basis.Still(), drawn}) {
+	if doc.Exists() && len(flips) == 0 && publish.Hash([]any{h.Basis.Still(), h.Charts}) == publish.Hash([]any{basis.Still(), drawn}) {
 		return nil, nil // a branch that moves writes nothing
 	}
 	h.Flips = append(flips, h.Flips...)
 	h.Flips = h.Flips[:min(len(h.Flips), flip.MaxFlips)]
 	h.Basis, h.Charts = basis, drawn
-	return []store.Document{document(docHistory, key, rev, h)}, nil
+	return []store.Document{doc.With(h)}, nil
 }
 
 // charts are the releases of the repositories of a coupling, home first, with a lane for each member and gate.

@@ -13,6 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/history"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
@@ -28,7 +29,7 @@ type gathering struct {
 	r      *Reconciler
 	home   coupling.Repo
 	policy rules.Policy
-	docs   map[coupling.Repo]repoDoc
+	docs   map[coupling.Repo]memory.Repo
 
 	surveys map[coupling.Repo]versionscan.Fact[forge.Survey]
 	pulls   map[coupling.Pull]versionscan.Fact[forge.Pull] // as they are judged: stacks are on the base where they will land
@@ -64,7 +65,7 @@ type wanted struct {
 // gather reads everything that the rules need.
 func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Snapshot, error) {
 	couplings, extra, group := w.couplings, w.extra, w.group
-	g := &gathering{r: r, home: w.home, docs: map[coupling.Repo]repoDoc{}}
+	g := &gathering{r: r, home: w.home, docs: map[coupling.Repo]memory.Repo{}}
 	s := rules.Snapshot{
 		Couplings: couplings,
 		Repos:     map[coupling.Repo]rules.Repository{},
@@ -95,8 +96,8 @@ func (r *Reconciler) gather(ctx context.Context, w wanted) (*gathering, rules.Sn
 	}
 	for _, p := range pulls {
 		s.Pulls[p] = g.pull(ctx, p, s.Repos[p.Repo], couplings)
-		var o overrideDoc
-		if _, err := r.load(ctx, docOverride, p.String(), &o); err != nil {
+		o, err := r.Memory.Overrides.Load(ctx, p)
+		if err != nil {
 			return nil, s, err
 		}
 		for _, o := range o.Overrides {
@@ -136,16 +137,18 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 	var requests []forge.SurveyRequest
 	watched := map[coupling.Repo][]string{}
 	for _, repo := range slices.Sorted(maps.Keys(repos)) {
-		d := repoDoc{Repository: forge.Repository{Name: repo}}
-		rev, err := g.r.load(ctx, docRepo, string(repo), &d)
+		d, known, err := g.r.Memory.Repos.Find(ctx, repo)
 		if err != nil {
 			return err
 		}
+		if !known {
+			d.Name = repo
+		}
 		g.docs[repo] = d
-		if rev == 0 || d.Gone {
+		if !known || d.Gone {
 			continue // not installed: unreadable
 		}
-		p := d.rules()
+		p := d.Rules()
 		if w.policy != nil && repo == g.home {
 			p = *w.policy
 		}
@@ -158,7 +161,7 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 		}
 		if len(more) > 0 {
 			if w.policy == nil { // what is merely proposed is not remembered
-				if _, err := update(ctx, g.r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
+				if _, err := g.r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
 					d.Bases = slices.Concat(d.Bases, more)
 					return nil, true
 				}); err != nil {
@@ -214,13 +217,11 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 		if err := g.r.adopt(ctx, q.Repo, s.Value); err != nil {
 			return err
 		}
-		var d repoDoc
-		if _, err := g.r.load(ctx, docRepo, string(q.Repo), &d); err != nil {
+		if g.docs[q.Repo], err = g.r.Memory.Repos.Load(ctx, q.Repo); err != nil {
 			return err
 		}
-		g.docs[q.Repo] = d
 	}
-	g.policy = g.docs[g.home].rules()
+	g.policy = g.docs[g.home].Rules()
 	return nil
 }
 
@@ -228,7 +229,7 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 // and, at home, their gates.
 func (g *gathering) repository(ctx context.Context, repo coupling.Repo, couplings []coupling.Coupling, pulls []coupling.Pull, group *groupTree) rules.Repository {
 	d := g.docs[repo]
-	p := d.rules()
+	p := d.Rules()
 	if repo == g.home {
 		p = g.policy
 	}
@@ -523,8 +524,8 @@ func (g *gathering) pull(ctx context.Context, p coupling.Pull, repo rules.Reposi
 		Private: f.Private, URL: f.URL, Merge: f.Merge, MergedAt: f.MergedAt, MergedBy: f.MergedBy, ClosedAt: f.ClosedAt,
 	}
 	if f.State == "closed" {
-		var m mentionDoc
-		if _, err := g.r.load(ctx, docMention, p.String(), &m); err != nil {
+		m, err := g.r.Memory.Mentions.Load(ctx, p)
+		if err != nil {
 			g.fatal = err
 		}
 		out.MentionedBy = m.By

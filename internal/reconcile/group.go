@@ -9,6 +9,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
@@ -24,11 +25,11 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 	}
 	repo, branch := work.RepoOf(c.Work), said.Branch()
 	event := rules.GroupEvent{Head: said.Head, HeadRef: said.HeadRef, BaseSHA: said.BaseSHA}
-	_, err := update(ctx, r, docQueue, string(repo)+"@"+branch, func(d *queueDoc) ([]store.Work, bool) {
+	_, err := r.Memory.Queues.Update(ctx, memory.QueueKey{Repo: repo, Branch: branch}, func(d *memory.Queue) ([]store.Work, bool) {
 		if said.Action == "destroyed" {
-			d.end(event, said.Reason, r.Now())
+			d.End(event, said.Reason, r.Now())
 		} else {
-			d.add(event, r.Now())
+			d.Add(event, r.Now())
 		}
 		return []store.Work{work.Queue(repo, branch)}, true
 	})
@@ -37,7 +38,7 @@ func (r *Reconciler) group(ctx context.Context, c store.Claimed) error {
 
 // fresh takes over the policies that may say something of a repository's pull requests: a group lands for good, and news of a policy may be
 // behind the news of the group. It tells the tip of a branch as well.
-func (r *Reconciler) fresh(ctx context.Context, d repoDoc, branch string) (repoDoc, string, error) {
+func (r *Reconciler) fresh(ctx context.Context, d memory.Repo, branch string) (memory.Repo, string, error) {
 	homes, err := r.trusted(ctx, d.Name)
 	if err != nil {
 		return d, "", err
@@ -45,11 +46,11 @@ func (r *Reconciler) fresh(ctx context.Context, d repoDoc, branch string) (repoD
 	homes = append(homes, d.Name)
 	var requests []forge.SurveyRequest
 	for _, home := range homes {
-		var h repoDoc
-		if _, err := r.load(ctx, docRepo, string(home), &h); err != nil {
+		h, err := r.Memory.Repos.Load(ctx, home)
+		if err != nil {
 			return d, "", err
 		}
-		q := r.request(h, h.rules())
+		q := r.request(h, h.Rules())
 		if home == d.Name && !slices.Contains(q.Branches, branch) {
 			q.Branches = append(q.Branches, branch)
 		}
@@ -68,8 +69,9 @@ func (r *Reconciler) fresh(ctx context.Context, d repoDoc, branch string) (repoD
 			return d, "", err
 		}
 	}
-	_, err = r.load(ctx, docRepo, string(d.Name), &d)
-	return d, tipOf(surveys[d.Name].Value, branch), err
+	tip := tipOf(surveys[d.Name].Value, branch)
+	d, err = r.Memory.Repos.Load(ctx, d.Name)
+	return d, tip, err
 }
 
 // tipOf is the tip of a branch, "" where it is not known.
@@ -81,17 +83,17 @@ func tipOf(s forge.Survey, branch string) string {
 }
 
 // groupCheck is how a verdict on a group is shown.
-func groupCheck(d repoDoc, head string, pulls []coupling.Pull, v rules.Verdict, js []judgementDoc) forge.CheckRun {
+func groupCheck(d memory.Repo, head string, pulls []coupling.Pull, v rules.Verdict, js []memory.Judgement) forge.CheckRun {
 	return note.Check(note.CheckInput{
-		Pull: coupling.Pull{Repo: d.Name}, Name: d.rules().Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
+		Pull: coupling.Pull{Repo: d.Name}, Name: d.Rules().Check.Name, Head: head, Verdict: v, Judgements: judgements(js), Group: pulls, InGroup: true, Private: d.Private,
 	})
 }
 
 // groupJudgement is what was found of a merge group on its own tree.
 type groupJudgement struct {
 	verdicts map[coupling.Pull]rules.Verdict // of its coupled pull requests
-	docs     []judgementDoc
-	patience map[string]time.Duration // by coupling
+	docs     []memory.Judgement
+	patience map[coupling.Key]time.Duration // by coupling
 }
 
 // of is the verdict on those of the group that it would land, the worst of them.
@@ -108,8 +110,8 @@ func (g groupJudgement) of(repo coupling.Repo, lands []coupling.Pull) rules.Verd
 	return rules.Combine(coupling.Pull{Repo: repo}, all...)
 }
 
-func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pulls []coupling.Pull, v rules.Verdict, js []judgementDoc) error {
-	pol := d.rules()
+func (r *Reconciler) showGroup(ctx context.Context, d memory.Repo, head string, pulls []coupling.Pull, v rules.Verdict, js []memory.Judgement) error {
+	pol := d.Rules()
 	run := groupCheck(d, head, pulls, v, js)
 	posted, err := r.Publish.Posted(ctx, d.Name, head)
 	if err != nil {
@@ -127,16 +129,16 @@ func (r *Reconciler) showGroup(ctx context.Context, d repoDoc, head string, pull
 }
 
 // judgeGroup judges the couplings of a group's pull requests on the group's own tree.
-func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree) (groupJudgement, error) {
-	out := groupJudgement{verdicts: map[coupling.Pull]rules.Verdict{}, patience: map[string]time.Duration{}}
-	homes := map[coupling.Repo][]string{}
+func (r *Reconciler) judgeGroup(ctx context.Context, d memory.Repo, group groupTree) (groupJudgement, error) {
+	out := groupJudgement{verdicts: map[coupling.Pull]rules.Verdict{}, patience: map[coupling.Key]time.Duration{}}
+	homes := map[coupling.Repo][]coupling.Key{}
 	for _, p := range group.Pulls {
-		var keys memberDoc
-		if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
+		keys, err := r.Memory.Members.Load(ctx, p)
+		if err != nil {
 			return out, err
 		}
 		for _, key := range keys.Couplings {
-			home := coupling.HomeOf(key)
+			home := key.Home()
 			if trusted, err := r.trusts(ctx, d, home); err != nil {
 				return out, err
 			} else if trusted && !slices.Contains(homes[home], key) {
@@ -168,7 +170,7 @@ func (r *Reconciler) judgeGroup(ctx context.Context, d repoDoc, group groupTree)
 			return out, err
 		}
 		for _, j := range rules.Evaluate(g.policy, s) {
-			out.docs = append(out.docs, judgementDoc{Judgement: j})
+			out.docs = append(out.docs, memory.Judgement{Judgement: j})
 			out.patience[j.Coupling.Key()] = g.policy.Check.QueuePatience
 			for _, m := range j.Members {
 				if slices.Contains(group.Pulls, m.Pull) {
@@ -213,14 +215,9 @@ func (r *Reconciler) barred(ctx context.Context, all []coupling.Coupling, g *gat
 
 // informed returns an error unless relbot knows the policies and commands of all repositories whose couplings may concern a repository's pull requests.
 // It queues the work again once it does.
-func (r *Reconciler) informed(ctx context.Context, c store.Claimed, d repoDoc) error {
-	homes := append([]coupling.Repo{d.Name}, d.rules().Trust...)
-	for _, home := range homes {
-		var h repoDoc
-		if _, err := r.load(ctx, docRepo, string(home), &h); err != nil {
-			return err
-		}
-		if known, err := r.await(ctx, []store.Claimed{c}, h); err != nil {
+func (r *Reconciler) informed(ctx context.Context, c store.Claimed, d memory.Repo) error {
+	for _, home := range append([]coupling.Repo{d.Name}, d.Rules().Trust...) {
+		if known, err := r.await(ctx, memory.Restored, []store.Claimed{c}, home); err != nil {
 			return err
 		} else if !known {
 			return &forge.RetryError{Err: fmt.Errorf("what was said in %s is not known yet", home)}

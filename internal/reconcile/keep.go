@@ -6,28 +6,20 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
 )
 
-// documents are the types of all kinds of documents.
-var documents = map[string]func() any{
-	docRepo: zero[repoDoc], docOverlay: zero[overlayDoc], docJudgement: zero[judgementDoc], docHistory: zero[historyDoc], docMember: zero[memberDoc],
-	docPull: zero[pullDoc], docHead: zero[headDoc], docOverride: zero[overrideDoc], docComment: zero[commentDoc], docMention: zero[mentionDoc],
-	docReport: zero[reportDoc], docPage: zero[pageDoc], docTimeline: zero[timelineDoc], docWaiting: zero[waitingDoc], docWatermark: zero[watermark],
-	docMoved: zero[movedDoc], docLines: zero[linesDoc], docQueue: zero[queueDoc], docRefused: zero[refusedDoc],
-}
-
-func zero[T any]() any { return new(T) }
-
 // Readable reports an error when a document cannot be read.
 func Readable(d store.Document) error {
-	make, ok := documents[d.Kind]
-	if !ok {
-		make, ok = publish.Documents[d.Kind]
+	known, err := memory.Readable(d)
+	if known {
+		return err
 	}
-	if !ok {
+	make, known := publish.Documents[d.Kind]
+	if !known {
 		return fmt.Errorf("%s %s: a kind of document that this program does not know", d.Kind, d.Key)
 	}
 	if err := json.Unmarshal(d.Body, make()); err != nil {
@@ -37,16 +29,16 @@ func Readable(d store.Document) error {
 }
 
 // Counted are the kinds of documents of which people like to know how many there are, each with a noun and what follows it.
-var Counted = []struct{ Kind, Name, More string }{{docRepo, "repository", ""}, {docPull, "pull request", ""}, {docJudgement, "coupling", ""}, {docComment, "comment", " with commands"}}
+var Counted = []struct{ Kind, Name, More string }{{memory.KindRepo, "repository", ""}, {memory.KindPull, "pull request", ""}, {memory.KindJudgement, "coupling", ""}, {memory.KindComment, "comment", " with commands"}}
 
 // Installed reports whether a database knows a repository on which an App is or was installed.
 func Installed(ctx context.Context, s Store) (bool, error) {
-	docs, err := s.List(ctx, docRepo, "")
+	docs, err := s.List(ctx, memory.KindRepo, "")
 	return len(docs) > 0, err
 }
 
 // told are the documents that hold what people said, and since when things stand: GitHub does not have them, or not whole.
-var told = []string{docOverlay, docOverride, docComment, docJudgement, docHistory, docReport, docPage, docTimeline, docMoved, docMention}
+var told = []string{memory.KindOverlay, memory.KindOverride, memory.KindComment, memory.KindJudgement, memory.KindHistory, memory.KindReport, memory.KindPage, memory.KindTimeline, memory.KindMoved, memory.KindMention}
 
 // queued is the work that holds what nothing else would call for again.
 var queued = []string{work.KindComment, work.KindAlarm, work.KindReport}

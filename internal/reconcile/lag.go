@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
-	"github.com/relbot/relbot/internal/versionscan/release"
 	"github.com/relbot/relbot/internal/work"
 )
 
@@ -29,122 +28,6 @@ type lagError struct {
 }
 
 func (e *lagError) Error() string { return "GitHub still tells the state before an event" }
-
-// lags reports whether a read of a pull request shows an older state than is known. Times of GitHub are whole seconds: within one a value that an event
-// replaced shows it.
-func (d pullDoc) lags(fact versionscan.Fact[forge.Pull]) bool {
-	switch {
-	case d.Told.IsZero():
-		return false
-	case fact.Known():
-		f := fact.Value
-		return f.UpdatedAt.Before(d.Updated) || f.UpdatedAt.Equal(d.Updated) && d.replaced(f)
-	}
-	return fact.Absent() // it is new
-}
-
-// second is what events said of a pull request in the newest second of which relbot knows.
-type second struct {
-	Changes []work.Change     `json:"changes,omitempty"`
-	Before  map[string]string `json:"before,omitempty"` // field: its value before that second, as far as is known
-}
-
-// hear takes what events said that they changed, and reports whether that was news. The order in which they come does not matter.
-func (d *pullDoc) hear(changes []work.Change, now time.Time) bool {
-	news := false
-	for _, c := range changes {
-		if c.At.After(d.Updated) {
-			d.second = second{}
-			if d.Head != "" { // else it was not there when relbot looked
-				d.Before = map[string]string{"head": d.Head, "base": d.Base, "state": d.State}
-			}
-			d.Updated, d.Told, news = c.At, now, true
-		}
-		if c.At.Equal(d.Updated) && c.Of != "" && !slices.Contains(d.Changes, c) {
-			d.Changes = append(slices.Clip(d.Changes), c)
-			d.Told, news = now, true
-		}
-	}
-	return news
-}
-
-// replaced reports whether a read of a pull request shows a value that was replaced in its second. A value that was set less often than replaced was.
-// One that was set as often was as well, unless no value was set more often: then the field is again what it was before.
-func (d pullDoc) replaced(f forge.Pull) bool {
-	for of, value := range work.Changes(f) {
-		sets, moved := map[string]int{}, false
-		for _, c := range d.Changes {
-			if c.Of == of && c.At.Equal(d.Updated) {
-				sets[c.From]--
-				sets[c.To]++
-			}
-		}
-		for _, n := range sets {
-			moved = moved || n > 0
-		}
-		n, mentioned := sets[value]
-		_, known := sets[d.Before[of]]
-		if mentioned && (n < 0 || n == 0 && (moved || known && value != d.Before[of])) {
-			return true
-		}
-	}
-	return false
-}
-
-// refDoc is what an event told of a branch or a tag.
-type refDoc struct {
-	Ref    string    `json:"ref"` // refs/heads/main
-	Gone   bool      `json:"gone,omitempty"`
-	After  string    `json:"after,omitempty"`  // the object at which it points; "" when that is not known
-	Before []string  `json:"before,omitempty"` // the objects that it pointed at before, as far as is known
-	At     time.Time `json:"at"`
-}
-
-// lags reports whether a survey tells an older state of a branch or a tag. Only refs that were asked for can be missing.
-func (d refDoc) lags(s forge.Survey, asked forge.SurveyRequest) bool {
-	var at string
-	if name, is := strings.CutPrefix(d.Ref, "refs/tags/"); is {
-		if asked.NoTags || !s.Tags.Known() {
-			return false
-		}
-		if i := slices.IndexFunc(s.Tags.Value, func(t release.Tag) bool { return t.Name == name }); i >= 0 {
-			at = cmp.Or(s.Tags.Value[i].Object, s.Tags.Value[i].Commit) // events name the tag object of an annotated tag
-		}
-	} else if name := strings.TrimPrefix(d.Ref, "refs/heads/"); name == s.Default {
-		at = s.Tip
-	} else if s.Branches.Known() && wants(asked, name) {
-		at = s.Branches.Value[name]
-	} else {
-		return false
-	}
-	if at == "" {
-		return !d.Gone
-	}
-	return d.Gone || slices.Contains(d.Before, at)
-}
-
-// then is what is to be expected of a ref after one more event of it, which may be an older one.
-func (d refDoc) then(said work.RefPayload, now time.Time) refDoc {
-	made := !said.Gone && said.After == "" // the event does not tell where
-	switch {
-	case made && d.Gone:
-		d.Before, d.After = nil, ""
-	case made:
-	case said.After != "" && said.Before != d.After && slices.Contains(d.Before, said.After): // older
-	default:
-		d.After = said.After
-	}
-	d.Gone, d.At = said.Gone, now
-	d.Before = slices.DeleteFunc(append(slices.Clone(d.Before), said.Before), func(c string) bool { return c == "" || c == d.After })
-	slices.Sort(d.Before)
-	d.Before = slices.Compact(d.Before)
-	return d
-}
-
-// wants reports whether a survey asks for a branch.
-func wants(q forge.SurveyRequest, branch string) bool {
-	return slices.Contains(q.Branches, branch) || slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(branch, p) })
-}
 
 // read reads pull requests and repositories. What lags is unknown; where nothing else failed the error is then a [lagError], to be tried again.
 func (r *Reconciler) read(ctx context.Context, q forge.Reading) (map[coupling.Repo]versionscan.Fact[forge.Survey], map[coupling.Pull]versionscan.Fact[forge.Pull], error) {
@@ -177,15 +60,15 @@ func (r *Reconciler) read(ctx context.Context, q forge.Reading) (map[coupling.Re
 }
 
 func (r *Reconciler) pullLags(ctx context.Context, p coupling.Pull, fact versionscan.Fact[forge.Pull]) (bool, error) {
-	var d pullDoc
-	if _, err := r.load(ctx, docPull, p.String(), &d); err != nil || !d.lags(fact) {
+	d, err := r.Memory.Pulls.Load(ctx, p)
+	if err != nil || !d.Lags(fact) {
 		return false, err
 	}
 	if r.Now().Sub(d.Told) < lagLimit {
 		return true, nil
 	}
-	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
-		if !d.lags(fact) {
+	_, err = r.Memory.Pulls.Update(ctx, p, func(d *memory.Pull) ([]store.Work, bool) {
+		if !d.Lags(fact) {
 			return nil, false
 		}
 		d.Told = time.Time{}
@@ -196,14 +79,14 @@ func (r *Reconciler) pullLags(ctx context.Context, p coupling.Pull, fact version
 }
 
 func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s forge.Survey) (bool, error) {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(asked.Repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, asked.Repo)
+	if err != nil {
 		return false, err
 	}
 	var over []string // those that lag for too long
 	for _, ref := range d.Told {
 		switch {
-		case !ref.lags(s, asked):
+		case !ref.Lags(s, asked):
 		case r.Now().Sub(ref.At) < lagLimit:
 			return true, nil
 		default:
@@ -213,9 +96,9 @@ func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s 
 	if len(over) == 0 {
 		return false, nil
 	}
-	_, err := update(ctx, r, docRepo, string(asked.Repo), func(d *repoDoc) ([]store.Work, bool) {
+	_, err = r.Memory.Repos.Update(ctx, asked.Repo, func(d *memory.Repo) ([]store.Work, bool) {
 		n := len(d.Told)
-		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return slices.Contains(over, t.Ref) && r.Now().Sub(t.At) >= lagLimit })
+		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t memory.RefMove) bool { return slices.Contains(over, t.Ref) && r.Now().Sub(t.At) >= lagLimit })
 		return nil, len(d.Told) < n
 	})
 	r.believes(fmt.Sprint(asked.Repo, " ", over))
@@ -229,38 +112,33 @@ func (r *Reconciler) believes(what string) {
 
 // expect remembers what events said of a pull request before it is read.
 func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, changes []work.Change) error {
-	_, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) { return nil, d.hear(changes, r.Now()) })
+	_, err := r.Memory.Pulls.Update(ctx, p, func(d *memory.Pull) ([]store.Work, bool) { return nil, d.Hear(changes, r.Now()) })
 	return err
 }
 
 // ref remembers what an event told of a branch or a tag, and has its repository read where something depends on it.
 func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	repo, ref := work.RefOf(c.Work)
-	name := string(repo)
-	var d repoDoc
-	rev, err := r.load(ctx, docRepo, name, &d)
+	d, err := r.Memory.Repos.Load(ctx, repo)
 	if err != nil {
 		return err
 	}
-	if rev == 0 || d.Gone {
-		return r.Store.Enqueue(ctx, work.Install())
-	}
 	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
-	if isBranch && d.Fingerprint != "" && !wants(r.request(d, d.rules()), branch) {
+	if isBranch && d.Fingerprint != "" && !r.request(d, d.Rules()).Wants(branch) {
 		return nil
 	}
 	all := work.Trail[work.RefPayload](c.Work) // without any nothing is known but that the ref moved
-	_, err = update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
-		told := refDoc{Ref: ref}
-		if i := slices.IndexFunc(d.Told, func(t refDoc) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
+	_, err = r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
+		told := memory.RefMove{Ref: ref}
+		if i := slices.IndexFunc(d.Told, func(t memory.RefMove) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
 			told = d.Told[i] // of several pushes the read may lack more than the last
 		} else if isBranch && branch == d.Default && !slices.ContainsFunc(all, func(said work.RefPayload) bool { return said.After == d.Tip }) {
 			told.Before = []string{d.Tip}
 		}
 		for _, said := range all {
-			told = told.then(said, r.Now())
+			told = told.Then(said, r.Now())
 		}
-		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t refDoc) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
+		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t memory.RefMove) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
 		d.Told = append(d.Told, told)
 		return []store.Work{work.Repo(d.Name)}, true
 	})
@@ -274,7 +152,7 @@ func lagging(err error) (*lagError, bool) {
 }
 
 // notYet turns a refusal to know a pull request that was opened or changed a moment ago into an error to try again.
-func (r *Reconciler) notYet(d pullDoc, err error) error {
+func (r *Reconciler) notYet(d memory.Pull, err error) error {
 	if errors.Is(err, forge.ErrGone) && r.Now().Sub(d.Told) < lagLimit {
 		return &forge.RetryError{Err: errors.New(err.Error())} // no refusal any more, after which nothing would be tried
 	}

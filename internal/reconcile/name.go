@@ -3,34 +3,29 @@ package reconcile
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 )
 
-// movedDoc is where a repository went that was renamed or transferred.
-type movedDoc struct {
-	To coupling.Repo `json:"to"`
-}
-
 // moved notes that a repository has another name now, also for the names that it had before.
 func (r *Reconciler) moved(ctx context.Context, from, to coupling.Repo) error {
-	all, err := list[movedDoc](ctx, r, docMoved, "")
+	all, err := r.Memory.Moved.All(ctx)
 	if err != nil {
 		return err
 	}
-	names := []string{strings.ToLower(string(from))}
-	for name, d := range all {
-		if d.To == from {
-			names = append(names, name)
+	names := []memory.FormerName{memory.Formerly(from)}
+	for _, d := range all {
+		if d.Value.To == from {
+			names = append(names, d.Of)
 		}
 	}
 	for _, name := range names {
-		if _, err := update(ctx, r, docMoved, name, func(d *movedDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Moved.Update(ctx, name, func(d *memory.Moved) ([]store.Work, bool) {
 			d.To = to
 			return nil, true
 		}); err != nil {
@@ -50,9 +45,9 @@ func (r *Reconciler) locate(ctx context.Context, written []coupling.Repo) error 
 		if err != nil {
 			return err
 		}
-		if d, err := r.Store.Get(ctx, docRepo, string(now)); err != nil {
+		if known, err := r.Memory.Repos.Has(ctx, now); err != nil {
 			return err
-		} else if d.Rev == 0 && now == name {
+		} else if !known && now == name {
 			q.Surveys = append(q.Surveys, forge.SurveyRequest{Repo: name, NoTags: true})
 		}
 	}
@@ -68,9 +63,9 @@ func (r *Reconciler) locate(ctx context.Context, written []coupling.Repo) error 
 		if !found[asked.Repo].Known() || now == asked.Repo {
 			continue
 		}
-		if d, err := r.Store.Get(ctx, docRepo, string(now)); err != nil {
+		if known, err := r.Memory.Repos.Has(ctx, now); err != nil {
 			return err
-		} else if d.Rev > 0 {
+		} else if known {
 			if err := r.moved(ctx, asked.Repo, now); err != nil {
 				return err
 			}
@@ -107,21 +102,21 @@ func (n names) repo(ctx context.Context, repo coupling.Repo) (coupling.Repo, err
 		return name, nil
 	}
 	name := repo
-	if d, err := n.r.Store.Get(ctx, docRepo, string(repo)); err != nil {
+	if known, err := n.r.Memory.Repos.Has(ctx, repo); err != nil {
 		return repo, err
-	} else if d.Rev == 0 {
-		known, _, err := n.r.views.repos.list(ctx, n.r, docRepo)
+	} else if !known {
+		all, err := n.r.Memory.Repos.All(ctx)
 		if err != nil {
 			return repo, err
 		}
-		var m movedDoc
-		if _, err := n.r.load(ctx, docMoved, strings.ToLower(string(repo)), &m); err != nil {
+		m, err := n.r.Memory.Moved.Load(ctx, memory.Formerly(repo))
+		if err != nil {
 			return repo, err
 		}
 		name = coupling.Repo(cmpOr(string(m.To), string(repo)))
-		for _, other := range known {
-			if repo.Same(coupling.Repo(other)) {
-				name = coupling.Repo(other)
+		for _, other := range all {
+			if repo.Same(other.Of) {
+				name = other.Of
 			}
 		}
 	}
@@ -182,8 +177,8 @@ func (n names) target(ctx context.Context, home coupling.Repo, t command.Target)
 }
 
 // trusts reports whether couplings at home may block pull requests of a repository; its policy may name home as it was called before.
-func (r *Reconciler) trusts(ctx context.Context, repo repoDoc, home coupling.Repo) (bool, error) {
-	pol := repo.rules()
+func (r *Reconciler) trusts(ctx context.Context, repo memory.Repo, home coupling.Repo) (bool, error) {
+	pol := repo.Rules()
 	if repo.Name.Same(home) || slices.ContainsFunc(pol.Trust, home.Same) {
 		return true, nil
 	}
@@ -198,21 +193,21 @@ func (r *Reconciler) trusts(ctx context.Context, repo repoDoc, home coupling.Rep
 
 // trusted are the other homes that a repository trusts, by their present names, where the App is installed.
 func (r *Reconciler) trusted(ctx context.Context, repo coupling.Repo) ([]coupling.Repo, error) {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil {
 		return nil, err
 	}
 	n := r.names(repo)
 	var out []coupling.Repo
-	for _, named := range d.rules().Trust {
+	for _, named := range d.Rules().Trust {
 		home, err := n.repo(ctx, named)
 		if err != nil {
 			return nil, err
 		}
-		var h repoDoc
-		if rev, err := r.load(ctx, docRepo, string(home), &h); err != nil {
+		h, known, err := r.Memory.Repos.Find(ctx, home)
+		if err != nil {
 			return nil, err
-		} else if rev > 0 && !h.Gone && home != repo && !slices.Contains(out, home) {
+		} else if known && !h.Gone && home != repo && !slices.Contains(out, home) {
 			out = append(out, home)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
@@ -21,14 +22,14 @@ func (r *Reconciler) Learn(ctx context.Context, repo coupling.Repo) error {
 	if err := r.learn(ctx, repo); err != nil {
 		return err
 	}
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil {
 		return err
 	}
 	if d.Problems > 0 {
 		return fmt.Errorf("%s: %s has %d problems: see `relbot config validate`", repo, policyPath, d.Problems)
 	}
-	return r.learnMembers(ctx, repo, d.rules().Couplings)
+	return r.learnMembers(ctx, repo, d.Rules().Couplings)
 }
 
 // learnMembers reads the repositories of the members of couplings that are at home in one.
@@ -58,7 +59,7 @@ func (r *Reconciler) learn(ctx context.Context, repo coupling.Repo) error {
 	if !s.Known() {
 		return fmt.Errorf("%s: %s: %w", repo, s.Why, forge.ErrGone)
 	}
-	if _, err := update(ctx, r, docRepo, string(repo), func(d *repoDoc) ([]store.Work, bool) {
+	if _, err := r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
 		d.Repository = s.Value.Repository
 		return nil, true
 	}); err != nil {
@@ -80,11 +81,11 @@ func (r *Reconciler) Explain(ctx context.Context, repo coupling.Repo, instead *r
 	if err := r.learn(ctx, repo); err != nil {
 		return m, err
 	}
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil {
 		return m, err
 	}
-	m.Policy = d.rules()
+	m.Policy = d.Rules()
 	if instead != nil {
 		m.Policy = *instead
 	} else if d.Problems > 0 {
@@ -93,7 +94,6 @@ func (r *Reconciler) Explain(ctx context.Context, repo coupling.Repo, instead *r
 	if err := r.learnMembers(ctx, repo, m.Policy.Couplings); err != nil {
 		return m, err
 	}
-	var err error
 	if m.Answer, err = r.judgeOnce(ctx, wanted{home: repo, couplings: m.Policy.Couplings, policy: instead}); err != nil {
 		return m, err
 	}
@@ -115,8 +115,8 @@ type Answer struct {
 // JudgePull judges one pull request: its couplings at home in its own repository, what its description proposes, and what it changes of the
 // policy and of registered gates. Nothing is written to GitHub.
 func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, error) {
-	var repo repoDoc
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+	repo, err := r.Memory.Repos.Load(ctx, p.Repo)
+	if err != nil {
 		return Answer{}, err
 	}
 	read, err := r.lookingAt(ctx, p, repo)
@@ -127,12 +127,12 @@ func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, er
 		return Answer{}, fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 	}
 	said := work.Read(read.Value)
-	seen := pullDoc{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private}
+	seen := memory.Pull{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private}
 	if said.State == "open" {
 		if err := r.body(ctx, p, repo, said, &seen, r.Now()); err != nil {
 			return Answer{}, err
 		}
-		if seen.look, err = r.look(ctx, p, repo, said, read.Value); err != nil {
+		if seen.Look, err = r.look(ctx, p, repo, said, read.Value); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -140,13 +140,13 @@ func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, er
 	if err != nil {
 		return Answer{}, err
 	}
-	js := make([]judgementDoc, len(a.Judgements))
+	js := make([]memory.Judgement, len(a.Judgements))
 	for i, j := range a.Judgements {
 		js[i].Judgement = j
 	}
 	a.Verdict = verdictOf(p, seen, js)
 	a.Check = note.Check(note.CheckInput{
-		Pull: p, Name: repo.rules().Check.Name, Head: seen.Head, Verdict: a.Verdict, Judgements: a.Judgements,
+		Pull: p, Name: repo.Rules().Check.Name, Head: seen.Head, Verdict: a.Verdict, Judgements: a.Judgements,
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes, Private: repo.Private,
 	})
 	return a, nil
@@ -162,8 +162,8 @@ type MergeGroup struct {
 
 // JudgeGroup judges a merge group. Nothing is written to GitHub.
 func (r *Reconciler) JudgeGroup(ctx context.Context, repo coupling.Repo, group MergeGroup) (Answer, error) {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil {
 		return Answer{}, err
 	}
 	branch := strings.TrimPrefix(group.BaseRef, "refs/heads/")
@@ -196,7 +196,7 @@ func (r *Reconciler) JudgeGroup(ctx context.Context, repo coupling.Repo, group M
 }
 
 // learnGroup takes up the descriptions of a group's pull requests, and notes who is in which coupling.
-func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, pulls []coupling.Pull) error {
+func (r *Reconciler) learnGroup(ctx context.Context, d memory.Repo, pulls []coupling.Pull) error {
 	for _, p := range pulls {
 		read, err := r.lookingAt(ctx, p, d)
 		if err != nil {
@@ -205,7 +205,7 @@ func (r *Reconciler) learnGroup(ctx context.Context, d repoDoc, pulls []coupling
 		if !read.Known() {
 			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
 		}
-		var seen pullDoc
+		var seen memory.Pull
 		if err := r.body(ctx, p, d, work.Read(read.Value), &seen, r.Now()); err != nil {
 			return err
 		}

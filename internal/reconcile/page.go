@@ -5,26 +5,14 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/store"
 )
-
-// pageDoc is the address of a pull request's page.
-type pageDoc struct {
-	// Key is part of the address where people cannot sign in, so that who may see the check or the note may see the page, and nobody else
-	// finds it.
-	Key string `json:"key"`
-}
-
-// opens reports whether a key is the right one.
-func (d pageDoc) opens(key string) bool {
-	return d.Key != "" && subtle.ConstantTimeCompare([]byte(d.Key), []byte(key)) == 1
-}
 
 // page is the address of a pull request's page; "" where the server has no public URL. It has a key only where nothing else lets its readers in.
 func (r *Reconciler) page(ctx context.Context, p coupling.Pull, private bool) (string, error) {
@@ -35,7 +23,7 @@ func (r *Reconciler) page(ctx context.Context, p coupling.Pull, private bool) (s
 	if r.Pages.SignIn || r.Pages.Public && !private {
 		return address, nil
 	}
-	d, err := update(ctx, r, docPage, p.String(), func(d *pageDoc) ([]store.Work, bool) {
+	d, err := r.Memory.Pages.Update(ctx, p, func(d *memory.Page) ([]store.Work, bool) {
 		if d.Key != "" {
 			return nil, false
 		}
@@ -56,7 +44,7 @@ func (r *Reconciler) secret(of string) string {
 }
 
 // noteOf is what a note is made from.
-func noteOf(p coupling.Pull, repo repoDoc, js []judgementDoc) note.NoteInput {
+func noteOf(p coupling.Pull, repo memory.Repo, js []memory.Judgement) note.NoteInput {
 	in := note.NoteInput{Pull: p, Private: repo.Private}
 	for _, j := range js {
 		in.Judgements = append(in.Judgements, j.Judgement)

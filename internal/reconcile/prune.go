@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
@@ -21,7 +21,7 @@ import (
 // kind of document can go because whoever finds it missing looks at GitHub before writing:
 //
 //   - The check of a commit and the pull requests that have it as their head: the heads of an open pull request stay, former ones too, so that a
-//     push that goes back finds its check. One that comes back after it was closed is [pullDoc.Returned], and the check on its head is looked
+//     push that goes back finds its check. One that comes back after it was closed is [memory.Pull.Returned], and the check on its head is looked
 //     for. A new pull request on a commit with such a check gets one as any does; of two, GitHub goes by the newer.
 //   - A pull request in no coupling, its page, and the last word of its note: a note is looked for before one is posted, and a page's address is
 //     made again the same. A coupling that links one later has it read.
@@ -30,8 +30,8 @@ import (
 //
 // So an event that is late costs reads, and a lost database can be made anew from the same sources as before.
 
-// memory is for how long what is done with is remembered: much longer than GitHub delivers anything again.
-const memory = 30 * 24 * time.Hour
+// remembrance is for how long what is done with is remembered: much longer than GitHub delivers anything again.
+const remembrance = 30 * 24 * time.Hour
 
 // prune forgets deliveries that GitHub would not send again, and then what is done with in each repository.
 func (r *Reconciler) prune(ctx context.Context, c store.Claimed) error {
@@ -41,13 +41,13 @@ func (r *Reconciler) prune(ctx context.Context, c store.Claimed) error {
 	if _, err := r.Store.Prune(ctx, r.Now().Add(-2*retention)); err != nil {
 		return err
 	}
-	repos, err := list[repoDoc](ctx, r, docRepo, "")
+	repos, err := r.Memory.Repos.All(ctx)
 	if err != nil {
 		return err
 	}
 	var queue []store.Work
-	for _, name := range slices.Sorted(maps.Keys(repos)) {
-		queue = append(queue, work.PruneRepo(coupling.Repo(name)))
+	for _, d := range repos {
+		queue = append(queue, work.PruneRepo(d.Of))
 	}
 	return r.Store.Enqueue(ctx, queue...)
 }
@@ -56,8 +56,8 @@ func (r *Reconciler) prune(ctx context.Context, c store.Claimed) error {
 type forgetting struct {
 	*Reconciler
 	gone  bool // the App is not installed there
-	pulls map[string]old[pullDoc]
-	ins   map[string]old[memberDoc]
+	pulls map[string]old[memory.Pull]
+	ins   map[string]old[memory.Member]
 	lists map[string][]store.Document // by kind and prefix
 	batch []store.Document
 }
@@ -69,16 +69,15 @@ type old[T any] struct {
 }
 
 func (r *Reconciler) pruneRepo(ctx context.Context, repo coupling.Repo) error {
-	var d repoDoc
-	if _, err := r.load(ctx, docRepo, string(repo), &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil {
 		return err
 	}
 	f := &forgetting{Reconciler: r, gone: d.Gone, lists: map[string][]store.Document{}}
-	var err error
-	if f.pulls, err = listOld[pullDoc](ctx, f, docPull, string(repo)+"#"); err != nil {
+	if f.pulls, err = listOld[memory.Pull](ctx, f, r.Memory.Pulls.Kind, r.Memory.Pulls.Prefix(repo)); err != nil {
 		return err
 	}
-	if f.ins, err = listOld[memberDoc](ctx, f, docMember, string(repo)+"#"); err != nil {
+	if f.ins, err = listOld[memory.Member](ctx, f, r.Memory.Members.Kind, r.Memory.Members.Prefix(repo)); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context, coupling.Repo) error{f.commits, f.comments, f.closed} {
@@ -91,7 +90,7 @@ func (r *Reconciler) pruneRepo(ctx context.Context, repo coupling.Repo) error {
 
 // commits forgets the checks and heads of commits that no open pull request has or had as its head.
 func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
-	heads, err := listOld[headDoc](ctx, f, docHead, string(repo)+"@")
+	heads, err := listOld[memory.Head](ctx, f, f.Memory.Heads.Kind, f.Memory.Heads.Prefix(repo))
 	if err != nil {
 		return err
 	}
@@ -124,8 +123,8 @@ func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
 	// One that was reopened in this moment is the head's again.
 	var again []store.Work
 	for _, p := range of {
-		var now pullDoc
-		if _, err := f.load(ctx, docPull, p.String(), &now); err != nil {
+		now, err := f.Memory.Pulls.Load(ctx, p)
+		if err != nil {
 			return err
 		}
 		if now.State == "open" && !f.gone {
@@ -137,7 +136,7 @@ func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
 
 // comments forgets comments whose commands ran and were answered, and what was said once.
 func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
-	comments, err := listOld[commentDoc](ctx, f, docComment, string(repo)+"#")
+	comments, err := listOld[memory.Comment](ctx, f, f.Memory.Comments.Kind, f.Memory.Comments.Prefix(repo))
 	if err != nil {
 		return err
 	}
@@ -168,7 +167,8 @@ func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
 
 // closed forgets pull requests that were closed and are in no coupling.
 func (f *forgetting) closed(ctx context.Context, repo coupling.Repo) error {
-	for _, kind := range []string{docPage, docMention, publish.DocNote, docOverride, docMember, docPull} {
+	m := f.Memory
+	for _, kind := range []string{m.Pages.Kind, m.Mentions.Kind, publish.DocNote, m.Overrides.Kind, m.Members.Kind, m.Pulls.Kind} {
 		docs, err := f.list(ctx, kind, string(repo)+"#")
 		if err != nil {
 			return err
@@ -177,13 +177,13 @@ func (f *forgetting) closed(ctx context.Context, repo coupling.Repo) error {
 			if !f.over(d.Key) || len(f.ins[d.Key].v.Couplings) > 0 {
 				continue
 			}
-			var o overrideDoc
+			var o memory.Overrides
 			switch kind {
 			case publish.DocNote:
 				if !publish.Settled(d) {
 					continue
 				}
-			case docOverride:
+			case m.Overrides.Kind:
 				if err := json.Unmarshal(d.Body, &o); err != nil || len(o.Overrides) > 0 {
 					continue
 				}
@@ -204,7 +204,7 @@ func (f *forgetting) over(key string) bool {
 
 // young reports whether a document was written lately, or nobody knows when.
 func (f *forgetting) young(d store.Document) bool {
-	return d.Updated.IsZero() || f.Now().Sub(d.Updated) < memory
+	return d.Updated.IsZero() || f.Now().Sub(d.Updated) < remembrance
 }
 
 // forget forgets a document if it is old enough.

@@ -11,6 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/publish"
@@ -28,27 +29,18 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if !ok {
 		return nil
 	}
-	var repo repoDoc
-	rev, err := r.load(ctx, docRepo, string(p.Repo), &repo)
+	repo, err := r.Memory.Repos.Load(ctx, p.Repo)
 	if err != nil {
 		return err
 	}
-	if rev == 0 || repo.Gone {
-		// The event may have come before the news of the installation.
-		return r.Store.Enqueue(ctx, work.Install())
-	}
-	if !repo.surveyed() {
-		// The repository was never surveyed: without its policy nothing may pass. The survey looks at all pull requests.
-		return r.Store.Enqueue(ctx, work.Backfill(p.Repo))
-	}
 	said, changes := work.Payload[work.PullPayload](c.Work), work.Trail[work.Change](c.Work)
 	verify, recheck := c.Kind == work.KindVerify, c.Kind == work.KindRecheck
-	var seen pullDoc
-	if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
+	seen, err := r.Memory.Pulls.Load(ctx, p)
+	if err != nil {
 		return err
 	}
-	var keys memberDoc
-	if _, err := r.load(ctx, docMember, p.String(), &keys); err != nil {
+	keys, err := r.Memory.Members.Load(ctx, p)
+	if err != nil {
 		return err
 	}
 	// An event that is no newer than what is known may be late, and of several the last need not be the newest: then, as without one, the truth is
@@ -57,7 +49,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	var read versionscan.Fact[forge.Pull]
 	late := !said.UpdatedAt.After(seen.Updated)
 	several := c.Want-c.Done > 1
-	if said.Read != nil && c.Attempt == 0 && (!late || said.UpdatedAt.Equal(seen.Updated)) && !seen.lags(versionscan.Know(*said.Read)) {
+	if said.Read != nil && c.Attempt == 0 && (!late || said.UpdatedAt.Equal(seen.Updated)) && !seen.Lags(versionscan.Know(*said.Read)) {
 		read = versionscan.Know(*said.Read)
 	} else if said.Head == "" || recheck || c.Attempt > 0 || late || several {
 		if err := r.expect(ctx, p, changes); err != nil {
@@ -98,29 +90,29 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	}
 	if lines, _ := command.Body(said.Body); len(lines) > 0 && said.State == "open" {
 		// With a new database they take effect in the order in which all was said, and not before.
-		if known, err := r.await(ctx, []store.Claimed{c}, repo); err != nil {
+		if known, err := r.await(ctx, memory.Restored, []store.Claimed{c}, p.Repo); err != nil {
 			return err
 		} else if !known {
 			deaf, err := r.unheard(ctx, p.Repo)
 			if err != nil || deaf == "" {
 				return err
 			}
-			seen := pullDoc{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Returned: returned(said, seen)}
+			seen := memory.Pull{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Returned: returned(said, seen)}
 			return r.showNow(ctx, work.Show(p, false), remembered{pull: p, seen: seen})
 		}
 	}
-	found := pullDoc{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
+	found := memory.Pull{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
 	found.Returned = returned(said, seen)
 	heard := seen
-	heard.hear(changes, r.Now())
-	found.Told, found.second = r.Now(), heard.second
+	heard.Hear(changes, r.Now())
+	found.Told, found.Second = r.Now(), heard.Second
 	if err := r.words(ctx, p, repo, said, seen, recheck, &found); err != nil {
 		if !transient(err) {
 			return err
 		}
 		outage = err
 	}
-	if found.look, err = r.lookOf(ctx, p, repo, said, seen, read, len(keys.Couplings) > 0, recheck); err != nil {
+	if found.Look, err = r.lookOf(ctx, p, repo, said, seen, read, len(keys.Couplings) > 0, recheck); err != nil {
 		if _, lags := lagging(err); lags {
 			return errors.Join(r.expect(ctx, p, changes), err)
 		}
@@ -129,7 +121,7 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 		}
 		outage = err
 	}
-	if outage != nil && found.Looked == "" && said.State == "open" && len(repo.rules().Gates) > 0 {
+	if outage != nil && !found.Looked && said.State == "open" && len(repo.Rules().Gates) > 0 {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
 		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(p, outage.Error())}}
 	}
@@ -145,13 +137,13 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if len(queue) > 0 && (verify || recheck) {
 		queue = append(queue, work.Show(p, verify))
 	}
-	now, err := updateWith(ctx, r, docPull, p.String(), func(d *pullDoc) (beside []store.Document, work []store.Work, changed bool, err error) {
+	now, err := r.Memory.Pulls.UpdateWith(ctx, p, func(d *memory.Pull) (beside []store.Document, work []store.Work, changed bool, err error) {
 		n := found
-		if d.Looked == "" && seen.Looked != "" && n.Looked == seen.Looked { // somebody has it looked at anew
-			n.look = look{}
+		if !d.Looked && n.LookedAt(seen.LookBasis) && seen.Looked { // somebody has it looked at anew
+			n.Look = memory.Look{}
 		}
 		if n.Updated.Equal(d.Updated) {
-			n.Told, n.second = d.Told, d.second
+			n.Told, n.Second = d.Told, d.Second
 		}
 		n.Recheck = d.Recheck
 		if recheck {
@@ -185,10 +177,11 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 
 // showNow shows a pull request of which everything is at hand but what others may have changed meanwhile: the policy, and what couplings say.
 func (r *Reconciler) showNow(ctx context.Context, row store.Work, s remembered) error {
-	if _, err := r.load(ctx, docRepo, string(s.pull.Repo), &s.repo); err != nil {
+	var err error
+	if s.repo, err = r.Memory.Repos.Load(ctx, s.pull.Repo); err != nil {
 		return err
 	}
-	s, err := r.judged(ctx, row, s)
+	s, err = r.judged(ctx, row, s)
 	if err != nil {
 		return err
 	}
@@ -197,7 +190,7 @@ func (r *Reconciler) showNow(ctx context.Context, row store.Work, s remembered) 
 
 // returned reports whether an open pull request was open before, and may have been forgotten since: it was closed, or no event told that it is
 // new or has a new head.
-func returned(said work.PullPayload, seen pullDoc) bool {
+func returned(said work.PullPayload, seen memory.Pull) bool {
 	switch {
 	case said.State != "open":
 		return false
@@ -210,51 +203,50 @@ func returned(said work.PullPayload, seen pullDoc) bool {
 }
 
 // lookingAt reads a pull request with what a look at its content needs.
-func (r *Reconciler) lookingAt(ctx context.Context, p coupling.Pull, repo repoDoc) (versionscan.Fact[forge.Pull], error) {
-	_, facts, err := r.read(ctx, forge.Reading{Pulls: []coupling.Pull{p}, Watched: map[coupling.Repo][]string{p.Repo: lookedAt(repo.rules())}})
+func (r *Reconciler) lookingAt(ctx context.Context, p coupling.Pull, repo memory.Repo) (versionscan.Fact[forge.Pull], error) {
+	_, facts, err := r.read(ctx, forge.Reading{Pulls: []coupling.Pull{p}, Watched: map[coupling.Repo][]string{p.Repo: lookedAt(repo.Rules())}})
 	return facts[p], err
 }
 
 // share is what has to be written to note that a commit is the head of a pull request. A check stands on a commit, so that pull requests with
 // the same head have one check between them.
 func (r *Reconciler) share(ctx context.Context, p coupling.Pull, head string) ([]store.Document, error) {
-	var d headDoc
-	key := string(p.Repo) + "@" + head
-	rev, err := r.load(ctx, docHead, key, &d)
-	if err != nil || slices.Contains(d.Pulls, p) {
+	d, err := r.Memory.Heads.Read(ctx, memory.HeadKey{Repo: p.Repo, Commit: head})
+	if err != nil || slices.Contains(d.Value.Pulls, p) {
 		return nil, err
 	}
-	d.Pulls = append(d.Pulls, p)
-	return []store.Document{document(docHead, key, rev, d)}, nil
+	d.Value.Pulls = append(d.Value.Pulls, p)
+	return []store.Document{d.With(d.Value)}, nil
 }
 
 // wordsBasis is what the texts depend on that come from a pull request's description.
-func wordsBasis(said work.PullPayload, repo repoDoc) string {
+func wordsBasis(said work.PullPayload, repo memory.Repo) string {
 	return publish.Hash([]string{said.Base, said.Body, said.State, said.Author, repo.Policy})
 }
 
 // words takes up a description's lines, unless that was done.
-func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, seen pullDoc, recheck bool, out *pullDoc) error {
+func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, seen memory.Pull, recheck bool, out *memory.Pull) error {
 	if said.State != "open" {
 		return nil
 	}
-	out.Basis = wordsBasis(said, repo)
-	if seen.Basis == out.Basis && !recheck {
-		out.Proposals, out.NearMisses = seen.Proposals, seen.NearMisses
+	basis := wordsBasis(said, repo)
+	if seen.TakenFrom(basis) && !recheck {
+		out.Words = seen.Words
 		return nil
 	}
+	out.Words = memory.Words{Taken: true, WordsBasis: basis}
 	err := r.body(ctx, p, repo, said, out, r.Now())
 	if err != nil {
-		out.Basis = ""
+		out.Taken = false
 	}
 	return err
 }
 
 // lookBasis is what a look at a pull request's content depends on. One that touches nothing of interest need not be looked at again when
 // the branch moves or a release is cut.
-func lookBasis(said work.PullPayload, repo repoDoc, touches bool) string {
+func lookBasis(said work.PullPayload, repo memory.Repo, touches bool) string {
 	basis := []string{said.Head, said.Base, repo.Default, repo.PolicyID, repo.Policy}
-	for _, path := range lookedAt(repo.rules()) {
+	for _, path := range lookedAt(repo.Rules()) {
 		basis = append(basis, path, repo.Watched[path])
 	}
 	if touches {
@@ -268,25 +260,25 @@ func lookBasis(said work.PullPayload, repo repoDoc, touches bool) string {
 // What it changes must be known before its check passes, with one exception: where no gate is registered it can do no harm but to the
 // policy file, and a bad one never comes into force. So there the check is written at once, and the write reads the file's id on the
 // way; a pull request that turns out to change it is looked at then. That one is a single call.
-func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, seen pullDoc, read versionscan.Fact[forge.Pull], coupled, recheck bool) (look, error) {
+func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, seen memory.Pull, read versionscan.Fact[forge.Pull], coupled, recheck bool) (memory.Look, error) {
 	if said.State != "open" {
-		return look{}, nil
+		return memory.Look{}, nil
 	}
-	pol := repo.rules()
+	pol := repo.Rules()
 	switch {
-	case seen.Looked != "" && seen.Looked == lookBasis(said, repo, seen.Touches) && !recheck:
-		return seen.look, nil
+	case seen.LookedAt(lookBasis(said, repo, seen.Touches)) && !recheck:
+		return seen.Look, nil
 	case said.Base != repo.Default:
-		return look{Looked: lookBasis(said, repo, false)}, nil
+		return memory.Look{Looked: true, LookBasis: lookBasis(said, repo, false)}, nil
 	case read.Known():
 	case coupled: // its couplings read it, and look
-		return look{}, nil
+		return memory.Look{}, nil
 	case len(pol.Gates) == 0 && pol.Check.As != "status" && repo.NodeID != "":
-		return look{}, nil
+		return memory.Look{}, nil
 	default:
 		var err error
 		if read, err = r.lookingAt(ctx, p, repo); err != nil || !read.Known() {
-			return look{}, err
+			return memory.Look{}, err
 		}
 	}
 	return r.look(ctx, p, repo, said, read.Value)
@@ -294,7 +286,7 @@ func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo repoDoc, 
 
 // unchanged reports whether a pull request's merge leaves what stands at a watched path as it is. Where the head has the same as the branch, so
 // has any merge of the two.
-func unchanged(repo repoDoc, f forge.Pull, path string) bool {
+func unchanged(repo memory.Repo, f forge.Pull, path string) bool {
 	tip, told := repo.Watched[path]
 	if !told {
 		return false
@@ -307,15 +299,15 @@ func unchanged(repo repoDoc, f forge.Pull, path string) bool {
 }
 
 // look finds what is to be said of a pull request's content. f is the pull request as it was just read.
-func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, f forge.Pull) (look, error) {
-	pol := repo.rules()
-	var out look
+func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, f forge.Pull) (memory.Look, error) {
+	pol := repo.Rules()
+	var out memory.Look
 	var verdicts []rules.Verdict
-	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]repoDoc{p.Repo: repo}}
+	g := &gathering{r: r, home: p.Repo, policy: pol, docs: map[coupling.Repo]memory.Repo{p.Repo: repo}}
 	if f.Base == repo.Default && !unchanged(repo, f, policyPath) {
 		out.Touches = true
 		if v, err := r.policyChange(ctx, g, p, f, repo, &out); err != nil {
-			return look{}, err
+			return memory.Look{}, err
 		} else if v != nil {
 			verdicts = append(verdicts, *v)
 		}
@@ -328,19 +320,19 @@ func (r *Reconciler) look(ctx context.Context, p coupling.Pull, repo repoDoc, sa
 	}) {
 		out.Touches = true
 		if v, err := r.foreign(ctx, p, pol, f, repo); err != nil {
-			return look{}, err
+			return memory.Look{}, err
 		} else if v != nil {
 			verdicts = append(verdicts, *v)
 		}
 	}
 	if g.isOutage() {
-		return look{}, g.outage
+		return memory.Look{}, g.outage
 	}
 	if len(verdicts) > 0 {
 		v := rules.Combine(p, verdicts...)
 		out.Extra = &v
 	}
-	out.Looked = lookBasis(said, repo, out.Touches)
+	out.Looked, out.LookBasis = true, lookBasis(said, repo, out.Touches)
 	return out, nil
 }
 
@@ -351,15 +343,15 @@ func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
 		if !fact.Known() || f.State != "open" || repo.Name == "" || repo.Gone {
 			continue
 		}
-		var seen pullDoc
-		if _, err := r.load(ctx, docPull, p.String(), &seen); err != nil {
+		seen, err := r.Memory.Pulls.Load(ctx, p)
+		if err != nil {
 			return err
 		}
 		said := work.Read(f)
-		if seen.Head != f.Head || seen.Base != f.Base || seen.State != f.State || seen.Looked == lookBasis(said, repo, seen.Touches) {
+		if seen.Head != f.Head || seen.Base != f.Base || seen.State != f.State || seen.LookedAt(lookBasis(said, repo, seen.Touches)) {
 			continue
 		}
-		found := look{Looked: lookBasis(said, repo, false)}
+		found := memory.Look{Looked: true, LookBasis: lookBasis(said, repo, false)}
 		if f.Base == repo.Default {
 			var err error
 			if found, err = r.look(ctx, p, repo, said, f); transient(err) {
@@ -369,11 +361,11 @@ func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
 				return err
 			}
 		}
-		if _, err := update(ctx, r, docPull, p.String(), func(d *pullDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Pulls.Update(ctx, p, func(d *memory.Pull) ([]store.Work, bool) {
 			if d.Head != f.Head || d.Base != f.Base {
 				return nil, false
 			}
-			d.look = found
+			d.Look = found
 			return nil, true
 		}); err != nil {
 			return err
@@ -384,13 +376,13 @@ func (r *Reconciler) lookAtMembers(ctx context.Context, g *gathering) error {
 
 // policyChange holds a pull request's policy file against the parser, when it changes it: problems block it and are
 // annotated on their lines; a good one is previewed.
-func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo repoDoc, out *look) (*rules.Verdict, error) {
+func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.Pull, f forge.Pull, repo memory.Repo, out *memory.Look) (*rules.Verdict, error) {
 	file := g.after(ctx, p.Repo, f, repo.Tip, policyPath)[policyPath]
 	base := g.ask(p.Repo).Files(ctx, repo.Tip, []string{policyPath})[policyPath]
 	if g.isOutage() || file.State == base.State && file.Value == base.Value {
 		return nil, nil
 	}
-	none := repoDoc{}.rules()
+	none := memory.Repo{}.Rules()
 	proposed, problems := &none, []policy.Problem(nil)
 	switch {
 	case file.Known():
@@ -420,8 +412,8 @@ func (r *Reconciler) policyChange(ctx context.Context, g *gathering, p coupling.
 // preview says which verdicts a proposed policy would change. Anybody may propose one: nothing is told of pull requests that its author cannot
 // read, and there is a bound to what is looked through for it.
 func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed rules.Policy, author string) ([]string, error) {
-	var o overlayDoc
-	if _, err := r.load(ctx, docOverlay, string(repo), &o); err != nil {
+	o, err := r.Memory.Overlays.Load(ctx, repo)
+	if err != nil {
 		return nil, err
 	}
 	declared, effects, err := r.names(repo).couplings(ctx, proposed.Couplings, o.Effects)
@@ -436,14 +428,14 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 			}
 		}
 	}
-	today, err := list[judgementDoc](ctx, r, docJudgement, string(repo)+":")
+	today, err := r.Memory.Judgements.In(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
 	told := map[coupling.Repo]bool{repo: true}
 	for _, d := range today {
-		open(d.Judgement, func(rules.MemberState) []rules.Verdict { return nil })
-		for _, m := range d.Members {
+		open(d.Value.Judgement, func(rules.MemberState) []rules.Verdict { return nil })
+		for _, m := range d.Value.Members {
 			told[m.Pull.Repo] = true // in the notes
 		}
 	}
@@ -453,10 +445,10 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 				continue
 			}
 			told[m.Pull.Repo] = true
-			var d repoDoc
-			if rev, err := r.load(ctx, docRepo, string(m.Pull.Repo), &d); err != nil {
+			d, known, err := r.Memory.Repos.Find(ctx, m.Pull.Repo)
+			if err != nil {
 				return nil, err
-			} else if rev == 0 || d.Gone || !d.Private {
+			} else if !known || d.Gone || !d.Private {
 				continue // relbot reads nothing there, or everybody may
 			}
 			if role, err := r.GitHub.Permission(ctx, m.Pull.Repo, author); err != nil && transient(err) {
@@ -514,7 +506,7 @@ func codesOf(v rules.Verdict) []rules.Code {
 }
 
 // combined joins what the couplings of a pull request say of it.
-func combined(p coupling.Pull, js []judgementDoc) rules.Verdict {
+func combined(p coupling.Pull, js []memory.Judgement) rules.Verdict {
 	var vs []rules.Verdict
 	for _, j := range js {
 		if m, ok := j.Member(p); ok {
@@ -525,7 +517,7 @@ func combined(p coupling.Pull, js []judgementDoc) rules.Verdict {
 }
 
 // foreign judges what a pull request changes of registered gates that are not its business.
-func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Policy, f forge.Pull, repo repoDoc) (*rules.Verdict, error) {
+func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Policy, f forge.Pull, repo memory.Repo) (*rules.Verdict, error) {
 	if len(pol.Gates) == 0 {
 		return nil, nil
 	}
@@ -595,12 +587,12 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 // body takes up the lines of a pull request's description. Where its author may write in every repository that they
 // name they take effect, for good: emptying the description removes nothing. Otherwise the check shows them as
 // proposals. at is when they were written.
-func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, said work.PullPayload, out *pullDoc, at time.Time) error {
+func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, out *memory.Pull, at time.Time) error {
 	lines, misses := command.Body(said.Body)
 	for _, m := range misses {
 		out.NearMisses = append(out.NearMisses, note.NearMiss(m))
 	}
-	if len(lines) == 0 || said.Bot || isLine(repo.rules().Releases, said.Base) {
+	if len(lines) == 0 || said.Bot || isLine(repo.Rules().Releases, said.Base) {
 		return nil // a backport's copied text makes no member
 	}
 	roles := map[coupling.Repo]bool{}
@@ -663,12 +655,12 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo repoDoc, sa
 }
 
 // existing leaves out of a proposal the numbers that nobody knows, with a word about them. One may yet be opened: it is looked for again.
-func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.Pull]versionscan.Fact[forge.Pull], out *pullDoc) []coupling.Pull {
+func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.Pull]versionscan.Fact[forge.Pull], out *memory.Pull) []coupling.Pull {
 	return slices.DeleteFunc(proposal, func(p coupling.Pull) bool {
 		fact, asked := facts[p]
 		gone := asked && fact.Absent()
 		if gone {
-			out.Basis = ""
+			out.Taken = false
 			out.NearMisses = append(out.NearMisses, note.NearMiss(command.NearMiss{Line: l.Line, Raw: l.Raw, Message: p.String() + " is no pull request"}))
 		}
 		return gone

@@ -11,6 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/history"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/versionscan"
@@ -26,86 +27,10 @@ import (
 // So every release follows from a new read of the queue. A group that failed stays failed, since GitHub removes its entry.
 
 const (
-	unnamedPatience = time.Minute      // for how long relbot tries to name the pull requests in a group
-	unnamedPause    = 5 * time.Second  // between these
-	awaitedPause    = 15 * time.Second // between looks while a partner, or another check, is awaited
-	longestWait     = 30 * time.Minute // for partners, where the queue's time-out is not known: half of GitHub's own default
-	groupMemory     = 24 * time.Hour   // for which a group that has ended is remembered: others may be built on it
+	unnamedPause = 5 * time.Second  // between these
+	awaitedPause = 15 * time.Second // between looks while a partner, or another check, is awaited
+	longestWait  = 30 * time.Minute // for partners, where the queue's time-out is not known: half of GitHub's own default
 )
-
-// queueDoc is what is remembered of a merge queue.
-type queueDoc struct {
-	Groups []queuedGroup `json:"groups"`
-	// Changed is when a coupling with members on the branch was last judged.
-	Changed time.Time `json:"changed,omitzero"`
-}
-
-// queuedGroup is a merge group as its events reported it.
-type queuedGroup struct {
-	rules.GroupEvent
-	Seen   time.Time `json:"seen"`
-	Right  time.Time `json:"right,omitzero"`   // when it was last judged, and passed by itself
-	Waits  time.Time `json:"waits,omitzero"`   // since when its check waits for partners
-	Until  time.Time `json:"until,omitzero"`   // and until when it may
-	Failed bool      `json:"failed,omitempty"` // its check fails, for good
-	Late   bool      `json:"late,omitempty"`   // it failed because a partner of its own entry did not enter the queue in time
-	Gone   time.Time `json:"gone,omitzero"`    // since when it is destroyed
-	Reason string    `json:"reason,omitempty"`
-}
-
-// find is a group by its head, or nil.
-func (d *queueDoc) find(head string) *queuedGroup {
-	if i := slices.IndexFunc(d.Groups, func(g queuedGroup) bool { return g.Head == head }); i >= 0 {
-		return &d.Groups[i]
-	}
-	return nil
-}
-
-// add records a group. A group that GitHub rebuilt for the same entry keeps the patience of the one before it. Otherwise each entry that is removed
-// ahead of it would prolong the wait.
-func (d *queueDoc) add(e rules.GroupEvent, now time.Time) {
-	d.Groups = slices.DeleteFunc(d.Groups, func(g queuedGroup) bool { return now.Sub(g.Seen) > groupMemory })
-	if d.find(e.Head) != nil {
-		return
-	}
-	added := queuedGroup{GroupEvent: e, Seen: now}
-	for _, g := range d.Groups {
-		if g.Number() == e.Number() && g.continues(now) {
-			added.Waits = g.Waits
-		}
-	}
-	d.Groups = append(d.Groups, added)
-}
-
-// continues reports whether a new group for the same entry goes on with the wait of g, rather than being a new entry of its pull request.
-func (g queuedGroup) continues(now time.Time) bool {
-	rebuilt := g.Reason == "invalidated"
-	if g.Failed { // and an entry ahead failed at the same time, so that GitHub rebuilt this one before it read the failure
-		return g.Late && rebuilt && now.Sub(g.Gone) < unnamedPatience
-	}
-	// A group that is still live after its time has left the queue, and that event was lost.
-	return (g.Gone.IsZero() || rebuilt) && now.Before(g.Until)
-}
-
-// end notes that a group was destroyed, also when the news that it was made comes later.
-func (d *queueDoc) end(e rules.GroupEvent, reason string, now time.Time) {
-	d.add(e, now)
-	if g := d.find(e.Head); g.Gone.IsZero() {
-		g.Gone, g.Reason = now, reason
-	}
-}
-
-// events are those of all groups, also of those that have ended.
-func (d *queueDoc) events() []rules.GroupEvent {
-	var out []rules.GroupEvent
-	for _, g := range d.Groups {
-		out = append(out, g.GroupEvent)
-	}
-	return out
-}
-
-// live reports whether a group's check has still to be kept right.
-func (g queuedGroup) live() bool { return g.Gone.IsZero() && !g.Failed }
 
 // wakeQueue looks at a queue again later. It is a row of its own, since one that is worked on keeps its moment.
 func (r *Reconciler) wakeQueue(ctx context.Context, c store.Claimed) error {
@@ -115,12 +40,12 @@ func (r *Reconciler) wakeQueue(ctx context.Context, c store.Claimed) error {
 // queueLook is one look at a merge queue.
 type queueLook struct {
 	*Reconciler
-	key    string
+	key    memory.QueueKey
 	began  time.Time
-	repo   repoDoc
+	repo   memory.Repo
 	branch string
 	tip    string
-	doc    queueDoc
+	doc    memory.Queue
 	queue  forge.Queue
 	groups []*lookedGroup // those that have names, in the order of the queue
 	again  time.Time      // when to look again; zero is not
@@ -128,7 +53,7 @@ type queueLook struct {
 
 // lookedGroup is a live group whose pull requests are known.
 type lookedGroup struct {
-	queuedGroup
+	memory.Group
 	rules.QueuedGroup
 	found   groupJudgement
 	unread  error // why it could not be judged
@@ -138,19 +63,18 @@ type lookedGroup struct {
 // lookAtQueue answers each group of a merge queue that it can, and leaves none waiting for anything but a partner, for a bounded time.
 func (r *Reconciler) lookAtQueue(ctx context.Context, c store.Claimed) error {
 	repo, branch := work.QueueOf(c.Work)
-	l := &queueLook{Reconciler: r, key: c.Key, branch: branch, began: r.Now()}
-	if _, err := r.load(ctx, docQueue, c.Key, &l.doc); err != nil {
+	l := &queueLook{Reconciler: r, key: memory.QueueKey{Repo: repo, Branch: branch}, branch: branch, began: r.Now()}
+	var err error
+	if l.doc, err = r.Memory.Queues.Load(ctx, l.key); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(l.doc.Groups, queuedGroup.live) {
+	if !slices.ContainsFunc(l.doc.Groups, memory.Group.Live) {
 		return nil
 	}
-	if rev, err := r.load(ctx, docRepo, string(repo), &l.repo); err != nil || l.repo.Gone {
+	if l.repo, err = r.Memory.Repos.Load(ctx, repo); err != nil {
 		return err
-	} else if rev == 0 { // the event may have come before the news of the installation
-		return r.unread(ctx, c, repo, work.Install())
 	}
-	err := l.look(ctx, c)
+	err = l.look(ctx, c)
 	if err != nil {
 		err = l.trouble(ctx, err)
 	}
@@ -182,7 +106,7 @@ func (l *queueLook) look(ctx context.Context, c store.Claimed) error {
 		return err
 	}
 	for _, g := range l.doc.Groups {
-		if !g.live() {
+		if !g.Live() {
 			continue
 		}
 		if err := l.take(ctx, g, answered); err != nil {
@@ -194,22 +118,22 @@ func (l *queueLook) look(ctx context.Context, c store.Claimed) error {
 }
 
 // take names a group, or answers it without names once it was asked for long enough which pull requests are in it.
-func (l *queueLook) take(ctx context.Context, g queuedGroup, answered bool) error {
-	old := l.Now().Sub(g.Seen) >= unnamedPatience
+func (l *queueLook) take(ctx context.Context, g memory.Group, answered bool) error {
+	old := l.Now().Sub(g.Seen) >= memory.UnnamedPatience
 	if answered || old {
-		numbers, ok, err := l.name(ctx, l.repo.Name, l.branch, l.tip, l.queue, g.GroupEvent, l.doc.events())
+		numbers, ok, err := l.name(ctx, l.repo.Name, l.branch, l.tip, l.queue, g.GroupEvent, l.doc.Events())
 		if err != nil && !ofGitHub(err) {
 			return err
 		}
 		if ok {
-			l.groups = append(l.groups, &lookedGroup{queuedGroup: g, QueuedGroup: rules.QueuedGroup{Pulls: rules.PullsOf(l.repo.Name, numbers)}})
+			l.groups = append(l.groups, &lookedGroup{Group: g, QueuedGroup: rules.QueuedGroup{Pulls: rules.PullsOf(l.repo.Name, numbers)}})
 			return nil
 		}
 	}
 	if old {
 		return l.showUnnamed(ctx, g)
 	}
-	l.lookAgain(g.Seen.Add(unnamedPatience))
+	l.lookAgain(g.Seen.Add(memory.UnnamedPatience))
 	l.lookAgain(l.Now().Add(unnamedPause))
 	return nil
 }
@@ -217,8 +141,8 @@ func (l *queueLook) take(ctx context.Context, g queuedGroup, answered bool) erro
 // stale reports whether the queue was read as it stood before the last events: it shows a group that was destroyed a moment ago.
 func (l *queueLook) stale() bool {
 	return slices.ContainsFunc(l.queue.Entries.Value, func(e forge.QueueEntry) bool {
-		g := l.doc.find(e.Head)
-		return e.Head != "" && g != nil && !g.Gone.IsZero() && l.Now().Sub(g.Gone) < unnamedPatience
+		g := l.doc.Find(e.Head)
+		return e.Head != "" && g != nil && !g.Gone.IsZero() && l.Now().Sub(g.Gone) < memory.UnnamedPatience
 	})
 }
 
@@ -231,27 +155,27 @@ func (l *queueLook) lookAgain(at time.Time) {
 // discover adds the groups that the queue shows and no event reported, and ends those that have landed.
 func (l *queueLook) discover(ctx context.Context) error {
 	var landed []string
-	for at := l.doc.find(l.tip); at != nil && !slices.Contains(landed, at.Head); at = l.doc.find(at.BaseSHA) {
+	for at := l.doc.Find(l.tip); at != nil && !slices.Contains(landed, at.Head); at = l.doc.Find(at.BaseSHA) {
 		landed = append(landed, at.Head)
 	}
 	below := l.tip
 	var news []rules.GroupEvent
 	for _, e := range l.queue.Entries.Value {
-		if g := l.doc.find(e.Head); e.Head != "" && (g == nil || !g.Gone.IsZero()) {
+		if g := l.doc.Find(e.Head); e.Head != "" && (g == nil || !g.Gone.IsZero()) {
 			news = append(news, rules.GroupEvent{Head: e.Head, BaseSHA: below, HeadRef: fmt.Sprintf("gh-readonly-queue/%s/pr-%d-%s", l.branch, e.Pull.Number, below)})
 		}
 		below = e.Head
 	}
 	var err error
-	l.doc, err = update(ctx, l.Reconciler, docQueue, l.key, func(d *queueDoc) ([]store.Work, bool) {
+	l.doc, err = l.Memory.Queues.Update(ctx, l.key, func(d *memory.Queue) ([]store.Work, bool) {
 		changed := len(news) > 0
 		for _, e := range news {
-			d.add(e, l.Now())
-			g := d.find(e.Head)
+			d.Add(e, l.Now())
+			g := d.Find(e.Head)
 			g.Gone, g.Reason = time.Time{}, ""
 		}
 		for _, head := range landed {
-			if g := d.find(head); g != nil && g.Gone.IsZero() {
+			if g := d.Find(head); g != nil && g.Gone.IsZero() {
 				g.Gone, g.Reason, changed = l.Now(), "merged", true
 			}
 		}
@@ -345,7 +269,7 @@ func (l *queueLook) answer(ctx context.Context) error {
 // judgedGroup judges a group once what couplings say of its pull requests is known.
 func (l *queueLook) judgedGroup(ctx context.Context, tree groupTree) (groupJudgement, error) {
 	for _, p := range tree.Pulls {
-		if err := l.unjudged(ctx, p, append([]coupling.Repo{l.repo.Name}, l.repo.rules().Trust...)...); err != nil {
+		if err := l.unjudged(ctx, p, append([]coupling.Repo{l.repo.Name}, l.repo.Rules().Trust...)...); err != nil {
 			return groupJudgement{}, err
 		}
 	}
@@ -398,13 +322,13 @@ func (l *queueLook) wait(ctx context.Context, g *lookedGroup) error {
 	if g.Deadline.Equal(g.Until) {
 		return nil
 	}
-	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Waits, q.Until = g.Waits, g.Deadline })
+	return l.note(ctx, g.Head, func(q *memory.Group) { q.Waits, q.Until = g.Waits, g.Deadline })
 }
 
 // note changes what is remembered of a group.
-func (l *queueLook) note(ctx context.Context, head string, change func(*queuedGroup)) error {
-	_, err := update(ctx, l.Reconciler, docQueue, l.key, func(d *queueDoc) ([]store.Work, bool) {
-		g := d.find(head)
+func (l *queueLook) note(ctx context.Context, head string, change func(*memory.Group)) error {
+	_, err := l.Memory.Queues.Update(ctx, l.key, func(d *memory.Queue) ([]store.Work, bool) {
+		g := d.Find(head)
 		if g != nil {
 			change(g)
 		}
@@ -419,7 +343,7 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 	if g.settled {
 		return nil
 	}
-	if g.unread != nil && (g.Passed || transient(g.unread) && l.Now().Before(g.due())) {
+	if g.unread != nil && (g.Passed || transient(g.unread) && l.Now().Before(g.Due())) {
 		l.lookAgain(l.Now().Add(awaitedPause))
 		return nil
 	}
@@ -442,7 +366,7 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 		return nil
 	case v.Level != rules.Pass:
 		late := l.late(i)
-		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed, q.Late = true, late })
+		return l.note(ctx, g.Head, func(q *memory.Group) { q.Failed, q.Late = true, late })
 	}
 	if !g.Passed && slices.ContainsFunc(l.groups[:i], func(a *lookedGroup) bool { return len(a.Verdict.Awaits()) > 0 }) {
 		l.lookAgain(l.Now()) // now that it shows a pass, one ahead of it may follow
@@ -450,7 +374,7 @@ func (l *queueLook) post(ctx context.Context, i int) error {
 	if g.Verdict.Level != rules.Pass { // released with others, without which it does not pass
 		return nil
 	}
-	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Right = l.began })
+	return l.note(ctx, g.Head, func(q *memory.Group) { q.Right = l.began })
 }
 
 // late reports whether a group waits for a partner of its own entry that is not in the queue.
@@ -461,17 +385,9 @@ func (l *queueLook) late(i int) bool {
 	})
 }
 
-// due is when a group has waited long enough for what cannot be read.
-func (g queuedGroup) due() time.Time {
-	if due := g.Seen.Add(unnamedPatience); g.Until.Before(due) {
-		return due
-	}
-	return g.Until
-}
-
 // green reports whether the other required checks of a group have passed. What cannot be read has not.
 func (l *queueLook) green(ctx context.Context, g *lookedGroup) bool {
-	ok, err := l.GitHub.Green(ctx, forge.GroupHead{Pull: g.Pulls[len(g.Pulls)-1], Head: g.Head}, l.repo.rules().Check.Name)
+	ok, err := l.GitHub.Green(ctx, forge.GroupHead{Pull: g.Pulls[len(g.Pulls)-1], Head: g.Head}, l.repo.Rules().Check.Name)
 	if err != nil {
 		l.Log.Warn("the checks of a merge group could not be read", "repo", string(l.repo.Name), "head", g.Head, "error", err)
 	}
@@ -480,12 +396,12 @@ func (l *queueLook) green(ctx context.Context, g *lookedGroup) bool {
 
 // showUnnamed answers a group whose pull requests could not be named. It fails where something on its branch may be coupled. A group that was
 // answered before, and is not in the queue, is recorded as ended.
-func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
+func (l *queueLook) showUnnamed(ctx context.Context, g memory.Group) error {
 	entries := l.queue.Entries
 	if posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head); err != nil {
 		return err
 	} else if posted.Level != "" && entries.Known() && !slices.ContainsFunc(entries.Value, func(e forge.QueueEntry) bool { return e.Pull.Number == g.Number() }) {
-		return l.note(ctx, g.Head, func(q *queuedGroup) { q.Gone = l.Now() })
+		return l.note(ctx, g.Head, func(q *memory.Group) { q.Gone = l.Now() })
 	}
 	quiet, err := l.nothingCoupled(ctx)
 	if err != nil {
@@ -499,11 +415,11 @@ func (l *queueLook) showUnnamed(ctx context.Context, g queuedGroup) error {
 }
 
 // fail ends a group of which something cannot be known.
-func (l *queueLook) fail(ctx context.Context, g queuedGroup, why string) error {
+func (l *queueLook) fail(ctx context.Context, g memory.Group, why string) error {
 	if err := l.showGroup(ctx, l.repo, g.Head, nil, unreadable(why), nil); err != nil {
 		return err
 	}
-	return l.note(ctx, g.Head, func(q *queuedGroup) { q.Failed = true })
+	return l.note(ctx, g.Head, func(q *memory.Group) { q.Failed = true })
 }
 
 // trouble answers the groups that have waited long enough for what cannot be read or is not known, so that the queue is not kept waiting for its
@@ -513,7 +429,7 @@ func (l *queueLook) trouble(ctx context.Context, cause error) error {
 		return cause
 	}
 	for _, g := range l.doc.Groups {
-		if !g.live() {
+		if !g.Live() {
 			continue
 		}
 		posted, err := l.Publish.Posted(ctx, l.repo.Name, g.Head)
@@ -521,8 +437,8 @@ func (l *queueLook) trouble(ctx context.Context, cause error) error {
 		case err != nil:
 			return err
 		case posted.Level == string(rules.Pass): // it was right, and nothing newer is known
-		case transient(cause) && l.Now().Before(g.due()):
-			l.lookAgain(g.due())
+		case transient(cause) && l.Now().Before(g.Due()):
+			l.lookAgain(g.Due())
 		default:
 			if err := l.fail(ctx, g, cause.Error()); err != nil {
 				return err
@@ -552,8 +468,8 @@ func (l *queueLook) nothingCoupled(ctx context.Context) (bool, error) {
 				if c.End != nil || m.Pull.Repo != l.repo.Name {
 					continue
 				}
-				var seen pullDoc
-				if _, err := l.load(ctx, docPull, m.Pull.String(), &seen); err != nil {
+				seen, err := l.Memory.Pulls.Load(ctx, m.Pull)
+				if err != nil {
 					return false, err
 				}
 				if there := seen.Base == l.branch || seen.Base == ""; c.Hold != nil || there && (seen.State == "open" || seen.State == "") {
@@ -575,8 +491,8 @@ func (r *Reconciler) wakeQueues(ctx context.Context, s rules.Snapshot) error {
 			if !base.Queue {
 				continue
 			}
-			if _, err := update(ctx, r, docQueue, string(repo)+"@"+branch, func(d *queueDoc) ([]store.Work, bool) {
-				if !slices.ContainsFunc(d.Groups, queuedGroup.live) {
+			if _, err := r.Memory.Queues.Update(ctx, memory.QueueKey{Repo: repo, Branch: branch}, func(d *memory.Queue) ([]store.Work, bool) {
+				if !slices.ContainsFunc(d.Groups, memory.Group.Live) {
 					return nil, false
 				}
 				d.Changed = r.Now()

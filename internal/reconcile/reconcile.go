@@ -23,6 +23,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
@@ -79,6 +80,7 @@ type Store interface {
 type Reconciler struct {
 	GitHub    GitHub
 	Store     Store
+	Memory    *memory.Memory
 	Publish   *publish.Publisher
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -95,7 +97,6 @@ type Reconciler struct {
 	Refused func(forge.RefusedError)
 
 	refusals refusals
-	views    views
 	indexes  sync.Map // of memberships, by home
 }
 
@@ -135,7 +136,7 @@ func (r *Reconciler) Handlers() map[string]job.Handler {
 		work.KindRefused:    each(r.tryRefused),
 	}
 	for kind, h := range all {
-		all[kind] = r.heeded(h)
+		all[kind] = r.heeded(r.guarded(h))
 	}
 	return all
 }
@@ -167,3 +168,9 @@ func transient(err error) bool {
 	var retry *forge.RetryError
 	return errors.As(err, &retry)
 }
+
+// settling is how long after a repository was first seen what stands there is looked at before it is written over: the
+// database may be new and relbot not.
+const settling = 10 * time.Minute
+
+func (r *Reconciler) settling(d memory.Repo) bool { return r.Now().Sub(d.Since) < settling }

@@ -2,9 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/work"
 )
@@ -20,20 +19,6 @@ import (
 // GitHub refuses some work: a permission was not granted, an organisation lets in nobody from this address, a conversation is locked. Asking again at once
 // does not help, so that the row is done with. But it is not forgotten: the operator reads of it once in the log, counts it in a metric and finds it in
 // `relbot jobs`; and what was to be written is tried again when an account changes what it grants, and at each round.
-
-// refusedDoc is work that GitHub refused. Its key is that of the row.
-type refusedDoc struct {
-	Lane    string          `json:"lane"`
-	Data    json.RawMessage `json:"data,omitempty"` // of what cannot be made again
-	Account string          `json:"account"`
-	Route   string          `json:"route"`
-	Message string          `json:"message"`
-	Write   bool            `json:"write,omitempty"`
-	Since   time.Time       `json:"since"`
-	Last    time.Time       `json:"last"`
-	Times   int             `json:"times"`
-	Tried   time.Time       `json:"tried,omitzero"` // when it was last queued again
-}
 
 // Refusal is work that GitHub refused, for those who look after the server.
 type Refusal struct {
@@ -43,29 +28,28 @@ type Refusal struct {
 }
 
 // Refusals lists the work that GitHub refused.
-func Refusals(ctx context.Context, s interface {
-	List(ctx context.Context, kind, prefix string) ([]store.Document, error)
-}) ([]Refusal, error) {
-	docs, err := s.List(ctx, docRefused, "")
-	if err != nil {
-		return nil, err
-	}
+func Refusals(ctx context.Context, s memory.Store) ([]Refusal, error) {
+	docs, err := memory.New(s).Refused.All(ctx)
 	var out []Refusal
 	for _, doc := range docs {
-		var d refusedDoc
-		if err := json.Unmarshal(doc.Body, &d); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", doc.Kind, doc.Key, err)
-		}
-		out = append(out, Refusal{Work: work.Named(doc.Key, d.Lane, d.Data), Account: d.Account, Route: d.Route, Cause: d.Message, Times: d.Times})
+		d := doc.Value
+		out = append(out, Refusal{Work: refusedRow(doc.Of, d), Account: d.Account, Route: d.Route, Cause: d.Message, Times: d.Times})
 	}
-	return out, nil
+	return out, err
 }
+
+func refusedRow(name memory.RowName, d memory.Refused) store.Work {
+	return work.Named(string(name), d.Serial, d.Data)
+}
+
+// nameOf returns the key under which a refusal of a row is recorded.
+func nameOf(w store.Work) memory.RowName { return memory.RowName(work.Name(w)) }
 
 // refusals is what is known of refused work without asking the database.
 type refusals struct {
 	mu     sync.Mutex
-	keys   map[string]bool    // of documents; nil where they were not read yet
-	warned map[[3]string]bool // account, route and message
+	keys   map[memory.RowName]bool // of documents; nil where they were not read yet
+	warned map[[3]string]bool      // account, route and message
 }
 
 // maxWarned bounds what is remembered of warnings.
@@ -79,7 +63,7 @@ func (r *Reconciler) heeded(h job.Handler) job.Handler {
 			var err error
 			switch {
 			case out[i].Err == nil:
-				err = r.accepted(ctx, work.Name(claimed[i].Work))
+				err = r.accepted(ctx, nameOf(claimed[i].Work))
 			case refused(out[i].Err):
 				err = r.heed(ctx, claimed[i].Work, out[i].Err)
 			default:
@@ -104,18 +88,18 @@ func (r *Reconciler) heed(ctx context.Context, w store.Work, cause error) error 
 	if r.Refused != nil {
 		r.Refused(*said)
 	}
-	now, key := r.Now(), work.Name(w)
+	now, key := r.Now(), nameOf(w)
 	if err := r.readRefused(ctx); err != nil {
 		return err
 	}
 	r.refusals.mu.Lock()
 	r.refusals.keys[key] = true
 	r.refusals.mu.Unlock()
-	_, err := update(ctx, r, docRefused, key, func(d *refusedDoc) ([]store.Work, bool) {
+	_, err := r.Memory.Refused.Update(ctx, key, func(d *memory.Refused) ([]store.Work, bool) {
 		if d.Since.IsZero() {
 			d.Since = now
 		}
-		if d.Lane = w.Lane; w.Kind == work.KindComment || w.Kind == work.KindGroup { // the others read what they need
+		if d.Serial = w.Lane; w.Kind == work.KindComment || w.Kind == work.KindGroup { // the others read what they need
 			d.Data = w.Data
 		}
 		d.Account, d.Route, d.Message, d.Write, d.Last = said.Account, said.Route, cause.Error(), said.Write, now
@@ -147,19 +131,19 @@ func (r *Reconciler) readRefused(ctx context.Context) error {
 	if r.refusals.keys != nil {
 		return nil
 	}
-	docs, err := r.Store.List(ctx, docRefused, "")
+	docs, err := r.Memory.Refused.All(ctx)
 	if err != nil {
 		return err
 	}
-	r.refusals.keys = map[string]bool{}
+	r.refusals.keys = map[memory.RowName]bool{}
 	for _, d := range docs {
-		r.refusals.keys[d.Key] = true
+		r.refusals.keys[d.Of] = true
 	}
 	return nil
 }
 
 // accepted forgets that work was refused, which is done now.
-func (r *Reconciler) accepted(ctx context.Context, key string) error {
+func (r *Reconciler) accepted(ctx context.Context, key memory.RowName) error {
 	if err := r.readRefused(ctx); err != nil {
 		return err
 	}
@@ -173,10 +157,10 @@ func (r *Reconciler) accepted(ctx context.Context, key string) error {
 	return r.forgive(ctx, key)
 }
 
-func (r *Reconciler) forgive(ctx context.Context, key string) error {
-	d, err := r.Store.Get(ctx, docRefused, key)
-	if err == nil && d.Rev > 0 {
-		err = r.Store.Put(ctx, []store.Document{{Kind: docRefused, Key: key, Rev: d.Rev}}, nil)
+func (r *Reconciler) forgive(ctx context.Context, key memory.RowName) error {
+	d, err := r.Memory.Refused.Read(ctx, key)
+	if err == nil && d.Exists() {
+		err = r.Store.Put(ctx, []store.Document{d.Gone()}, nil)
 	}
 	if errors.Is(err, store.ErrConflict) { // it was refused again meanwhile
 		return nil
@@ -189,14 +173,14 @@ const staleRefusal = 24 * time.Hour
 
 // tryRefused queues again what was to be written and GitHub refused. What was queued before and was not refused since is done: another instance did it.
 func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
-	all, err := list[refusedDoc](ctx, r, docRefused, "")
+	all, err := r.Memory.Refused.All(ctx)
 	if err != nil {
 		return err
 	}
 	now := r.Now()
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		d := all[key]
-		w := work.Named(key, d.Lane, d.Data)
+	for _, doc := range all {
+		key, d := doc.Of, doc.Value
+		w := refusedRow(key, d)
 		gone, err := r.isGone(ctx, w)
 		if err != nil {
 			return err
@@ -210,7 +194,7 @@ func (r *Reconciler) tryRefused(ctx context.Context, _ store.Claimed) error {
 		if !d.Write {
 			continue
 		}
-		if _, err := update(ctx, r, docRefused, key, func(d *refusedDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Refused.Update(ctx, key, func(d *memory.Refused) ([]store.Work, bool) {
 			if d.Last.IsZero() {
 				return nil, false
 			}
@@ -229,9 +213,8 @@ func (r *Reconciler) isGone(ctx context.Context, w store.Work) (bool, error) {
 	if name == "" {
 		return false, nil
 	}
-	var d repoDoc
-	rev, err := r.load(ctx, docRepo, string(name), &d)
-	return rev == 0 || d.Gone, err
+	d, known, err := r.Memory.Repos.Find(ctx, name)
+	return !known || d.Gone, err
 }
 
 // accountOf returns the account that a row is about.
@@ -249,7 +232,7 @@ func (r *Reconciler) listedAgain(ctx context.Context, still []forge.Unlisted) er
 	keys := slices.Collect(maps.Keys(r.refusals.keys))
 	r.refusals.mu.Unlock()
 	for _, key := range keys {
-		account, is := strings.CutPrefix(key, work.Name(work.InstallOf("")))
+		account, is := strings.CutPrefix(string(key), work.Name(work.InstallOf("")))
 		if is && !slices.ContainsFunc(still, func(u forge.Unlisted) bool { return u.Account == account }) {
 			if err := r.accepted(ctx, key); err != nil {
 				return err

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/relbot/relbot/internal/budget"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/policy"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
@@ -32,14 +32,14 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 	if err != nil {
 		return err
 	}
-	known, err := list[repoDoc](ctx, r, docRepo, "")
+	all, err := r.Memory.Repos.All(ctx)
 	if err != nil {
 		return err
 	}
-	here := map[coupling.Repo]bool{}
+	here, known := map[coupling.Repo]bool{}, map[coupling.Repo]memory.Repo{}
 	ids := map[int64]coupling.Repo{}
-	for name, d := range known {
-		ids[d.ID] = coupling.Repo(name)
+	for _, d := range all {
+		known[d.Of], ids[d.Value.ID] = d.Value, d.Of
 	}
 	for _, repo := range repos {
 		here[repo.Name] = true
@@ -47,14 +47,14 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 			if err := r.rename(ctx, old, repo.Name); err != nil {
 				return err
 			}
-			delete(known, string(old))
+			delete(known, old)
 		}
-		d, seen := known[string(repo.Name)]
+		d, seen := known[repo.Name]
 		if seen && !d.Gone && d.Repository == repo {
 			continue
 		}
 		backfill := work.Backfill(repo.Name)
-		if _, err := update(ctx, r, docRepo, string(repo.Name), func(d *repoDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Repos.Update(ctx, repo.Name, func(d *memory.Repo) ([]store.Work, bool) {
 			if d.Since.IsZero() || d.Gone {
 				d.Since = r.Now()
 			}
@@ -65,20 +65,20 @@ func (r *Reconciler) install(ctx context.Context, c store.Claimed) error {
 		}
 	}
 	for name, d := range known {
-		if d.Gone || here[coupling.Repo(name)] || failed[d.Installation] {
+		if d.Gone || here[name] || failed[d.Installation] {
 			continue
 		}
-		affected, err := r.touching(ctx, coupling.Repo(name))
+		affected, err := r.touching(ctx, name)
 		if err != nil {
 			return err
 		}
-		if _, err := update(ctx, r, docRepo, name, func(d *repoDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Repos.Update(ctx, name, func(d *memory.Repo) ([]store.Work, bool) {
 			d.Gone = true
-			return affected, true
+			return judging(affected), true
 		}); err != nil {
 			return err
 		}
-		if err := r.resume(ctx, coupling.Repo(name)); err != nil { // nothing is to be waited for any more
+		if err := r.resume(ctx, name); err != nil { // nothing is to be waited for any more
 			return err
 		}
 	}
@@ -117,173 +117,58 @@ func (r *Reconciler) unlisted(ctx context.Context, accounts []forge.Unlisted) (f
 	return failed, later, r.listedAgain(ctx, accounts)
 }
 
-// rename carries what is remembered of a repository over to its new name.
-func (r *Reconciler) rename(ctx context.Context, from, to coupling.Repo) error {
-	affected, err := r.touching(ctx, from)
-	if err != nil {
-		return err
-	}
-	var docs []store.Document
-	for _, w := range affected {
-		var j judgementDoc
-		rev, err := r.load(ctx, docJudgement, w.Key, &j)
-		if err != nil {
-			return err
-		} else if rev == 0 {
-			continue
-		}
-		for _, m := range j.Members { // the same members as before: no news for which a new note would be due
-			if err := r.Publish.Renamed(ctx, m.Pull); err != nil {
-				return err
-			}
-		}
-		if j, err = j.renamed(from, to); err != nil {
-			return err
-		}
-		target := renamed(w.Key, from, to)
-		if target != w.Key {
-			docs = append(docs, store.Document{Kind: docJudgement, Key: w.Key, Rev: rev})
-			existing, err := r.Store.Get(ctx, docJudgement, target)
-			if err != nil {
-				return err
-			}
-			rev = existing.Rev
-		}
-		docs = append(docs, document(docJudgement, target, rev, j))
-	}
-	move := func(kind, key, target string) error {
-		d, err := r.Store.Get(ctx, kind, key)
-		if err != nil || d.Rev == 0 {
-			return err
-		}
-		existing, err := r.Store.Get(ctx, kind, target)
-		if err != nil {
-			return err
-		}
-		docs = append(docs, store.Document{Kind: kind, Key: target, Rev: existing.Rev, Body: []byte(renamed(string(d.Body), from, to))},
-			store.Document{Kind: kind, Key: key, Rev: d.Rev})
-		return nil
-	}
-	if err := move(docOverlay, string(from), string(to)); err != nil {
-		return err
-	}
-	for _, kind := range []string{docReport, docRepo} {
-		if err := move(kind, string(from), string(to)); err != nil {
-			return err
-		}
-	}
-	r.indexes.Clear() // they hold former names
-	// Without these it would look as if the database were lost, and nothing were known of what was said there.
-	for _, key := range []func(coupling.Repo) string{replayed, readUpTo, proposed} {
-		if err := move(docWatermark, key(from), key(to)); err != nil {
-			return err
-		}
-	}
-	if err := move(docLines, string(from), string(to)); err != nil {
-		return err
-	}
-	for _, m := range []struct{ kind, before, after string }{
-		{docWaiting, "", " "}, {docHistory, "", ":"}, {docMember, "", "#"}, {docPull, "", "#"}, {docOverride, "", "#"}, {docComment, "", "#"},
-		{docMention, "", "#"}, {docHead, "", "@"}, {docQueue, "", "@"}, {publish.DocNote, "", "#"}, {publish.DocCheck, "", "@"}, {publish.DocOnce, "", replyTo("", "")}, {publish.DocOnce, toldOf(""), "#"},
-	} {
-		prefix := m.before + string(from) + m.after
-		all, err := r.Store.List(ctx, m.kind, prefix)
-		if err != nil {
-			return err
-		}
-		for _, d := range all {
-			if err := move(m.kind, d.Key, m.before+string(to)+m.after+strings.TrimPrefix(d.Key, prefix)); err != nil {
-				return err
-			}
-		}
-	}
-	pages, err := r.Store.List(ctx, docPage, string(from)+"#") // the name is in their addresses
-	if err != nil {
-		return err
-	}
-	for _, d := range pages {
-		docs = append(docs, store.Document{Kind: docPage, Key: d.Key, Rev: d.Rev})
-	}
-	for i := range affected {
-		affected[i] = work.Coupling(renamed(affected[i].Key, from, to))
-	}
-	if err := r.Store.Put(ctx, docs, append(affected, work.Repo(to))); err != nil {
-		return err
-	}
-	return r.moved(ctx, from, to)
-}
-
-// renamed is a text with the name of a repository changed wherever it stands; one that only begins or ends like it is another repository's.
-func renamed(text string, from, to coupling.Repo) string {
-	var b strings.Builder
-	part := func(c byte) bool {
-		return c == '-' || c == '_' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-	}
-	for {
-		i := strings.Index(text, string(from))
-		if i < 0 {
-			return b.String() + text
-		}
-		end := i + len(from)
-		b.WriteString(text[:i])
-		if i > 0 && part(text[i-1]) || end < len(text) && part(text[end]) {
-			b.WriteString(text[i:end])
-		} else {
-			b.WriteString(string(to))
-		}
-		text = text[end:]
-	}
-}
-
-// touching is the work of every coupling that has to do with a repository: those at home there, and those elsewhere
-// with a member there.
-func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]store.Work, error) {
-	at, err := r.Store.List(ctx, docJudgement, string(repo)+":")
+// touching returns the couplings that have to do with a repository: those at home there, and those elsewhere with a member there.
+func (r *Reconciler) touching(ctx context.Context, repo coupling.Repo) ([]coupling.Key, error) {
+	judged, err := r.Memory.Judgements.Keys(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	keys := map[string]bool{}
-	for _, d := range at {
-		keys[d.Key] = true
+	keys := map[coupling.Key]bool{}
+	for _, key := range judged {
+		keys[key] = true
 	}
-	members, err := list[memberDoc](ctx, r, docMember, string(repo)+"#")
+	members, err := r.Memory.Members.In(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range members {
-		for _, key := range m.Couplings {
+	for _, d := range members {
+		for _, key := range d.Value.Couplings {
 			keys[key] = true
 		}
 	}
+	return slices.Sorted(maps.Keys(keys)), nil
+}
+
+// judging is the work that judges couplings.
+func judging(keys []coupling.Key) []store.Work {
 	var out []store.Work
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
+	for _, key := range keys {
 		out = append(out, work.Coupling(key))
 	}
-	return out, nil
+	return out
 }
 
 // repo looks at a repository as a whole: its policy, tags, release lines and base branches. When something that
 // couplings depend on changed, they are judged again.
 func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 	name := coupling.Repo(c.Key)
-	var d repoDoc
-	if rev, err := r.load(ctx, docRepo, c.Key, &d); err != nil {
+	d, err := r.Memory.Repos.Load(ctx, name)
+	if err != nil {
 		return err
-	} else if rev == 0 || d.Gone {
-		return r.Store.Enqueue(ctx, work.Install())
 	}
 	for range 2 {
-		surveys, _, failure := r.read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.rules())}})
+		surveys, _, failure := r.read(budget.With(ctx, budget.Demotions), forge.Reading{Surveys: []forge.SurveyRequest{r.request(d, d.Rules())}})
 		s := surveys[name]
 		if _, lags := lagging(failure); lags {
 			return failure
 		}
 		var unread []store.Work // what was to be seen may have changed every verdict: they are unknown, and tried again by themselves
 		if !s.Known() && c.Attempt == 0 {
-			var err error
-			if unread, err = r.touching(ctx, name); err != nil {
+			keys, err := r.touching(ctx, name)
+			if err != nil {
 				return err
 			}
+			unread = judging(keys)
 		}
 		if failure != nil {
 			return errors.Join(r.Store.Enqueue(ctx, unread...), failure)
@@ -294,11 +179,11 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 		if err := r.adopt(ctx, name, s.Value); err != nil {
 			return err
 		}
-		if _, err := r.load(ctx, docRepo, c.Key, &d); err != nil {
+		if d, err = r.Memory.Repos.Load(ctx, name); err != nil {
 			return err
 		}
 		// A new policy has other places to watch than the one under which this was read.
-		if len(d.Watched) >= len(watched(d.rules())) {
+		if len(d.Watched) >= len(watched(d.Rules())) {
 			break
 		}
 	}
@@ -307,9 +192,9 @@ func (r *Reconciler) repo(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	if w, err := r.Store.Get(ctx, docWatermark, replayed(name)); err != nil {
+	if heard, err := r.Memory.Watermarks.Has(ctx, memory.Replayed.Of(name)); err != nil {
 		return err
-	} else if w.Rev == 0 {
+	} else if !heard {
 		if err := r.Store.Enqueue(ctx, work.Comments(name)); err != nil {
 			return err
 		}
@@ -366,7 +251,7 @@ func places(g rules.Gate) []string {
 }
 
 // request asks for what couplings depend on in a repository under a policy: its own, unless another is tried out.
-func (r *Reconciler) request(d repoDoc, p rules.Policy) forge.SurveyRequest {
+func (r *Reconciler) request(d memory.Repo, p rules.Policy) forge.SurveyRequest {
 	q := forge.SurveyRequest{Repo: d.Name, NoTags: p.Releases == nil, Watched: watched(p)}
 	if rel := p.Releases; rel != nil {
 		if prefix := rel.LinePrefix(); rel.Branches != "" {
@@ -412,23 +297,24 @@ func fingerprint(s forge.Survey) string {
 // adopt takes over a survey: a good new policy comes into force, a bad one is counted and the last good one stays.
 func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Survey) error {
 	print := fingerprint(s)
-	var seen repoDoc
-	if _, err := r.load(ctx, docRepo, string(name), &seen); err != nil {
+	seen, err := r.Memory.Repos.Load(ctx, name)
+	if err != nil {
 		return err
 	}
 	var touched []store.Work
 	if seen.Fingerprint != print || seen.Repository != s.Repository {
-		var err error
-		if touched, err = r.touching(ctx, name); err != nil {
+		keys, err := r.touching(ctx, name)
+		if err != nil {
 			return err
 		}
+		touched = judging(keys)
 	} else if maps.Equal(seen.Watched, s.Watched) {
 		return nil
 	}
 	var last string
 	if seen.PolicyID != s.PolicyID && !s.Policy.Unknown() {
 		p, problems := policyOf(name, s.Policy)
-		if problems > 0 && !seen.surveyed() {
+		if problems > 0 && !seen.Surveyed() {
 			var err error
 			if last, err = r.lastGood(ctx, name, s.Tip); err != nil {
 				return err
@@ -439,16 +325,16 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 			return err
 		}
 	}
-	if !seen.surveyed() {
+	if !seen.Surveyed() {
 		behind, err := r.behind(ctx, name)
 		if err != nil {
 			return err
 		}
 		touched = append(touched, behind...)
 	}
-	_, err := update(ctx, r, docRepo, string(name), func(d *repoDoc) ([]store.Work, bool) {
-		queue, fresh := touched, !d.surveyed()
-		before := d.rules()
+	_, err = r.Memory.Repos.Update(ctx, name, func(d *memory.Repo) ([]store.Work, bool) {
+		queue, fresh := touched, !d.Surveyed()
+		before := d.Rules()
 		d.Repository, d.Tip, d.Fingerprint, d.Watched = s.Repository, s.Tip, print, s.Watched
 		if d.PolicyID != s.PolicyID && !s.Policy.Unknown() {
 			d.PolicyID = s.PolicyID
@@ -460,7 +346,7 @@ func (r *Reconciler) adopt(ctx context.Context, name coupling.Repo, s forge.Surv
 			} else if fresh {
 				d.Policy = last
 			}
-			after := d.rules()
+			after := d.Rules()
 			for _, c := range after.Couplings {
 				queue = append(queue, work.Coupling(c.Key()))
 			}
@@ -508,29 +394,33 @@ func (r *Reconciler) lastGood(ctx context.Context, name coupling.Repo, tip strin
 const formerPolicies = 50
 
 // backfill looks at every open pull request, and at those believed open that are not.
-func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
-	pulls, err := r.GitHub.OpenPulls(ctx, repo.Name, lookedAt(repo.rules()))
+func (r *Reconciler) backfill(ctx context.Context, repo memory.Repo) error {
+	pulls, err := r.GitHub.OpenPulls(ctx, repo.Name, lookedAt(repo.Rules()))
 	if err != nil {
 		return err
 	}
 	if err := r.describe(ctx, repo.Name, pulls); err != nil {
 		return err
 	}
-	known, err := list[pullDoc](ctx, r, docPull, string(repo.Name)+"#")
+	docs, err := r.Memory.Pulls.In(ctx, repo.Name)
 	if err != nil {
 		return err
 	}
-	posted, err := list[publish.Posted](ctx, r, publish.DocCheck, string(repo.Name)+"@")
+	known := map[coupling.Pull]memory.Pull{}
+	for _, d := range docs {
+		known[d.Of] = d.Value
+	}
+	posted, err := publish.PostedOn(ctx, r.Store, repo.Name)
 	if err != nil {
 		return err
 	}
 	var queue []store.Work
 	for _, p := range pulls {
-		d, seen := known[p.Pull.String()]
-		delete(known, p.Pull.String())
+		d, seen := known[p.Pull]
+		delete(known, p.Pull)
 		said := work.Read(p)
-		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.Basis == wordsBasis(said, repo) && d.Looked == lookBasis(said, repo, d.Touches) {
-			if !checked(d, posted[string(repo.Name)+"@"+p.Head]) { // GitHub did not take its check
+		if seen && d.State == "open" && d.Head == p.Head && d.Base == p.Base && d.TakenFrom(wordsBasis(said, repo)) && d.LookedAt(lookBasis(said, repo, d.Touches)) {
+			if !checked(d, posted[p.Head]) { // GitHub did not take its check
 				queue = append(queue, work.Show(p.Pull, false))
 			}
 			// Nothing happened but comments, relbot's own among them. That the pull request was seen then is remembered: an event from before is late.
@@ -543,12 +433,8 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 		}
 		queue = append(queue, work.Listed(p))
 	}
-	for key, d := range known {
+	for p, d := range known {
 		if d.State == "open" {
-			p, err := coupling.ParsePull(key, "")
-			if err != nil {
-				return err
-			}
 			queue = append(queue, work.Pull(p))
 		}
 	}
@@ -557,7 +443,7 @@ func (r *Reconciler) backfill(ctx context.Context, repo repoDoc) error {
 
 // checked reports whether a check was written that says what is to be said of a pull request in no coupling. What couplings say is shown whenever they
 // are judged.
-func checked(d pullDoc, c publish.Posted) bool {
+func checked(d memory.Pull, c publish.Posted) bool {
 	level := rules.Pass
 	if d.Extra != nil {
 		level = d.Extra.Level
@@ -580,7 +466,7 @@ const queuedAtOnce = 500
 
 // seenAt notes of a pull request that is remembered as it was read when that was.
 func (r *Reconciler) seenAt(ctx context.Context, p forge.Pull) error {
-	_, err := update(ctx, r, docPull, p.Pull.String(), func(d *pullDoc) ([]store.Work, bool) {
+	_, err := r.Memory.Pulls.Update(ctx, p.Pull, func(d *memory.Pull) ([]store.Work, bool) {
 		if d.Head != p.Head || !d.Updated.Before(p.UpdatedAt) {
 			return nil, false
 		}
@@ -592,7 +478,7 @@ func (r *Reconciler) seenAt(ctx context.Context, p forge.Pull) error {
 
 // all queues everything: the repair that makes a lost event cost no more than time.
 func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
-	names, repos, err := r.views.repos.list(ctx, r, docRepo)
+	repos, err := r.Memory.Repos.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -600,21 +486,19 @@ func (r *Reconciler) all(ctx context.Context, _ store.Claimed) error {
 		return err
 	}
 	// One home after the other: all judgements together may be more than there is memory for.
-	for i, name := range names {
-		repo := coupling.Repo(name)
+	for _, d := range repos {
+		repo := d.Of
 		var queue []store.Work
-		if !repos[i].Gone {
+		if !d.Value.Gone {
 			queue = append(queue, work.Backfill(repo), work.Comments(repo))
 		}
-		judged, err := list[struct {
-			State coupling.State `json:"state"`
-		}](ctx, r, docJudgement, name+":")
+		judged, err := r.Memory.Judgements.In(ctx, repo)
 		if err != nil {
 			return err
 		}
-		for _, key := range slices.Sorted(maps.Keys(judged)) {
-			if !judged[key].State.Ended() {
-				queue = append(queue, work.Coupling(key))
+		for _, j := range judged {
+			if !j.Value.State.Ended() {
+				queue = append(queue, work.Coupling(j.Of))
 			}
 		}
 		if err := r.queue(ctx, queue); err != nil {

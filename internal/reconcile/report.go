@@ -12,6 +12,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
@@ -20,14 +21,14 @@ import (
 
 // Schedules says when each repository with a policy wants its report.
 func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Report, error) {
-	names, docs, err := r.views.repos.list(ctx, r, docRepo)
+	docs, err := r.Memory.Repos.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := map[coupling.Repo]rules.Report{}
-	for i, d := range docs {
-		if (d.Policy != "" || d.Problems > 0) && !d.Gone && !d.Archived {
-			out[coupling.Repo(names[i])] = d.rules().Report
+	for _, doc := range docs {
+		if d := doc.Value; (d.Policy != "" || d.Problems > 0) && !d.Gone && !d.Archived {
+			out[doc.Of] = d.Rules().Report
 		}
 	}
 	return out, nil
@@ -38,16 +39,17 @@ func (r *Reconciler) Schedules(ctx context.Context) (map[coupling.Repo]rules.Rep
 func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 	ctx = budget.With(ctx, budget.Report)
 	repo := coupling.Repo(c.Key)
-	var d repoDoc
-	if rev, err := r.load(ctx, docRepo, c.Key, &d); err != nil || rev == 0 || d.Gone || d.Archived {
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	if err != nil || d.Archived {
 		return err
 	}
-	var last reportDoc
-	var standing forge.Issue
-	if rev, err := r.load(ctx, docReport, c.Key, &last); err != nil {
+	last, reported, err := r.Memory.Reports.Find(ctx, repo)
+	if err != nil {
 		return err
-	} else if rev == 0 || last.Issue == 0 && !last.Asked.IsZero() { // the first, or one whose answer or whose database was lost
-		if standing, err = r.findReport(ctx, repo, d.rules().Report.Labels[0]); err != nil {
+	}
+	var standing forge.Issue
+	if !reported || last.Issue == 0 && !last.Asked.IsZero() { // the first, or one whose answer or whose database was lost
+		if standing, err = r.findReport(ctx, repo, d.Rules().Report.Labels[0]); err != nil {
 			return err
 		}
 		if last.Issue = standing.Number; last.Issue > 0 {
@@ -67,14 +69,14 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 		last.Hash, last.Open = hash, drifted
 	}
 	if hash == last.Hash || !drifted && last.Issue == 0 {
-		return r.keepReport(ctx, c.Key, last, rep, hash)
+		return r.keepReport(ctx, repo, last, rep, hash)
 	}
 	fresh := drift.New(last.Rows, rep.Drift)
 	if last.Issue == 0 {
-		if err := r.askReport(ctx, c.Key, last); err != nil {
+		if err := r.askReport(ctx, repo, last); err != nil {
 			return err
 		}
-		if last.Issue, err = r.Publish.GitHub.CreateIssue(ctx, repo, note.ReportTitle, body, d.rules().Report.Labels); err != nil {
+		if last.Issue, err = r.Publish.GitHub.CreateIssue(ctx, repo, note.ReportTitle, body, d.Rules().Report.Labels); err != nil {
 			return err
 		}
 		fresh = nil // the issue itself tells of it
@@ -89,29 +91,29 @@ func (r *Reconciler) report(ctx context.Context, c store.Claimed) error {
 			return err
 		}
 	}
-	return r.keepReport(ctx, c.Key, last, rep, hash)
+	return r.keepReport(ctx, repo, last, rep, hash)
 }
 
 // askReport remembers that an issue is asked for, unless one was a moment ago and may not be listed yet.
-func (r *Reconciler) askReport(ctx context.Context, key string, last reportDoc) error {
+func (r *Reconciler) askReport(ctx context.Context, repo coupling.Repo, last memory.Report) error {
 	if err := publish.Unlisted(last.Asked, r.Now()); err != nil {
 		return err
 	}
-	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
+	_, err := r.Memory.Reports.Update(ctx, repo, func(d *memory.Report) ([]store.Work, bool) {
 		d.Asked = r.Now()
 		return nil, true
 	})
 	return err
 }
 
-func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc, rep drift.Report, hash string) error {
-	_, err := update(ctx, r, docReport, key, func(d *reportDoc) ([]store.Work, bool) {
+func (r *Reconciler) keepReport(ctx context.Context, repo coupling.Repo, last memory.Report, rep drift.Report, hash string) error {
+	_, err := r.Memory.Reports.Update(ctx, repo, func(d *memory.Report) ([]store.Work, bool) {
 		before := publish.Hash(*d)
-		night := Night{Date: rep.At, Rows: len(rep.Drift), New: len(drift.New(d.Rows, rep.Drift)), By: map[rules.Code]int{}}
+		night := memory.Night{Date: rep.At, Rows: len(rep.Drift), New: len(drift.New(d.Rows, rep.Drift)), By: map[rules.Code]int{}}
 		for _, row := range rep.Drift {
 			night.By[row.Code]++
 		}
-		nights := slices.DeleteFunc(slices.Clone(d.Nights), func(n Night) bool {
+		nights := slices.DeleteFunc(slices.Clone(d.Nights), func(n memory.Night) bool {
 			if n.Date == night.Date { // the same night's report once more
 				night.New += n.New
 			}
@@ -119,7 +121,7 @@ func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc,
 		})
 		nights = append(nights, night)
 		*d = last
-		d.Asked, d.Hash, d.Rows, d.Gates, d.Nights = time.Time{}, hash, rep.Drift, rep.Gates, nights[max(0, len(nights)-maxNights):]
+		d.Asked, d.Hash, d.Rows, d.Gates, d.Nights = time.Time{}, hash, rep.Drift, rep.Gates, nights[max(0, len(nights)-memory.MaxNights):]
 		return nil, publish.Hash(*d) != before
 	})
 	return err
@@ -127,13 +129,13 @@ func (r *Reconciler) keepReport(ctx context.Context, key string, last reportDoc,
 
 // Drift counts the rows of the newest reports of all repositories, by code.
 func (r *Reconciler) Drift(ctx context.Context) (map[rules.Code]int, error) {
-	docs, err := list[reportDoc](ctx, r, docReport, "")
+	docs, err := r.Memory.Reports.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := map[rules.Code]int{}
 	for _, d := range docs {
-		for _, row := range d.Rows {
+		for _, row := range d.Value.Rows {
 			out[row.Code]++
 		}
 	}
@@ -166,7 +168,7 @@ func (r *Reconciler) recallReport(ctx context.Context, repo coupling.Repo, stand
 		if err != nil {
 			continue // a person wrote it
 		}
-		if _, err := update(ctx, r, docJudgement, coupling.Coupling{Home: repo, Name: name}.Key(), func(d *judgementDoc) ([]store.Work, bool) {
+		if _, err := r.Memory.Judgements.Update(ctx, coupling.Coupling{Home: repo, Name: name}.Key(), func(d *memory.Judgement) ([]store.Work, bool) {
 			if d.Coupling.Name == "" || !at.Before(d.Opened) {
 				return nil, false
 			}
@@ -198,8 +200,8 @@ func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []dr
 	}
 	in := drift.Input{Repo: repo, Private: g.docs[repo].Private, At: r.Now().UTC().Format("2006-01-02")}
 	for _, j := range rules.Evaluate(g.policy, s) {
-		var d judgementDoc
-		if _, err := r.load(ctx, docJudgement, j.Coupling.Key(), &d); err != nil {
+		d, err := r.Memory.Judgements.Load(ctx, j.Coupling.Key())
+		if err != nil {
 			return drift.Report{}, err
 		}
 		since := in.At
@@ -238,12 +240,13 @@ func (r *Reconciler) Report(ctx context.Context, repo coupling.Repo, former []dr
 
 // pendingGates are the gates that only open pull requests outside the couplings have, as far as their checks said so.
 func (r *Reconciler) pendingGates(ctx context.Context, repo coupling.Repo) ([]string, error) {
-	docs, err := list[pullDoc](ctx, r, docPull, string(repo)+"#")
+	docs, err := r.Memory.Pulls.In(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]bool{}
-	for _, d := range docs {
+	for _, doc := range docs {
+		d := doc.Value
 		if d.State != "open" || d.Extra == nil {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
@@ -76,9 +77,9 @@ func (r *Reconciler) tell(ctx context.Context, c store.Claimed) error {
 type remembered struct {
 	pull       coupling.Pull
 	said       work.ShowPayload
-	seen       pullDoc
-	repo       repoDoc
-	judgements []judgementDoc
+	seen       memory.Pull
+	repo       memory.Repo
+	judgements []memory.Judgement
 	deaf       bool // what is said of it cannot be read, and has to be: its note is left as it is
 }
 
@@ -98,12 +99,14 @@ func (r *Reconciler) shown(ctx context.Context, w store.Work) (remembered, error
 		return remembered{}, nil
 	}
 	s := remembered{pull: p, said: work.Payload[work.ShowPayload](w)}
-	if rev, err := r.load(ctx, docPull, p.String(), &s.seen); err != nil {
+	var known bool
+	var err error
+	if s.seen, known, err = r.Memory.Pulls.Find(ctx, p); err != nil {
 		return s, err
-	} else if rev == 0 { // a member that no event has told of yet
+	} else if !known { // a member that no event has told of yet
 		return remembered{}, r.Store.Enqueue(ctx, work.Pull(p))
 	}
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &s.repo); err != nil {
+	if s.repo, err = r.Memory.Repos.Load(ctx, p.Repo); err != nil {
 		return s, err
 	}
 	return r.judged(ctx, w, s)
@@ -114,8 +117,8 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 	if s.repo.Gone || s.repo.Archived || s.repo.Name == "" {
 		return remembered{}, nil
 	}
-	homes := append([]coupling.Repo{s.pull.Repo}, s.repo.rules().Trust...)
-	if complete, err := r.complete(ctx, []store.Claimed{{Work: w}}, s.repo, homes[1:]...); err != nil {
+	homes := append([]coupling.Repo{s.pull.Repo}, s.repo.Rules().Trust...)
+	if complete, err := r.await(ctx, memory.Restored, []store.Claimed{{Work: w}}, homes...); err != nil {
 		return remembered{}, err
 	} else if !complete {
 		deaf, err := r.unheard(ctx, s.pull.Repo)
@@ -138,7 +141,7 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 }
 
 // showCheck brings the check on the head into line. behind: its couplings are to be judged anew.
-func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, said work.ShowPayload, behind bool) error {
+func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull, js []memory.Judgement, said work.ShowPayload, behind bool) error {
 	now := r.Now()
 	sharing, err := r.sharing(ctx, p, seen.Head)
 	if err != nil {
@@ -159,7 +162,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 		verdict = rules.Combine(p, verdict, verdictOf(other.pull, other.seen, theirs))
 		js = append(slices.Clone(js), theirs...)
 		nonce += other.seen.Recheck
-		if other.seen.Looked == "" {
+		if !other.seen.Looked {
 			unlooked = append(unlooked, work.Pull(other.pull))
 		}
 	}
@@ -198,7 +201,7 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	if err != nil {
 		return err
 	}
-	pol := repo.rules()
+	pol := repo.Rules()
 	run := note.Check(note.CheckInput{
 		Pull: p, Name: pol.Check.Name, Head: seen.Head, Verdict: verdict, Judgements: judgements(js), Expired: expired,
 		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
@@ -207,9 +210,9 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: said.Verify, Now: now, Nonce: nonce, Again: []store.Work{work.Show(p, false)}}
 	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
 		switch {
-		case seen.Looked == "" && len(js)+len(sharing) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
+		case !seen.Looked && len(js)+len(sharing) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
 			options.Look = r.looking(ctx, p, repo, seen)
-		case seen.Looked == "":
+		case !seen.Looked:
 			return r.Store.Enqueue(ctx, work.Pull(p))
 		case len(unlooked) > 0:
 			return r.Store.Enqueue(ctx, unlooked...)
@@ -255,8 +258,8 @@ func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo repoDo
 
 // sharing are the other open pull requests with the same head, by number.
 func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) ([]remembered, error) {
-	var d headDoc
-	if _, err := r.load(ctx, docHead, string(p.Repo)+"@"+head, &d); err != nil {
+	d, err := r.Memory.Heads.Load(ctx, memory.HeadKey{Repo: p.Repo, Commit: head})
+	if err != nil {
 		return nil, err
 	}
 	var out []remembered
@@ -265,7 +268,7 @@ func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) 
 		if q == p {
 			continue
 		}
-		if _, err := r.load(ctx, docPull, q.String(), &s.seen); err != nil {
+		if s.seen, err = r.Memory.Pulls.Load(ctx, q); err != nil {
 			return nil, err
 		}
 		if s.seen.State == "open" && s.seen.Head == head {
@@ -277,7 +280,7 @@ func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) 
 }
 
 // left is the work that shows those anew with whom a pull request shared a head, when it has another now or is closed.
-func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now pullDoc) ([]store.Work, error) {
+func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now memory.Pull) ([]store.Work, error) {
 	if before.State != "open" || before.Head == "" || now.State == "open" && now.Head == before.Head {
 		return nil, nil
 	}
@@ -293,23 +296,23 @@ func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now pull
 const freshness = 10 * time.Second
 
 // looking looks whether a head that nothing is known against has another policy file than the branch; see [Reconciler.lookOf].
-func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc) *publish.Look {
+func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull) *publish.Look {
 	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
 		if !told || blob != repo.PolicyID {
 			return nil, []store.Work{work.Pull(p)}, nil
 		}
-		var d pullDoc
-		rev, err := r.load(ctx, docPull, p.String(), &d)
-		if err != nil || d.Head != seen.Head || d.Base != seen.Base || d.Looked != "" {
+		doc, err := r.Memory.Pulls.Read(ctx, p)
+		d := doc.Value
+		if err != nil || d.Head != seen.Head || d.Base != seen.Base || d.Looked {
 			return nil, nil, err
 		}
-		d.Looked = lookBasis(work.PullPayload{Head: d.Head, Base: d.Base}, repo, false)
-		return []store.Document{document(docPull, p.String(), rev, d)}, nil, nil
+		d.Looked, d.LookBasis = true, lookBasis(work.PullPayload{Head: d.Head, Base: d.Base}, repo, false)
+		return []store.Document{doc.With(d)}, nil, nil
 	}}
 }
 
 // verdictOf is all that is to be said of one pull request.
-func verdictOf(p coupling.Pull, seen pullDoc, js []judgementDoc) rules.Verdict {
+func verdictOf(p coupling.Pull, seen memory.Pull, js []memory.Judgement) rules.Verdict {
 	verdict := rules.Uncoupled(p)
 	if len(js) > 0 {
 		verdict = combined(p, js)
@@ -321,11 +324,11 @@ func verdictOf(p coupling.Pull, seen pullDoc, js []judgementDoc) rules.Verdict {
 }
 
 // outage reports whether a judgement was made while GitHub did not answer.
-func outage(js []judgementDoc) bool {
-	return slices.ContainsFunc(js, func(j judgementDoc) bool { return !j.Outage.IsZero() })
+func outage(js []memory.Judgement) bool {
+	return slices.ContainsFunc(js, func(j memory.Judgement) bool { return !j.Outage.IsZero() })
 }
 
-func judgements(js []judgementDoc) []rules.Judgement {
+func judgements(js []memory.Judgement) []rules.Judgement {
 	out := make([]rules.Judgement, len(js))
 	for i, j := range js {
 		out[i] = j.Judgement
@@ -344,7 +347,7 @@ func (r *Reconciler) expire(ctx context.Context, c store.Claimed) error {
 
 // showNote brings the coordination note into line. A pull request that is in no coupling has none; one that left its
 // coupling gets a last word.
-func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc, seen pullDoc, js []judgementDoc, said work.ShowPayload) error {
+func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull, js []memory.Judgement, said work.ShowPayload) error {
 	if len(js) == 0 {
 		noted, err := r.Publish.Noted(ctx, p)
 		if err != nil || noted.ID == 0 && !said.Verify || noted.Closed {
@@ -357,7 +360,7 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 		return err
 	}
 	in := noteOf(p, repo, js)
-	if said.Verify && slices.ContainsFunc(js, func(j judgementDoc) bool { return len(j.Lately) == 0 }) {
+	if said.Verify && slices.ContainsFunc(js, func(j memory.Judgement) bool { return len(j.Lately) == 0 }) {
 		found, err := r.recall(ctx, p, js)
 		if err != nil {
 			return err
@@ -371,7 +374,7 @@ func (r *Reconciler) showNote(ctx context.Context, p coupling.Pull, repo repoDoc
 }
 
 // recall reads from the note that stands on a pull request what changed lately, where relbot has lost its memory of that.
-func (r *Reconciler) recall(ctx context.Context, p coupling.Pull, js []judgementDoc) ([]note.Change, error) {
+func (r *Reconciler) recall(ctx context.Context, p coupling.Pull, js []memory.Judgement) ([]note.Change, error) {
 	standing, err := r.Publish.Standing(ctx, p)
 	if err != nil {
 		return nil, err
@@ -380,12 +383,12 @@ func (r *Reconciler) recall(ctx context.Context, p coupling.Pull, js []judgement
 	if len(found) == 0 || len(js) > 1 { // of several couplings it cannot be told apart: the other members know it
 		return found, nil
 	}
-	_, err = update(ctx, r, docJudgement, js[0].Coupling.Key(), func(d *judgementDoc) ([]store.Work, bool) {
+	_, err = r.Memory.Judgements.Update(ctx, js[0].Coupling.Key(), func(d *memory.Judgement) ([]store.Work, bool) {
 		if len(d.Lately) > 0 {
 			return nil, false
 		}
 		for _, c := range found {
-			d.Lately = append(d.Lately, change{c.At, c.Text})
+			d.Lately = append(d.Lately, memory.Change{At: c.At, Text: c.Text})
 		}
 		return nil, true
 	})
@@ -398,15 +401,15 @@ func (r *Reconciler) alarm(ctx context.Context, c store.Claimed) error {
 	if !ok {
 		return nil
 	}
-	var j judgementDoc
-	if _, err := r.load(ctx, docJudgement, work.Payload[work.AlarmPayload](c.Work).Coupling, &j); err != nil {
+	j, err := r.Memory.Judgements.Load(ctx, work.Payload[work.AlarmPayload](c.Work).Coupling)
+	if err != nil {
 		return err
 	}
-	var repo repoDoc
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
+	repo, err := r.Memory.Repos.Load(ctx, p.Repo)
+	if err != nil {
 		return err
 	}
-	if trusted, err := r.trusts(ctx, repo, j.Coupling.Home); err != nil || repo.Gone || !trusted {
+	if trusted, err := r.trusts(ctx, repo, j.Coupling.Home); err != nil || !trusted {
 		return err
 	}
 	for _, a := range j.Alarms {
@@ -423,8 +426,8 @@ func toldOf(key string) string { return "alarm " + key }
 
 // together shows each member with what all of its couplings say of it: one that may merge for this coupling may have to wait for another. A
 // coupling with a private member elsewhere keeps what it says to its own notes.
-func (r *Reconciler) together(ctx context.Context, js []judgementDoc) ([]judgementDoc, error) {
-	out, loaded := slices.Clone(js), map[string]judgementDoc{}
+func (r *Reconciler) together(ctx context.Context, js []memory.Judgement) ([]memory.Judgement, error) {
+	out, loaded := slices.Clone(js), map[coupling.Key]memory.Judgement{}
 	for _, j := range js {
 		loaded[j.Coupling.Key()] = j
 	}
@@ -435,7 +438,7 @@ func (r *Reconciler) together(ctx context.Context, js []judgementDoc) ([]judgeme
 			if err != nil {
 				return nil, err
 			}
-			all = slices.DeleteFunc(all, func(o judgementDoc) bool {
+			all = slices.DeleteFunc(all, func(o memory.Judgement) bool {
 				return o.Coupling.Key() != j.Coupling.Key() && slices.ContainsFunc(o.Members, func(m rules.MemberState) bool { return m.Private })
 			})
 			if len(all) > 1 {

@@ -6,19 +6,12 @@ import (
 	"fmt"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/rules"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/timeline"
 )
-
-// timelineDoc is the picture of a gate in the report as it was last drawn.
-type timelineDoc struct {
-	// Key is part of its address. GitHub fetches pictures as nobody in particular, so that who knows the address may see it: versions and
-	// a gate's name.
-	Key string `json:"key"`
-	timeline.Timeline
-}
 
 // timelineOf is the history of a registered gate that has evidence.
 func timelineOf(g rules.Gate, s rules.Snapshot, repo coupling.Repo, state rules.GateState) (timeline.Timeline, bool) {
@@ -42,7 +35,7 @@ func timelineOf(g rules.Gate, s rules.Snapshot, repo coupling.Repo, state rules.
 
 // keepTimeline remembers a gate's timeline and gives the address of its picture, which stays the same.
 func (r *Reconciler) keepTimeline(ctx context.Context, repo coupling.Repo, gate string, t timeline.Timeline) (string, error) {
-	d, err := update(ctx, r, docTimeline, string(repo)+" "+gate, func(d *timelineDoc) ([]store.Work, bool) {
+	d, err := r.Memory.Timelines.Update(ctx, memory.GateKey{Repo: repo, Gate: gate}, func(d *memory.Timeline) ([]store.Work, bool) {
 		before := publish.Hash(*d)
 		if d.Timeline = t; d.Key == "" {
 			d.Key = r.secret("timeline " + string(repo) + " " + gate)
@@ -54,9 +47,8 @@ func (r *Reconciler) keepTimeline(ctx context.Context, repo coupling.Repo, gate 
 
 // Timeline is the timeline of a gate as the last report had it, for who knows its key.
 func (r *Reconciler) Timeline(ctx context.Context, repo coupling.Repo, gate, key string) (timeline.Timeline, bool, error) {
-	var d timelineDoc
-	rev, err := r.load(ctx, docTimeline, string(repo)+" "+gate, &d)
-	if err != nil || rev == 0 || subtle.ConstantTimeCompare([]byte(d.Key), []byte(key)) != 1 {
+	d, known, err := r.Memory.Timelines.Find(ctx, memory.GateKey{Repo: repo, Gate: gate})
+	if err != nil || !known || subtle.ConstantTimeCompare([]byte(d.Key), []byte(key)) != 1 {
 		return timeline.Timeline{}, false, err
 	}
 	return d.Timeline, true, nil

@@ -2,20 +2,14 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
-	"hash/maphash"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/drift"
 	"github.com/relbot/relbot/internal/flip"
 	"github.com/relbot/relbot/internal/forge"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/rules"
-	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/timeline"
 )
 
@@ -53,71 +47,20 @@ type Drifted struct {
 	Repo   coupling.Repo
 	Rows   []drift.Row
 	Gates  []drift.Gate
-	Nights []Night // oldest first
+	Nights []memory.Night // oldest first
 }
 
-// decoded keeps documents in their decoded form, since a page lists many and few change between two views.
-type decoded[T any] struct {
-	mu   sync.Mutex
-	docs map[string]decodedDoc[T]
-}
-
-type decodedDoc[T any] struct {
-	sum uint64
-	v   *T
-}
-
-var seed = maphash.MakeSeed()
-
-// or is what a document holds: what is kept already, if it is of the same text.
-func (k decodedDoc[T]) or(d store.Document) (decodedDoc[T], error) {
-	sum := maphash.Bytes(seed, d.Body)
-	if k.v != nil && k.sum == sum {
-		return k, nil
-	}
-	k = decodedDoc[T]{sum, new(T)}
-	return k, decode(d, k.v)
-}
-
-// list reads all documents of a kind, by key.
-func (c *decoded[T]) list(ctx context.Context, r *Reconciler, kind string) ([]string, []*T, error) {
-	docs, err := r.Store.List(ctx, kind, "")
-	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", kind, err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fresh := make(map[string]decodedDoc[T], len(docs))
-	keys, out := make([]string, 0, len(docs)), make([]*T, 0, len(docs))
-	for _, d := range docs {
-		one, err := c.docs[d.Key].or(d)
-		if err != nil {
-			return nil, nil, err
-		}
-		fresh[d.Key] = one
-		keys, out = append(keys, d.Key), append(out, one.v)
-	}
-	c.docs = fresh
-	return keys, out, nil
-}
-
-// views are the caches of one Reconciler.
-type views struct {
-	repos     decoded[repoDoc]
-	couplings decoded[judgementDoc]
-}
-
-func (d *judgementDoc) coupled() Coupled {
+func coupled(d memory.Judgement) Coupled {
 	return Coupled{Judgement: d.Judgement, Opened: d.Opened, Outage: d.Outage}
 }
 
 // Repositories are those on which the App is installed.
 func (r *Reconciler) Repositories(ctx context.Context) ([]forge.Repository, error) {
-	_, docs, err := r.views.repos.list(ctx, r, docRepo)
+	docs, err := r.Memory.Repos.All(ctx)
 	var out []forge.Repository
 	for _, d := range docs {
-		if !d.Gone && d.Name != "" {
-			out = append(out, d.Repository)
+		if !d.Value.Gone && d.Value.Name != "" {
+			out = append(out, d.Value.Repository)
 		}
 	}
 	return out, err
@@ -125,41 +68,39 @@ func (r *Reconciler) Repositories(ctx context.Context) ([]forge.Repository, erro
 
 // Couplings are all couplings, by key.
 func (r *Reconciler) Couplings(ctx context.Context) ([]Coupled, error) {
-	_, docs, err := r.views.couplings.list(ctx, r, docJudgement)
+	docs, err := r.Memory.Judgements.All(ctx)
 	out := make([]Coupled, 0, len(docs))
 	for _, d := range docs {
-		if len(d.Members) > 0 {
-			out = append(out, d.coupled())
+		if len(d.Value.Members) > 0 {
+			out = append(out, coupled(d.Value))
 		}
 	}
 	return out, err
 }
 
 // Coupling is one coupling with its history; false when there is none with that key.
-func (r *Reconciler) Coupling(ctx context.Context, key string) (Coupled, History, bool, error) {
-	var d judgementDoc
-	rev, err := r.load(ctx, docJudgement, key, &d)
-	if err != nil || rev == 0 || len(d.Members) == 0 {
+func (r *Reconciler) Coupling(ctx context.Context, key coupling.Key) (Coupled, History, bool, error) {
+	d, known, err := r.Memory.Judgements.Find(ctx, key)
+	if err != nil || !known || len(d.Members) == 0 {
 		return Coupled{}, History{}, false, err
 	}
 	h, err := r.History(ctx, key)
-	return d.coupled(), h, true, err
+	return coupled(d), h, true, err
 }
 
 // History is what is remembered of a coupling beside its judgement.
-func (r *Reconciler) History(ctx context.Context, key string) (History, error) {
-	var h historyDoc
-	_, err := r.load(ctx, docHistory, key, &h)
+func (r *Reconciler) History(ctx context.Context, key coupling.Key) (History, error) {
+	h, err := r.Memory.Histories.Load(ctx, key)
 	return History{Flips: h.Flips, Charts: h.Charts}, err
 }
 
 // Others are the further couplings that speak of a pull request beside the one with a key.
-func (r *Reconciler) Others(ctx context.Context, p coupling.Pull, key string) ([]Coupled, error) {
+func (r *Reconciler) Others(ctx context.Context, p coupling.Pull, key coupling.Key) ([]Coupled, error) {
 	js, err := r.judgementsOf(ctx, p)
 	var out []Coupled
 	for _, j := range js {
 		if j.Coupling.Key() != key {
-			out = append(out, j.coupled())
+			out = append(out, coupled(j))
 		}
 	}
 	return out, err
@@ -167,21 +108,15 @@ func (r *Reconciler) Others(ctx context.Context, p coupling.Pull, key string) ([
 
 // Keyed reports whether a key is the one in the address of a pull request's page.
 func (r *Reconciler) Keyed(ctx context.Context, p coupling.Pull, key string) (bool, error) {
-	var d pageDoc
-	rev, err := r.load(ctx, docPage, p.String(), &d)
-	return err == nil && rev > 0 && d.opens(key), err
+	d, known, err := r.Memory.Pages.Find(ctx, p)
+	return err == nil && known && d.Opens(key), err
 }
 
 // PullView is what is known of a pull request; false when relbot has not seen it.
 func (r *Reconciler) PullView(ctx context.Context, p coupling.Pull) (PullView, bool, error) {
 	out := PullView{Pull: p}
-	var repo repoDoc
-	var seen pullDoc
-	if _, err := r.load(ctx, docRepo, string(p.Repo), &repo); err != nil {
-		return out, false, err
-	}
-	rev, err := r.load(ctx, docPull, p.String(), &seen)
-	if err != nil || rev == 0 {
+	seen, known, err := r.Memory.Pulls.Find(ctx, p)
+	if err != nil || !known {
 		return out, false, err
 	}
 	js, err := r.judgementsOf(ctx, p)
@@ -189,7 +124,7 @@ func (r *Reconciler) PullView(ctx context.Context, p coupling.Pull) (PullView, b
 		return out, false, err
 	}
 	for _, j := range js {
-		out.Couplings = append(out.Couplings, j.coupled())
+		out.Couplings = append(out.Couplings, coupled(j))
 	}
 	out.Open, out.Verdict, out.Extra = seen.State == "open", verdictOf(p, seen, js), seen.Extra
 	out.Proposals, out.NearMisses, out.Preview, out.Annotations = seen.Proposals, seen.NearMisses, seen.Preview, seen.Notes
@@ -198,18 +133,17 @@ func (r *Reconciler) PullView(ctx context.Context, p coupling.Pull) (PullView, b
 
 // Drifts are the last reports of all repositories that have one, by name.
 func (r *Reconciler) Drifts(ctx context.Context) ([]Drifted, error) {
-	docs, err := list[reportDoc](ctx, r, docReport, "")
+	docs, err := r.Memory.Reports.All(ctx)
 	var out []Drifted
-	for _, name := range slices.SortedFunc(maps.Keys(docs), strings.Compare) {
-		d := docs[name]
-		out = append(out, Drifted{Repo: coupling.Repo(name), Rows: d.Rows, Gates: d.Gates, Nights: d.Nights})
+	for _, doc := range docs {
+		d := doc.Value
+		out = append(out, Drifted{Repo: doc.Of, Rows: d.Rows, Gates: d.Gates, Nights: d.Nights})
 	}
 	return out, err
 }
 
 // GateTimeline is the timeline of a registered gate as the last report had it.
 func (r *Reconciler) GateTimeline(ctx context.Context, repo coupling.Repo, gate string) (timeline.Timeline, bool, error) {
-	var d timelineDoc
-	rev, err := r.load(ctx, docTimeline, string(repo)+" "+gate, &d)
-	return d.Timeline, rev > 0, err
+	d, known, err := r.Memory.Timelines.Find(ctx, memory.GateKey{Repo: repo, Gate: gate})
+	return d.Timeline, known, err
 }

@@ -709,7 +709,7 @@ func sortReasons(rs []Reason) {
 		return cmp.Or(
 			cmp.Compare(weight(b.Code), weight(a.Code)),
 			strings.Compare(string(a.Code), string(b.Code)),
-			strings.Compare(a.Coupling, b.Coupling),
+			cmp.Compare(a.Coupling, b.Coupling),
 			strings.Compare(a.Gate, b.Gate),
 			strings.Compare(string(a.About.Repo), string(b.About.Repo)),
 			cmp.Compare(a.About.Number, b.About.Number),

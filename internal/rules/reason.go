@@ -16,7 +16,7 @@ type Reason struct {
 	Code Code `json:"code"`
 	// About is the pull request that the reason is about, when that is another than the one judged.
 	About    coupling.Pull   `json:"about,omitzero"`
-	Coupling string          `json:"coupling,omitempty"` // its key
+	Coupling coupling.Key    `json:"coupling,omitempty"` // its key
 	Pulls    []coupling.Pull `json:"pulls,omitempty"`    // predecessors, conflicting owners, the path of a cycle
 	Edges    []coupling.Edge `json:"edges,omitempty"`    // by which others have to merge first, a member's own before the rest
 	Gate     string          `json:"gate,omitempty"`

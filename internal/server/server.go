@@ -24,6 +24,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/dashboard"
 	"github.com/relbot/relbot/internal/job"
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/store"
@@ -97,7 +98,7 @@ func New(o Options) (*Server, error) {
 	o.Store = measure.Store(store.Dated(o.Store, o.Now))
 	s := &Server{options: o, measure: measure}
 	s.recon = &reconcile.Reconciler{
-		GitHub: o.GitHub, Store: o.Store, Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store, Now: o.Now},
+		GitHub: o.GitHub, Store: o.Store, Memory: memory.New(o.Store), Publish: &publish.Publisher{GitHub: measure.GitHub(o.GitHub), Store: o.Store, Now: o.Now},
 		Now: o.Now, Log: o.Log, PublicURL: o.PublicURL, Seed: o.Seed, Patience: reconcile.DefaultPatience, Wrote: measure.Check, Refused: measure.Refused,
 		Pages: reconcile.Access{SignIn: o.SignIn != nil, Public: o.Public},
 	}

@@ -177,7 +177,7 @@ type ShowPayload struct {
 
 // AlarmPayload says where an alarm is.
 type AlarmPayload struct {
-	Coupling string `json:"coupling"` // its key
+	Coupling coupling.Key `json:"coupling"`
 }
 
 // Payload decodes the payload of a row; the zero value where there is none, or it cannot be read.
@@ -299,8 +299,8 @@ func QueueLater(repo coupling.Repo, branch string, at time.Time) store.Work {
 func queueKey(repo coupling.Repo, branch string) string { return string(repo) + "@" + branch }
 
 // Coupling judges the coupling with a key.
-func Coupling(key string) store.Work {
-	return row(KindCoupling, key, "couplings:"+string(coupling.HomeOf(key)), nil)
+func Coupling(key coupling.Key) store.Work {
+	return row(KindCoupling, string(key), "couplings:"+string(key.Home()), nil)
 }
 
 // Show posts the check of a pull request; verify has it compared with what GitHub shows.
@@ -328,7 +328,7 @@ func Expire(p coupling.Pull, at time.Time) store.Work {
 }
 
 // Alarm comments on an alarm of a coupling.
-func Alarm(p coupling.Pull, id, of string) store.Work {
+func Alarm(p coupling.Pull, id string, of coupling.Key) store.Work {
 	return row(KindAlarm, p.String()+" "+id, p.String(), AlarmPayload{Coupling: of})
 }
 

@@ -1,4 +1,4 @@
-package reconcile
+package memory
 
 import (
 	"slices"
@@ -50,10 +50,10 @@ func TestHear(t *testing.T) {
 			if i >= len(c.said) {
 				slices.Reverse(said)
 			}
-			d := pullDoc{Head: "a", Base: "main", State: "open", Updated: second.Add(-time.Hour), Told: second}
-			d.hear(said[:i/2], second)
-			d.hear(said, second)
-			if got := d.lags(versionscan.Know(c.read)); got != c.lags {
+			d := Pull{Head: "a", Base: "main", State: "open", Updated: second.Add(-time.Hour), Told: second}
+			d.Hear(said[:i/2], second)
+			d.Hear(said, second)
+			if got := d.Lags(versionscan.Know(c.read)); got != c.lags {
 				t.Errorf("%s: %v: lags %v, want %v", c.name, said, got, c.lags)
 			}
 		}
