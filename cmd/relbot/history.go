@@ -16,11 +16,12 @@ import (
 	"github.com/relbot/relbot/internal/timeline"
 )
 
-// The shapes of `relbot history --format json`; the key is "gate" or "pr".
+// The shapes of `relbot history --format json`; the key is "gate", "pr" or "commit".
 type (
 	historyAnswer struct {
 		Gate     string             `json:"gate,omitempty"`
 		PR       string             `json:"pr,omitempty"`
+		Commit   string             `json:"commit,omitempty"`
 		Releases []timeline.Release `json:"releases"`
 		First    *string            `json:"first_ship"`
 		Interval historyInterval    `json:"interval"`
@@ -35,21 +36,21 @@ type (
 )
 
 func historyCommand() *cobra.Command {
-	var format, gate string
-	var pr int
+	var format string
+	var q historyQuestion
 	c := &cobra.Command{
-		Use:   "history [DIR|URL] --gate ID | --pr N",
+		Use:   "history [DIR|URL] --gate ID | --pr N | --commit SHA",
 		Short: "Tell from a clone which releases have a change, and the first ship",
-		Long:  "Tell from a clone (of a URL one is made in the cache directory, without the content of files) which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong, 3 when it cannot be told.",
+		Long:  "Tell from a clone (of a URL one is made in the cache directory, without the content of files) which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong or the change was reverted before a release had it, 3 when it cannot be told.",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"text", "json", "svg"}, format) {
 				return fmt.Errorf("--format %q: want text, json or svg", format)
 			}
-			if (gate == "") == (pr == 0) {
-				return fmt.Errorf("want either --gate ID or --pr N")
+			if q.count() != 1 {
+				return fmt.Errorf("want one of --gate ID, --pr N and --commit SHA")
 			}
-			a, err := askHistory(cmd.Context(), dirOf(args), gate, pr, cmd.ErrOrStderr())
+			a, err := q.ask(cmd.Context(), dirOf(args), cmd.ErrOrStderr())
 			var unread historian.Unread
 			switch {
 			case errors.As(err, &unread):
@@ -57,21 +58,38 @@ func historyCommand() *cobra.Command {
 			case err != nil:
 				return err
 			}
-			return writeHistory(cmd.OutOrStdout(), format, gate, pr, a)
+			return q.write(cmd.OutOrStdout(), format, a)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text, json or svg")
-	c.Flags().StringVar(&gate, "gate", "", "a gate that the policy registers")
-	c.Flags().IntVar(&pr, "pr", 0, "a merged pull request, found by its number in a subject of the default branch")
+	c.Flags().StringVar(&q.gate, "gate", "", "a gate that the policy registers")
+	c.Flags().IntVar(&q.pr, "pr", 0, "a merged pull request, found by its number where the commits of the default branch have it")
+	c.Flags().StringVar(&q.commit, "commit", "", "a commit of the default branch")
 	return c
 }
 
-// askHistory asks a clone for the history of a gate or, where none is named, of a pull request. A draft is policy enough for the latter.
-func askHistory(ctx context.Context, clone, gate string, pr int, stderr io.Writer) (*historian.Answer, error) {
+// historyQuestion is what is asked about: one of the three.
+type historyQuestion struct {
+	gate, commit string
+	pr           int
+}
+
+func (q historyQuestion) count() int {
+	n := 0
+	for _, is := range []bool{q.gate != "", q.commit != "", q.pr != 0} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// ask asks a clone. Where no gate is asked about, a draft is policy enough.
+func (q historyQuestion) ask(ctx context.Context, clone string, stderr io.Writer) (*historian.Answer, error) {
 	o := historian.Options{Clone: clone, Home: placeholder, Parse: func(text []byte) (*rules.Policy, error) {
 		return parsePolicy(placeholder, policy.Path, text, stderr)
 	}}
-	if gate == "" {
+	if q.gate == "" {
 		o.Draft = func(ctx context.Context, dir string) ([]byte, error) {
 			d, err := draftOf(ctx, dir)
 			if err == nil {
@@ -84,10 +102,12 @@ func askHistory(ctx context.Context, clone, gate string, pr int, stderr io.Write
 	switch {
 	case err != nil:
 		return nil, err
-	case gate != "":
-		return h.Gate(ctx, gate)
+	case q.gate != "":
+		return h.Gate(ctx, q.gate)
+	case q.commit != "":
+		return h.Commit(ctx, q.commit)
 	}
-	return h.Pull(ctx, pr)
+	return h.Pull(ctx, q.pr)
 }
 
 // historyReasons are the reasons of an answer in the shape in which they are printed.
@@ -102,11 +122,11 @@ func historyReasons(a *historian.Answer) []anomaly {
 	return out
 }
 
-// writeHistory prints an answer and turns its verdict into an exit code.
-func writeHistory(out io.Writer, format, gate string, pr int, a *historian.Answer) error {
-	answer := historyAnswer{Gate: gate, Releases: a.Releases, Value: known(a.Value), Verdict: a.Verdict, Reasons: historyReasons(a)}
-	if gate == "" {
-		answer.PR = fmt.Sprintf("#%d", pr)
+// write prints an answer and turns its verdict into an exit code.
+func (q historyQuestion) write(out io.Writer, format string, a *historian.Answer) error {
+	answer := historyAnswer{Gate: q.gate, Commit: q.commit, Releases: a.Releases, Value: known(a.Value), Verdict: a.Verdict, Reasons: historyReasons(a)}
+	if q.pr != 0 {
+		answer.PR = fmt.Sprintf("#%d", q.pr)
 	}
 	if a.Ship.Known() {
 		answer.First = known(a.Ship.Value.Core.String())
@@ -120,7 +140,7 @@ func writeHistory(out io.Writer, format, gate string, pr int, a *historian.Answe
 			return unsure(err)
 		}
 	case "svg":
-		t := timeline.Timeline{Subject: answer.Gate + answer.PR, Releases: a.Releases, First: deref(answer.First), Value: a.Value, At: a.Names, Right: gate != "" && a.Verdict == rules.Pass}
+		t := timeline.Timeline{Subject: answer.Gate + answer.PR + answer.Commit, Releases: a.Releases, First: deref(answer.First), Value: a.Value, At: a.Names, Right: q.gate != "" && a.Verdict == rules.Pass}
 		if a.Train.Known() {
 			t.Train = a.Train.Value.Core.String()
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
+	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/gitrepo"
 	"github.com/relbot/relbot/internal/history"
 	"github.com/relbot/relbot/internal/policy"
@@ -157,16 +158,19 @@ func (h *Historian) Gate(ctx context.Context, id string) (*Answer, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s registers no gate %q", policy.Path, id)
 	}
-	pull := 0
+	var subject history.Change
 	if gate.Evidence == nil {
-		var err error
-		if pull, err = h.subject(id); err != nil {
+		pull, err := h.subject(id)
+		if err != nil {
+			return nil, err
+		}
+		if subject, err = h.merged(ctx, pull); err != nil {
 			return nil, err
 		}
 	}
 	s := h.snapshot(ctx, gate)
 	facts := s.Repos[h.home].Bases[h.base].Gates[id]
-	a, q, err := h.ship(ctx, gate, s, pull)
+	a, q, err := h.ship(ctx, gate, s, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +184,9 @@ func (h *Historian) Gate(ctx context.Context, id string) (*Answer, error) {
 			a.Names = q.Named(gate, f.Value.Value)
 		}
 	}
-	a.Verdict, a.Unknown, a.Reasons, a.Warnings = held.Level(), held.Unknown, held.Reasons, held.Warnings
+	if a.Verdict != rules.Block { // else there is nothing to name: the subject was reverted
+		a.Verdict, a.Unknown, a.Reasons, a.Warnings = held.Level(), held.Unknown, held.Reasons, held.Warnings
+	}
 	if q.Train.Known() {
 		a.Warnings = append(a.Warnings, rules.Standing(s, h.home)...)
 	}
@@ -202,28 +208,61 @@ func (a *Answer) explained() *Answer {
 
 // Pull answers for a merged pull request.
 func (h *Historian) Pull(ctx context.Context, number int) (*Answer, error) {
-	a, _, err := h.ship(ctx, rules.Gate{}, h.snapshot(ctx, rules.Gate{}), number)
+	change, err := h.merged(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	return h.change(ctx, change)
+}
+
+// Commit answers for a commit of the default branch.
+func (h *Historian) Commit(ctx context.Context, rev string) (*Answer, error) {
+	sha, err := h.repo.Resolve(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	log, err := h.repo.Log(ctx, h.home, sha, time.Unix(0, 0), 1)
+	if err != nil {
+		return nil, Unread{err}
+	}
+	change := h.changeOf(log.Value[0], history.PullOf(log.Value[0]))
+	switch on := h.ask.OnBase(ctx, change); {
+	case on.Unknown():
+		return nil, Unread{errors.New(on.Why)}
+	case !on.Value:
+		return nil, Unread{fmt.Errorf("%s is not on %s", rev, h.base)}
+	}
+	return h.change(ctx, change)
+}
+
+func (h *Historian) change(ctx context.Context, c history.Change) (*Answer, error) {
+	a, _, err := h.ship(ctx, rules.Gate{}, h.snapshot(ctx, rules.Gate{}), c)
 	if err != nil {
 		return nil, err
 	}
 	return a.explained(), nil
 }
 
-// ship looks for the first ship of a gate's evidence, or of a pull request.
-func (h *Historian) ship(ctx context.Context, gate rules.Gate, s rules.Snapshot, pull int) (*Answer, rules.Question, error) {
+func (h *Historian) changeOf(m forge.Commit, number int) history.Change {
+	return history.Change{Number: number, Tip: h.tip, Merge: m.SHA, Begun: m.Authored, MergedAt: m.Date, Title: history.Title(m)}
+}
+
+// ship looks for the first ship of a gate's evidence, or of a change.
+func (h *Historian) ship(ctx context.Context, gate rules.Gate, s rules.Snapshot, subject history.Change) (*Answer, rules.Question, error) {
 	q := rules.Ask(gate, s, h.home)
 	carriers := timeline.ByEvidence(s.Repos[h.home].Bases[h.base].Gates[gate.ID].Shows)
+	var reverted *rules.Reason
 	if gate.Evidence == nil {
-		var err error
-		if carriers, err = h.subjectOf(ctx, pull, &q); err != nil {
-			return nil, q, err
-		}
+		carriers, reverted = h.subjectOf(ctx, subject, &q)
 	}
 	if h.failed != nil {
 		return nil, q, Unread{h.failed}
 	}
 	a := &Answer{Releases: timeline.Releases(q.History, carriers), Train: q.Train, Ship: q.Ship, Interval: q.Interval, Verdict: rules.Pass}
-	if !q.Ship.Known() {
+	switch {
+	case reverted != nil:
+		a.Verdict, a.Reasons = rules.Block, []rules.Reason{*reverted}
+	case !q.Ship.Known():
 		a.Verdict, a.Unknown = rules.Unknown, q.Ship.Why
 	}
 	return a, q, nil
@@ -231,17 +270,15 @@ func (h *Historian) ship(ctx context.Context, gate rules.Gate, s rules.Snapshot,
 
 // merged finds the commit by which a pull request came into the default branch.
 func (h *Historian) merged(ctx context.Context, pull int) (history.Change, error) {
-	c := history.Change{Number: pull, Tip: h.tip}
 	log, err := h.repo.Log(ctx, h.home, h.tip, time.Unix(0, 0), maxLog)
 	if err != nil {
-		return c, Unread{err}
+		return history.Change{}, Unread{err}
 	}
 	m, ok := history.Merged(log.Value, pull)
 	if !ok {
-		return c, Unread{fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name", h.base, pull)}
+		return history.Change{}, Unread{fmt.Errorf("no commit of %s names #%d: it is not merged, or by another name (--commit SHA names it)", h.base, pull)}
 	}
-	c.Merge, c.Begun, c.MergedAt, c.Title = m.SHA, m.Authored, m.Date, history.Title(m)
-	return c, nil
+	return h.changeOf(m, pull), nil
 }
 
 // maxLog bounds how far back a pull request is looked for, in commits.
@@ -285,18 +322,25 @@ func (h *Historian) gateFacts(ctx context.Context, gate rules.Gate) rules.GateFa
 	return facts
 }
 
-// subjectOf makes a merged pull request the subject of a question, and says which tags have it.
-func (h *Historian) subjectOf(ctx context.Context, pull int, q *rules.Question) (map[string]versionscan.Fact[string], error) {
-	change, err := h.merged(ctx, pull)
-	if err != nil {
-		return nil, err
-	}
+// subjectOf makes a merged change the subject of a question, and says which tags have it. A change that was reverted before any release had
+// it ships in none, and the reason says by what.
+func (h *Historian) subjectOf(ctx context.Context, change history.Change, q *rules.Question) (map[string]versionscan.Fact[string], *rules.Reason) {
 	train := versionscan.NotKnown[release.Version](q.Train.Why)
 	if q.Train.Known() {
 		train = versionscan.Know(q.Train.Value.Core)
 	}
 	tags, lines := h.ask.Carriers(ctx, change, h.policy.Releases, h.tags, history.Lines(h.policy.Releases, h.branches, h.base))
 	q.Ship = q.History.FirstShip(tags, lines, train)
+	if ship := q.Ship; ship.Known() && !ship.Value.Tagged && ship.Value.Line == "" {
+		switch back := h.ask.Reverted(ctx, change); {
+		case back.Unknown():
+			q.Ship = versionscan.NotKnown[release.Ship](back.Why)
+		case back.Known():
+			r := rules.Reverted(coupling.Pull{Repo: h.home, Number: change.Number}, rules.Revert{Commit: back.Value.Commit, Pull: h.pull(back.Value.Number), How: "commit"})
+			q.Ship, q.Interval = versionscan.None[release.Ship]("it was reverted"), versionscan.Fact[release.Interval]{}
+			return tags, &r
+		}
+	}
 	if train.Known() {
 		q.Interval = q.History.Interval(func(tag string) versionscan.Fact[bool] {
 			f := tags[tag]
@@ -307,6 +351,14 @@ func (h *Historian) subjectOf(ctx context.Context, pull int, q *rules.Question) 
 		}, train.Value)
 	}
 	return tags, nil
+}
+
+// pull is a pull request of the clone's repository; zero for no number.
+func (h *Historian) pull(number int) coupling.Pull {
+	if number == 0 {
+		return coupling.Pull{}
+	}
+	return coupling.Pull{Repo: h.home, Number: number}
 }
 
 // subject is the pull request whose release a gate without evidence must name.

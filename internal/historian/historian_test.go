@@ -173,3 +173,56 @@ func TestPull(t *testing.T) {
 		t.Errorf("a gate that is not registered: %v", err)
 	}
 }
+
+// TestReverted: what was taken back before any release had it ships in none.
+func TestReverted(t *testing.T) {
+	r := shown{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}.clone(t)
+	r.Write("x", "x")
+	one := r.Commit("A change (#7)")
+	h, err := Open(t.Context(), Options{Clone: r.Dir, Home: "acme/app", Parse: parse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := h.Commit(t.Context(), one[:12]); err != nil || a.Verdict != rules.Pass || a.Ship.Value.Core.String() != "26.18.0" {
+		t.Errorf("before: %+v %v", a, err)
+	}
+	r.Git("rm", "-q", "x")
+	r.Commit("fix: revert \"A change\" (#8)")
+	if h, err = Open(t.Context(), Options{Clone: r.Dir, Home: "acme/app", Parse: parse}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := h.Pull(t.Context(), 7)
+	if err != nil || a.Verdict != rules.Block || a.Ship.Known() || len(a.Reasons) != 1 || a.Reasons[0].Code != rules.MemberReverted || a.Reasons[0].Pulls[0].Number != 8 {
+		t.Errorf("after: %+v %v", a, err)
+	}
+	r.Git("checkout", "-q", "-b", "topic")
+	if _, err := h.Commit(t.Context(), r.Commit("elsewhere")); !errors.As(err, new(Unread)) {
+		t.Errorf("a commit of another branch: %v", err)
+	}
+}
+
+// TestHabits finds a pull request where a project writes its number.
+func TestHabits(t *testing.T) {
+	for message, other := range map[string]string{
+		"bug #58638 [FrameworkBundle] fix null (xabbuh)":        "feature #%d [X] more (ann)",
+		"GITHUB#58638: fix null":                                "GITHUB#%d: more",
+		"Fix null\n\nCloses gh-58638":                           "More\n\nSee gh-%d",
+		"Fix null\n\nPR-URL: https://github.com/a/b/pull/58638": "More\n\nPR-URL: https://github.com/a/b/pull/%d",
+	} {
+		r := shown{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}.clone(t)
+		for n := range 3 {
+			r.Commit(fmt.Sprintf(other, n+1))
+		}
+		r.Write("x", "x")
+		r.Commit(message)
+		r.Commit("Speak of #58638, and of nothing else")
+		r.Git("tag", "v26.18.0")
+		h, err := Open(t.Context(), Options{Clone: r.Dir, Home: "acme/app", Parse: parse})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := h.Pull(t.Context(), 58638); err != nil || a.Ship.Value.Tag != "v26.18.0" {
+			t.Errorf("%s: %+v %v", message, a, err)
+		}
+	}
+}

@@ -158,7 +158,11 @@ func (a *Asker) takenBackBefore(ctx context.Context, c Change, rev string, known
 	case between.Value.Ahead > len(between.Value.Commits):
 		return known
 	}
-	return versionscan.Know(len(c.turns(between.Value.Commits))%2 == 1)
+	turns, why := a.turns(ctx, c, between.Value.Commits)
+	if why != "" {
+		return versionscan.NotKnown[bool](why)
+	}
+	return versionscan.Know(len(turns)%2 == 1)
 }
 
 // origin says of a revision whether it has the commit of which a change itself is a pick, as when a fix was made on a release line first.
@@ -220,24 +224,37 @@ type turn struct {
 	number int
 }
 
-// turns follows a change through reverts and reverts of reverts among commits, oldest first.
-func (c Change) turns(commits []forge.Commit) []turn {
-	var out []turn
+// turns follows a change through reverts and reverts of reverts among commits, oldest first. A revert that does not say of what is known by
+// its lines; why is what keeps them from being read.
+func (a *Asker) turns(ctx context.Context, c Change, commits []forge.Commit) (out []turn, why string) {
 	now := c.identity()
 	for _, o := range commits {
+		in := len(out)%2 == 0
 		switch {
 		case o.SHA == c.Merge:
+			continue
 		case now.takenBackBy(o):
-			out = append(out, turn{o, PullOf(o)})
 			now = identityOf(o)
-		case len(out)%2 == 1 && c.toldBy(o).Known():
-			out = append(out, turn{o, PullOf(o)})
+		case !in && (c.toldBy(o).Known() || c.broughtBackBy(o)):
 			now = c.identity().and(identityOf(o))
-		case now.pickedBy(o):
-			now = now.and(identityOf(o))
+		case in && c.isRevert(o) && len(o.Parents) < 2:
+			inverse := a.inverts(ctx, c, o)
+			if inverse.Unknown() {
+				return nil, inverse.Why
+			}
+			if !inverse.Value {
+				continue
+			}
+			now = identityOf(o)
+		default:
+			if now.pickedBy(o) {
+				now = now.and(identityOf(o))
+			}
+			continue
 		}
+		out = append(out, turn{o, PullOf(o)})
 	}
-	return out
+	return out, ""
 }
 
 func oldestFirst(commits []forge.Commit) []forge.Commit {
@@ -252,7 +269,9 @@ func (a *Asker) Reverted(ctx context.Context, c Change) versionscan.Fact[Revert]
 	if !log.Known() {
 		return versionscan.NotKnown[Revert](log.Why)
 	}
-	switch all := c.turns(oldestFirst(log.Value)); {
+	switch all, why := a.turns(ctx, c, oldestFirst(log.Value)); {
+	case why != "":
+		return versionscan.NotKnown[Revert](why)
 	case len(all) == 0:
 		return versionscan.None[Revert]("no commit takes it back")
 	case len(all)%2 == 0:
@@ -294,7 +313,9 @@ func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) version
 			continue
 		}
 		contained := map[string]int{}
-		for _, t := range c.turns(oldestFirst(log.Value)) {
+		turns, untold := a.turns(ctx, c, oldestFirst(log.Value))
+		why = cmp.Or(why, untold)
+		for _, t := range turns {
 			has := a.contains(ctx, t.SHA, revs)
 			for _, rev := range revs {
 				switch f := has(rev); {
@@ -360,12 +381,21 @@ func (a *Asker) Named(ctx context.Context, tip string, number int, closed time.T
 // Title is a commit's subject without the number of its pull request.
 func Title(c forge.Commit) string { return bare(subject(c)) }
 
-// Merged finds the commit by which a pull request came into a log, newest first, by the number in its subject.
+// Merged finds the commit by which a pull request came into a log, newest first: by the number in its subject, else where this branch has it.
 func Merged(commits []forge.Commit, number int) (forge.Commit, bool) {
-	var found forge.Commit
+	if c, ok := merged(commits, number, PullOf); ok {
+		return c, true
+	}
+	if re := habit(commits); re != nil {
+		return merged(commits, number, func(c forge.Commit) int { return numberBy(re, c) })
+	}
+	return forge.Commit{}, false
+}
+
+func merged(commits []forge.Commit, number int, numberOf func(forge.Commit) int) (found forge.Commit, ok bool) {
 	for _, c := range commits {
 		switch {
-		case PullOf(c) != number:
+		case numberOf(c) != number:
 		case !isRevert(c):
 			return c, true
 		case found.SHA == "": // a pull request may well be a revert
@@ -373,4 +403,58 @@ func Merged(commits []forge.Commit, number int) (forge.Commit, bool) {
 		}
 	}
 	return found, found.SHA != ""
+}
+
+// habits are the places, other than the end of a subject, where projects write the pull request of a commit.
+var habits = []*regexp.Regexp{
+	regexp.MustCompile(`^[\w-]+ #(\d+) `), // bug #58638 [Component] title (author)
+	regexp.MustCompile(`^(?:GITHUB#|(?i:gh)-)(\d+)\b`),
+	regexp.MustCompile(`(?m)^(?:Closes|See|Fixes|Resolves):? (?:gh-|#)(\d+)\b`),
+	regexp.MustCompile(`(?m)^(?:PR-URL|Pull-Request|Closes|See): \S+/pull/(\d+)\b`),
+}
+
+// habit is the place where a branch mostly has the pull request of a commit; nil where there is none.
+func habit(commits []forge.Commit) *regexp.Regexp {
+	var best *regexp.Regexp
+	chain := firstParents(commits)
+	most := len(chain) / 4
+	for _, re := range habits {
+		n := 0
+		for _, c := range chain {
+			if numberBy(re, c) != 0 {
+				n++
+			}
+		}
+		if n > most {
+			best, most = re, n
+		}
+	}
+	return best
+}
+
+// maxHabit bounds how many commits show how a branch names pull requests.
+const maxHabit = 1000
+
+// firstParents are the commits by which a branch moved, newest first.
+func firstParents(commits []forge.Commit) []forge.Commit {
+	var out []forge.Commit
+	next := ""
+	for _, c := range commits {
+		if next != "" && c.SHA != next {
+			continue
+		}
+		if out = append(out, c); len(out) == maxHabit || len(c.Parents) == 0 {
+			break
+		}
+		next = c.Parents[0]
+	}
+	return out
+}
+
+func numberBy(re *regexp.Regexp, c forge.Commit) int {
+	n := 0
+	if m := re.FindStringSubmatch(c.Message); m != nil {
+		fmt.Sscan(m[1], &n)
+	}
+	return n
 }

@@ -42,6 +42,7 @@ type Asker struct {
 	Failed func(error) // told of every read that failed; may be nil
 
 	logs    map[string]versionscan.Fact[[]forge.Commit]
+	diffs   map[string]versionscan.Fact[string]
 	matched map[matching]files
 }
 

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/relbot/relbot/internal/forge"
@@ -26,7 +24,7 @@ var noPick = versionscan.None[string]("no pick of it")
 // say, then by what commits do.
 func (a *Asker) picked(ctx context.Context, c Change, commits []forge.Commit) versionscan.Fact[string] {
 	told := func(o forge.Commit) versionscan.Fact[string] { return c.toldBy(o) }
-	if f := c.follow(commits, told); !f.Absent() || len(commits) == 0 {
+	if f := a.follow(ctx, c, commits, told); !f.Absent() || len(commits) == 0 {
 		return f
 	}
 	own, err := a.Source.Log(ctx, a.Repo, c.Merge, time.Unix(0, 0), 1)
@@ -35,7 +33,7 @@ func (a *Asker) picked(ctx context.Context, c Change, commits []forge.Commit) ve
 		return versionscan.NotKnown[string](cmp.Or(own.Why, "its own commit was not read"))
 	}
 	self := own.Value[0]
-	if f := c.follow(commits, a.patched(ctx, c, self)); !f.Absent() || len(self.Parents) < 2 {
+	if f := a.follow(ctx, c, commits, a.patched(ctx, c, self)); !f.Absent() || len(self.Parents) < 2 {
 		return f
 	}
 	return a.pickedInParts(ctx, c, self, commits)
@@ -54,7 +52,7 @@ func (a *Asker) pickedInParts(ctx context.Context, c Change, self forge.Commit, 
 			continue
 		}
 		one := Change{Merge: part.SHA, Title: subject(part)}
-		f := one.follow(commits, a.patched(ctx, one, part))
+		f := a.follow(ctx, one, commits, a.patched(ctx, one, part))
 		switch parts++; {
 		case f.Unknown():
 			return f
@@ -76,13 +74,22 @@ func (a *Asker) pickedInParts(ctx context.Context, c Change, self forge.Commit, 
 
 // follow walks through commits, oldest first, and tells by which method the last one of them has a change that none of their parents had:
 // how says of a commit whether it is a pick. What was taken back is out, and what was brought in again is in.
-func (c Change) follow(commits []forge.Commit, how func(forge.Commit) versionscan.Fact[string]) versionscan.Fact[string] {
+func (a *Asker) follow(ctx context.Context, c Change, commits []forge.Commit, how func(forge.Commit) versionscan.Fact[string]) versionscan.Fact[string] {
 	now := c.identity()
 	method, was := "", "" // by which it is in, and by which it was before it was taken back
 	for _, o := range commits {
-		if (method != "" || was != "") && now.takenBackBy(o) {
+		if (method != "" || was != "") && now.takenBackBy(o) || method == "" && was != "" && c.broughtBackBy(o) {
 			method, was, now = was, method, identityOf(o)
 			continue
+		}
+		if method != "" && c.isRevert(o) && len(o.Parents) < 2 { // of what, only its lines say
+			switch f := a.inverts(ctx, c, o); {
+			case f.Unknown():
+				return versionscan.NotKnown[string](f.Why)
+			case f.Value:
+				method, was, now = "", method, identityOf(o)
+				continue
+			}
 		}
 		f := noPick
 		if method == "" {
@@ -106,17 +113,6 @@ func (c Change) follow(commits []forge.Commit, how func(forge.Commit) versionsca
 	return noPick
 }
 
-// toldBy says whether a commit says that it is a pick of a change.
-func (c Change) toldBy(o forge.Commit) versionscan.Fact[string] {
-	switch {
-	case picks(o, c.Merge):
-		return versionscan.Know(byTrailer)
-	case c.Number != 0 && !isRevert(o) && strings.Contains(subject(o), fmt.Sprintf("(#%d)", c.Number)):
-		return versionscan.Know(byNumber)
-	}
-	return noPick
-}
-
 // maxDiffs bounds the commits whose patches are compared though nothing in them looks like the change.
 const maxDiffs = 50
 
@@ -128,9 +124,10 @@ func (a *Asker) patched(ctx context.Context, c Change, self forge.Commit) func(f
 		if f := c.toldBy(o); f.Known() {
 			return f
 		}
+		titled := slices.Contains([]string{bare(subject(self)), bare(c.Title)}, bare(subject(o)))
 		same := !self.Authored.IsZero() && o.Authored.Equal(self.Authored) && o.Author == self.Author // which a pick keeps
-		alike := same || slices.Contains([]string{bare(subject(self)), bare(c.Title)}, bare(subject(o)))
-		if left--; o.SHA == self.SHA || len(o.Parents) > 1 || isRevert(o) || left < 0 && !alike {
+		alike := same || titled
+		if left--; o.SHA == self.SHA || len(o.Parents) > 1 || c.isRevert(o) || left < 0 && !alike {
 			return noPick
 		}
 		mine := a.patch(ctx, c.Merge)
@@ -146,138 +143,40 @@ func (a *Asker) patched(ctx context.Context, c Change, self forge.Commit) func(f
 			return theirs
 		case mine.Value == theirs.Value:
 			return versionscan.Know(byPatch)
+		case o.Author == self.Author && titled:
+			return versionscan.NotKnown[string](fmt.Sprintf("%.10s looks like a pick of it, with other lines", o.SHA))
 		}
 		return noPick
 	}
 }
 
-func subject(c forge.Commit) string {
-	s, _, _ := strings.Cut(c.Message, "\n")
-	return strings.TrimSpace(s)
-}
-
-var numberSuffix = regexp.MustCompile(`(?:\s*\(#\d+\))+$`)
-
-// bare is a subject without the numbers that squashes put behind it.
-func bare(subject string) string { return numberSuffix.ReplaceAllString(subject, "") }
-
-var trailer = regexp.MustCompile(`\(cherry picked from commit ([0-9a-f]{7,40})\)`)
-
-// picks reports whether a commit says that it is a pick of another.
-func picks(c forge.Commit, sha string) bool {
-	return slices.ContainsFunc(trailer.FindAllStringSubmatch(c.Message, -1), func(m []string) bool { return strings.HasPrefix(sha, m[1]) })
-}
-
 func (a *Asker) patch(ctx context.Context, commit string) versionscan.Fact[string] {
-	d, err := a.Source.Diff(ctx, a.Repo, commit)
-	a.failed(err)
+	return a.patchOf(ctx, commit, patchID)
+}
+
+// inverts says whether a commit takes back the very lines of a change.
+func (a *Asker) inverts(ctx context.Context, c Change, o forge.Commit) versionscan.Fact[bool] {
+	mine, theirs := a.patchOf(ctx, c.Merge, inverseID), a.patch(ctx, o.SHA)
+	if mine.Unknown() || theirs.Unknown() {
+		return versionscan.NotKnown[bool](cmp.Or(mine.Why, theirs.Why))
+	}
+	return versionscan.Know(mine.Value != "" && mine.Value == theirs.Value)
+}
+
+// patchOf identifies a commit's patch, which is read once.
+func (a *Asker) patchOf(ctx context.Context, commit string, id func(diff string) string) versionscan.Fact[string] {
+	d, ok := a.diffs[commit]
+	if !ok {
+		var err error
+		d, err = a.Source.Diff(ctx, a.Repo, commit)
+		a.failed(err)
+		if a.diffs == nil {
+			a.diffs = map[string]versionscan.Fact[string]{}
+		}
+		a.diffs[commit] = d
+	}
 	if !d.Known() {
 		return versionscan.NotKnown[string](d.Why)
 	}
-	return versionscan.Know(patchID(d.Value))
-}
-
-// identity is what a commit may be called where another one takes it back.
-type identity struct {
-	shas    []string // of it and of those that it is a pick of
-	numbers []int    // of its pull requests
-	titles  []string // without numbers
-}
-
-func (c Change) identity() identity {
-	id := identity{shas: []string{c.Merge}}
-	if c.Number != 0 {
-		id.numbers = []int{c.Number}
-	}
-	if c.Title != "" {
-		id.titles = []string{bare(c.Title)}
-	}
-	return id
-}
-
-func identityOf(o forge.Commit) identity {
-	id := identity{shas: []string{o.SHA}, titles: []string{bare(subject(o))}}
-	for _, m := range trailer.FindAllStringSubmatch(o.Message, -1) {
-		id.shas = append(id.shas, m[1])
-	}
-	if n := PullOf(o); n != 0 {
-		id.numbers = []int{n}
-	}
-	return id
-}
-
-func (id identity) and(other identity) identity {
-	return identity{slices.Concat(id.shas, other.shas), slices.Concat(id.numbers, other.numbers), slices.Concat(id.titles, other.titles)}
-}
-
-func (id identity) hasSHA(sha string) bool {
-	return slices.ContainsFunc(id.shas, func(own string) bool { return strings.HasPrefix(own, sha) || strings.HasPrefix(sha, own) })
-}
-
-// pickedBy reports whether a commit is a pick of it.
-func (id identity) pickedBy(o forge.Commit) bool {
-	return slices.ContainsFunc(trailer.FindAllStringSubmatch(o.Message, -1), func(m []string) bool { return id.hasSHA(m[1]) })
-}
-
-var (
-	revertsCommit = regexp.MustCompile(`(?i)\bthis reverts commits?:?\s+((?:[0-9a-f]{7,40}(?:,? and |[,\s]+)?)+)`)
-	revertsRef    = regexp.MustCompile(`(?m)^Refs: (.*)$`)
-	revertsPull   = regexp.MustCompile(`(?im)^reverts? (?:[\w.-]+/[\w.-]+)?#(\d+)\b`)
-	hexID         = regexp.MustCompile(`\b[0-9a-f]{7,40}\b`)
-	revertSubject = regexp.MustCompile(`(?i)^(?:revert(?:\([^)]*\))?!?: |revert )`)
-	numbers       = regexp.MustCompile(`\(#(\d+)\)`)
-)
-
-// isRevert reports whether a commit's subject says that it takes something back.
-func isRevert(o forge.Commit) bool { return revertSubject.MatchString(subject(o)) }
-
-// takenBackBy reports whether a commit takes it back: by git's own words, by naming the pull request, or by quoting its subject.
-func (id identity) takenBackBy(o forge.Commit) bool {
-	named := revertsCommit.FindAllStringSubmatch(o.Message, -1)
-	if isRevert(o) {
-		named = append(named, revertsRef.FindAllStringSubmatch(o.Message, -1)...)
-	}
-	for _, m := range named {
-		if slices.ContainsFunc(hexID.FindAllString(m[1], -1), id.hasSHA) {
-			return true
-		}
-	}
-	for _, m := range revertsPull.FindAllStringSubmatch(o.Message, -1) {
-		if id.hasNumber(m[1]) {
-			return true
-		}
-	}
-	quoted, ok := quotedSubject(subject(o))
-	if !ok {
-		return false
-	}
-	for _, m := range numbers.FindAllStringSubmatch(quoted[len(bare(quoted)):], -1) {
-		if id.hasNumber(m[1]) {
-			return true
-		}
-	}
-	return len(id.numbers) > 0 && slices.Contains(id.titles, quoted)
-}
-
-func (id identity) hasNumber(text string) bool {
-	return slices.ContainsFunc(id.numbers, func(n int) bool { return fmt.Sprint(n) == text })
-}
-
-// quotedSubject is the subject that a revert's subject repeats: Revert "…", Reapply "…" of a revert, or revert: ….
-func quotedSubject(subject string) (string, bool) {
-	for _, verb := range []string{`Revert "`, `Reapply "`} {
-		if quoted, ok := strings.CutPrefix(subject, verb); ok {
-			if i := strings.LastIndexByte(quoted, '"'); i >= 0 {
-				quoted = quoted[:i]
-			}
-			if verb[2] == 'a' { // Reapply takes the revert of it back
-				quoted = `Revert "` + quoted + `"`
-			}
-			return quoted, true
-		}
-	}
-	if quoted, ok := strings.CutPrefix(subject, "revert: "); ok {
-		return bare(quoted), true
-	}
-	return "", false
+	return versionscan.Know(id(d.Value))
 }

@@ -232,6 +232,102 @@ func TestPicksAndReverts(t *testing.T) {
 	}
 }
 
+// TestRevertsInManyWords lands a change, takes it back on main, and cuts a release: whatever the words are, the files decide.
+func TestRevertsInManyWords(t *testing.T) {
+	for _, subject := range []string{
+		`Revert "fix a crash (#8)" (#9)`, `revert(cache): fix a crash (#8) (#9)`, `fix: revert "fix a crash (#8)" (#9)`, `[main] Revert "fix a crash (#8)" (#9)`,
+		`ABC-12: Revert "fix a crash (#8)"`, `Back out "fix a crash" (#9)`, `⏪️ Revert "fix a crash (#8)"`, `Rollback fix a crash (#9)`, `Rolled back #8`,
+		`Temporarily revert "fix a crash (#8)" on main (#9)`, `revert: Fix a crash (#9)`, `chore: back out of PR #8 (#9)`, `Revert “fix a crash”`,
+		`Undo the caching`, `Backout bug 1234`,
+	} {
+		t.Run(subject, func(t *testing.T) {
+			w := begin(t)
+			merge := w.fix()
+			w.remove(subject)
+			w.git("tag", "v1.2.0")
+			w.change(fixFile, fixed, "Reapply \"fix a crash (#8)\" (#10)")
+			w.git("tag", "v1.3.0")
+			whatGitHolds(t, w, releases, merge)
+		})
+		t.Run("a pick, "+subject, func(t *testing.T) {
+			w := begin(t)
+			merge := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			w.change(fixFile, fixed, "fix a crash (#8) (#20)")
+			w.remove(subject)
+			w.git("tag", "v1.1.1")
+			w.git("checkout", "-q", "main")
+			whatGitHolds(t, w, releases, merge)
+		})
+	}
+}
+
+// TestNoReverts has commits that speak of a change, or of reverts, and take nothing back.
+func TestNoReverts(t *testing.T) {
+	for _, subject := range []string{
+		`Fix what Revert "fix a crash (#8)" would break (#9)`, `Document how to revert #8 (#9)`, `Rollback of transactions (#9)`, `Revert "another fix (#7)" (#9)`,
+		`Revert to the old wording (#9)`, `fix a crash, again (#9)`, `Revert "Revert "another fix (#7)" (#6)" (#9)`,
+	} {
+		t.Run(subject, func(t *testing.T) {
+			w := begin(t)
+			merge := w.fix()
+			w.change("notes.txt", "more\n", subject)
+			w.git("tag", "v1.2.0")
+			whatGitHolds(t, w, releases, merge)
+		})
+	}
+}
+
+// TestPicksInManyWords brings a change to a line, with other lines than on main, so that words alone tell.
+func TestPicksInManyWords(t *testing.T) {
+	for message, is := range map[string]bool{
+		"fix a crash (#8) (#20)":                                         true,
+		"Automated cherry pick of #8: fix a crash (#20)":                 true,
+		"[1.1] fix a crash (#20)":                                        true,
+		"[release-1.1] fix a crash (#20)":                                true,
+		"Backport #8 (#20)":                                              true,
+		"Backport \"fix a crash (#8)\" to release-1.1 (#20)":             true,
+		"fix: do not crash (backport #8) (#20)":                          true,
+		"do not crash (#20)\n\nBackport of #8":                           true,
+		"do not crash (#20)\n\nThis is an automated cherry-pick of #8\n": true,
+		"Merge pull request #20 from bot/cherry-pick-8-to-release-1.1":   true,
+		"other work, see (#8) for more (#20)":                            false,
+		"other work for #8 (#20)":                                        false,
+		"Add a cherry-pick command for #8 (#20)":                         false,
+		"[1.1] other work (#20)":                                         false,
+	} {
+		t.Run(message, func(t *testing.T) {
+			w := begin(t)
+			merge := w.fix()
+			w.git("checkout", "-q", "release-1.1")
+			path := "other.txt"
+			if is {
+				path = fixFile
+			}
+			w.change(path, "fixed in another way\n", message)
+			w.git("tag", "v1.1.1")
+			w.git("checkout", "-q", "main")
+			whatGitHolds(t, w, releases, merge)
+		})
+	}
+}
+
+// TestPickWithOtherLines has a commit of the change's author and with its subject on a line, which changes other lines: it may be a pick.
+func TestPickWithOtherLines(t *testing.T) {
+	w := begin(t)
+	c := history.Change{Merge: w.fix(), Number: 8, Title: "fix a crash", MergedAt: w.clock}
+	c.Tip = c.Merge
+	w.git("checkout", "-q", "release-1.1")
+	tag := release.Tag{Name: "v1.1.1", Commit: w.change(fixFile, "fixed in another way\n", "fix a crash")}
+	for which, source := range w.both() {
+		ask := &history.Asker{Source: source, Repo: name, Failed: func(err error) { t.Error(err) }}
+		byTag, _ := ask.Carriers(t.Context(), c, &releases, []release.Tag{tag}, nil)
+		if f := byTag["v1.1.1"]; !f.Unknown() || !strings.Contains(f.Why, "looks like a pick of it, with other lines") {
+			t.Errorf("%s: %+v", which, f)
+		}
+	}
+}
+
 // TestPartOfAMerge picks one commit of two: nobody can say that the change is there, nor that it is not.
 func TestPartOfAMerge(t *testing.T) {
 	w := begin(t)

@@ -61,7 +61,7 @@ var directions = []row{
 	{"internal/reconcile", []string{"budget", "command", "coupling", "drift", "flip", "forge", "history", "job", "memory", "note", "policy", "publish", "rules", "store", "timeline", "versionscan", "versionscan/find", "versionscan/release", "work"}, "the one place that gathers, judges, says and plans"},
 	{"internal/draft", []string{"coupling", "policy", "versionscan", "versionscan/find", "versionscan/release"}, "a draft is a text, until somebody writes it"},
 	{"internal/scan", []string{"gitrepo", "rules", "versionscan", "versionscan/find", "versionscan/release"}, "a scan looks at a tree and prints nothing"},
-	{"internal/historian", []string{"coupling", "gitrepo", "history", "policy", "rules", "timeline", "versionscan", "versionscan/find", "versionscan/release"}, "a clone is asked as the server asks GitHub"},
+	{"internal/historian", []string{"coupling", "forge", "gitrepo", "history", "policy", "rules", "timeline", "versionscan", "versionscan/find", "versionscan/release"}, "a clone is asked as the server asks GitHub"},
 	{"internal/doctor", []string{"coupling", "forge", "policy", "rules", "versionscan"}, "looking for what is wrong changes nothing"},
 	{"internal/telemetry", []string{"coupling", "forge", "job", "publish", "rules", "store", "webhook"}, "measuring stands at the borders and wraps what is there"},
 	{"internal/setup", []string{"doctor", "forge"}, "registering an App needs no server"},

@@ -258,7 +258,7 @@ func (j *judge) landing(r *row) {
 		if !p.Revert.Known() {
 			v.How = "evidence"
 		}
-		reason := memberReverted(r.Pull, v)
+		reason := Reverted(r.Pull, v)
 		for _, f := range j.followers(r.Role) {
 			if f.open() {
 				f.add(Block, reason)

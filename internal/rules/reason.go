@@ -64,7 +64,8 @@ func memberClosed(member, successor coupling.Pull, lost, base string) Reason {
 	return Reason{Code: MemberClosed, About: member, Pulls: nonZero(successor), Value: lost, Want: base}
 }
 
-func memberReverted(member coupling.Pull, by Revert) Reason {
+// Reverted says that a merged member was taken back.
+func Reverted(member coupling.Pull, by Revert) Reason {
 	return Reason{Code: MemberReverted, About: member, Commit: by.Commit, Pulls: nonZero(by.Pull), Method: by.How}
 }
 
