@@ -17,9 +17,12 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/ghsim"
 	"github.com/relbot/relbot/internal/ghsim/ghspec"
+	"github.com/relbot/relbot/internal/memory"
+	"github.com/relbot/relbot/internal/publish"
 	"github.com/relbot/relbot/internal/store"
 	"github.com/relbot/relbot/internal/store/engine"
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
+	"github.com/relbot/relbot/internal/work"
 )
 
 // engines gives a fresh database of each kind.
@@ -37,6 +40,80 @@ func opened(t *testing.T, address string) store.Database {
 	}
 	t.Cleanup(func() { st.Close() })
 	return st
+}
+
+// TestJobsWhy asks why a check is late, and why the last one was.
+func TestJobsWhy(t *testing.T) {
+	engines(t, func(t *testing.T, address string) {
+		st := opened(t, address)
+		now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+		p := coupling.Pull{Repo: "acme/app", Number: 12}
+		why := func(args ...string) (string, string, int) {
+			return relbot(t, append(append([]string{"jobs", "why"}, args...), "--database-url", address)...)
+		}
+		if _, errs, code := why("acme/app#12"); code != exitBlocked || !strings.Contains(errs, "relbot has not seen acme/app#12") {
+			t.Errorf("exit %d: %s", code, errs)
+		}
+		if _, errs, code := why("12"); code != exitUsage || !strings.Contains(errs, "want OWNER/REPO#N") {
+			t.Errorf("exit %d: %s", code, errs)
+		}
+		m := memory.New(st)
+		if _, err := m.Pulls.Update(t.Context(), p, func(d *memory.Pull) ([]store.Work, bool) { d.Head = "1a2b3c4d5e"; return nil, true }); err != nil {
+			t.Fatal(err)
+		}
+		if out, errs, code := why("acme/app#12"); code != exitFine || out != "acme/app#12\n  waits for nothing\n  has no check of relbot on its head\n" {
+			t.Errorf("exit %d: %s%s", code, out, errs)
+		}
+		if _, err := m.Members.Update(t.Context(), p, func(d *memory.Member) ([]store.Work, bool) { return nil, d.Note("acme/app:image", true) }); err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(publish.Posted{Level: "wait", At: now.Add(20 * time.Second), Event: "pull_request", Since: now, Waited: "15s until another attempt succeeds: GitHub does not answer"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := coupling.Pull{Repo: "acme/app", Number: 13}
+		if err := st.Put(t.Context(), []store.Document{{Kind: publish.DocCheck, Key: "acme/app@1a2b3c4d5e", Body: body}}, []store.Work{work.Coupling("acme/app:image"), work.Coupling("acme/app:else"), work.Show(other, false), work.Repo("acme/lib")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Enqueue(t.Context(), work.Show(p, false)); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			c, err := st.Claim(t.Context(), now, "me", time.Minute, 1)
+			if err != nil || len(c) != 1 {
+				t.Fatal(c, err)
+			}
+			if c[0].Kind == work.KindShow {
+				if err := st.Later(t.Context(), c[0], store.Failure{At: now.Add(time.Hour), Cause: "GitHub says no"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		out, errs, code := why("acme/app#12")
+		for _, want := range []string{
+			"  waits for coupling acme/app:image: ", "  waits for show acme/app#12: failing, 1 attempt, next at 2026-06-01T13:00:00Z: GitHub says no\n",
+			"  last check: wait on 1a2b3c4d, written at 2026-06-01T12:00:20Z, 20s after pull_request\n", "  it waited 15s until another attempt succeeds: GitHub does not answer\n",
+		} {
+			if !strings.Contains(out, want) || code != exitFine {
+				t.Errorf("exit %d, want %q in\n%s%s", code, want, out, errs)
+			}
+		}
+		if strings.Contains(out, "acme/lib") || strings.Contains(out, "#13") || strings.Contains(out, "else") {
+			t.Errorf("it does not wait for all of\n%s", out)
+		}
+		out, _, _ = why("acme/app#12", "--format", "json")
+		var said struct {
+			Pull    string
+			Waiting []struct{ Kind, State string }
+			Check   struct {
+				Head, Verdict, Event, Waited string
+				Written, Since               time.Time
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &said); err != nil || len(said.Waiting) != 2 || said.Check.Verdict != "wait" || said.Check.Event != "pull_request" || !said.Check.Since.Equal(now) {
+			t.Errorf("%v in %s", err, out)
+		}
+	})
 }
 
 // TestJobs lists, retries and drops work beside a running server.

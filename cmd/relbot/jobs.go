@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/reconcile"
 	"github.com/relbot/relbot/internal/store"
 )
@@ -43,15 +45,15 @@ func jobsCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&format, "format", "table", "table or json")
 	c.Flags().BoolVar(&all, "all", false, "also what waits, and what is being worked on")
-	c.AddCommand(retryCommand(database), dropCommand(database))
+	c.AddCommand(whyCommand(database), retryCommand(database), dropCommand(database))
 	return c
 }
 
 // queue is what `relbot jobs` needs of the database, with what was in it when it was opened.
 type queue struct {
 	db interface {
-		Enqueue(ctx context.Context, work ...store.Work) error
 		Drop(ctx context.Context, kind, key string) error
+		memory.Store
 		io.Closer
 	}
 	jobs    []store.Job
@@ -100,20 +102,10 @@ type jobRow struct {
 }
 
 func tellJobs(out io.Writer, jobs []store.Job, refused []reconcile.Refusal, all bool, format string) error {
-	rows := []jobRow{}
-	for _, r := range refused {
-		rows = append(rows, jobRow{r.Kind, r.Key, "refused", r.Times, nil, &r.Cause})
+	if !all {
+		jobs = slices.DeleteFunc(slices.Clone(jobs), func(j store.Job) bool { return !j.Stuck && j.Attempt == 0 })
 	}
-	for _, j := range jobs {
-		if !all && !j.Stuck && j.Attempt == 0 {
-			continue
-		}
-		r := jobRow{j.Kind, j.Key, state(j), j.Attempt, nil, known(j.Error)}
-		if at := j.At.UTC(); !j.Stuck {
-			r.Next = &at
-		}
-		rows = append(rows, r)
-	}
+	rows := rowsOf(jobs, refused)
 	if format == "json" {
 		return json.NewEncoder(out).Encode(map[string]any{"jobs": rows})
 	}
@@ -134,6 +126,22 @@ func tellJobs(out io.Writer, jobs []store.Job, refused []reconcile.Refusal, all 
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.Kind, r.Key, r.State, r.Attempts, next, cause)
 	}
 	return w.Flush()
+}
+
+// rowsOf returns rows of work as they are printed.
+func rowsOf(jobs []store.Job, refused []reconcile.Refusal) []jobRow {
+	rows := []jobRow{}
+	for _, r := range refused {
+		rows = append(rows, jobRow{r.Kind, r.Key, "refused", r.Times, nil, &r.Cause})
+	}
+	for _, j := range jobs {
+		r := jobRow{j.Kind, j.Key, state(j), j.Attempt, nil, known(j.Error)}
+		if at := j.At.UTC(); !j.Stuck && !j.At.IsZero() {
+			r.Next = &at
+		}
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 // chosen are the rows that arguments name, or all that fail or were given up.
