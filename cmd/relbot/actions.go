@@ -63,7 +63,7 @@ func readEvent(getenv func(string) string) (actionsEvent, error) {
 	return out, nil
 }
 
-// actionsJob is a job of GitHub Actions, as the environment tells of it; outside of one nothing is told.
+// actionsJob is a job of GitHub Actions, as the environment describes it; outside of one nothing is known.
 type actionsJob struct {
 	getenv   func(string) string
 	commands io.Writer // read by the runner

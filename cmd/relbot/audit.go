@@ -43,7 +43,7 @@ func auditCommand() *cobra.Command {
 				return fmt.Errorf("--since %q: want a date such as 2026-04-01", since)
 			}
 		}
-		log, err := beside(cmd.Context(), database)
+		log, err := visit(cmd.Context(), database)
 		if err != nil {
 			return err
 		}

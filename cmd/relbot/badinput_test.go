@@ -70,7 +70,7 @@ func TestScanOfFilesThatAreHardToRead(t *testing.T) {
 				t.Errorf("discover: exit %d: %.500s %.500s", code, out, errs)
 			}
 			if c.code == exitUnknown && !strings.Contains(errs, "skipped a.go") {
-				t.Errorf("what was left out is not told: %s", errs)
+				t.Errorf("what was left out is not reported: %s", errs)
 			}
 		})
 	}

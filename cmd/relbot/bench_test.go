@@ -29,8 +29,8 @@ func BenchmarkStory(b *testing.B) {
 	}
 }
 
-// BenchmarkScan looks through the module cache for gates, and reports the ratio to ripgrep's search for the same names: as bytes, since
-// with Unicode's classes ripgrep is ten times slower.
+// BenchmarkScan looks through the module cache for gates, and reports the ratio to ripgrep's search for the same names. ripgrep searches bytes,
+// since with Unicode's classes it is ten times slower.
 func BenchmarkScan(b *testing.B) {
 	rg, err := exec.LookPath("rg")
 	if err != nil {

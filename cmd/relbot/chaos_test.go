@@ -142,7 +142,7 @@ func play(t *testing.T, actions []scenario.Action) (map[string]scenario.CheckRes
 	return last.Checks, notes
 }
 
-// TestChaosConverges holds that lost, doubled, late and reversed events, faults and restarts cost time and never a verdict: once the
+// TestChaosConverges holds that lost, doubled, late and reversed events, faults and restarts cost time and never a verdict. Once the
 // world settles, the checks are those of an undisturbed run, and each member has one live note.
 func TestChaosConverges(t *testing.T) {
 	runs := *chaosRuns
@@ -167,8 +167,8 @@ func TestChaosConverges(t *testing.T) {
 	}
 }
 
-// TestHardFiles judges gates in files that are hard to read: so long that GitHub cuts their text off in one API, binary, in another
-// encoding, or gone.
+// TestHardFiles judges gates in files that are hard to read. They are so long that GitHub cuts their text off, binary, in another encoding,
+// or gone.
 func TestHardFiles(t *testing.T) {
 	const policy = `version: 1
 releases: {dev_version: [{path: VERSION, pattern: "(?P<version>\\S+)"}], tags: "v{version}"}

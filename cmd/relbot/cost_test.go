@@ -89,7 +89,7 @@ couplings:
 				t.Fatal(err)
 			}
 			defer w.Close()
-			// After the first minutes what stands on GitHub is not looked at any more before it is written over.
+			// After the first minutes what is on GitHub is not looked at any more before it is written over.
 			w.Step(t.Context(), scenario.Step{Do: []scenario.Action{open(1, file("src/env.rs", "pub const ENV_VERSION: Version = Version::new(1, 1, 0); // by 1\n")), open(2, file("x2", "1")), open(3, file("x3", "1")), {Verb: "advance", Duration: time.Hour}}})
 			seen.list = nil
 			reads, writes := w.GitHub.Counts()

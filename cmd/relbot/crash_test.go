@@ -176,7 +176,7 @@ func crash(t *testing.T, database string) {
 	if p := append(gh.Problems(), writes.twice...); len(p) > 0 {
 		t.Error(p)
 	}
-	db, err := engine.Beside(t.Context(), database)
+	db, err := engine.Attach(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func (a *acks) poster(url string) func(context.Context, ghsim.Delivery) (int, er
 	}
 }
 
-// checkWrites watches the checks that are made: one that is made although the check before it on the same commit says the same was made
+// checkWrites watches the checks that are made. One that is made although the check before it on the same commit says the same was made
 // twice.
 type checkWrites struct {
 	mu    sync.Mutex

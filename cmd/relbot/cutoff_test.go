@@ -65,7 +65,7 @@ func (k *link) state() string {
 	return k.cut
 }
 
-// set cuts the link or mends it. Connections that were open when it was cut into a hole stay open and silent for ever.
+// set cuts the link or fixes it. Connections that were open when it was cut into a hole stay open and silent for ever.
 func (k *link) set(cut string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -144,7 +144,7 @@ func (w *writers) around(h http.Handler) http.Handler {
 	})
 }
 
-// TestCutOff runs two servers on one PostgreSQL database. One of them is cut off from it, in both ways in which that happens: it answers 503, does no harm, its work is taken over within seconds, and it comes back by itself.
+// TestCutOff runs two servers on one PostgreSQL database. One of them is cut off from it, in both ways in which that happens. It answers 503, does no harm, its work is taken over within seconds, and it comes back by itself.
 func TestCutOff(t *testing.T) {
 	for _, cut := range []string{"hole", "refused"} {
 		t.Run(cut, func(t *testing.T) {

@@ -31,13 +31,13 @@ func dbCommand() *cobra.Command {
 	return c
 }
 
-// beside opens the database of a server that may be running.
-func beside(ctx context.Context, database func() (string, error)) (store.Database, error) {
+// visit opens the database of a server that may be running.
+func visit(ctx context.Context, database func() (string, error)) (store.Database, error) {
 	address, err := database()
 	if err != nil {
 		return nil, err
 	}
-	db, err := engine.Beside(ctx, address)
+	db, err := engine.Attach(ctx, address)
 	if err != nil {
 		return nil, unsure(err)
 	}
@@ -51,7 +51,7 @@ func backupCommand(database func() (string, error)) *cobra.Command {
 		Long:  "Write everything that is remembered into a file, as it is at one moment; the server may be running. The file is the same for SQLite and\nPostgreSQL, so that `relbot db restore` also moves a database from one to the other. It holds texts of private repositories, and no secrets.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := beside(cmd.Context(), database)
+			db, err := visit(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
@@ -148,7 +148,7 @@ func migrateCommand(database func() (string, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// What only looks may stand beside a server; what changes a file must have it alone.
+			// What only looks may run next to a server; what changes a file must have it alone.
 			open := engine.Maintain
 			if dry {
 				open = engine.Look
@@ -198,7 +198,7 @@ func checkDatabaseCommand(database func() (string, error)) *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %q: want text or json", format)
 			}
-			db, err := beside(cmd.Context(), database)
+			db, err := visit(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
@@ -280,8 +280,8 @@ func checkDatabase(ctx context.Context, db inspected) ([]fault, int, error) {
 func rebuildCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rebuild",
-		Short: "Make a lost database anew from what stands on GitHub",
-		Long: "Make a lost database anew from what stands on GitHub: policies, descriptions, the commands that were acknowledged, and relbot's own checks,\n" +
+		Short: "Restore a lost database from what is on GitHub",
+		Long: "Restore a lost database from what is on GitHub: policies, descriptions, the commands that were acknowledged, and relbot's own checks,\n" +
 			"notes and reports. Where nothing changed meanwhile nothing is written. It takes the settings of `relbot serve`, which does the same when it\nstarts on an empty database; this command ends when it is done, and says what it found.",
 		Args: cobra.NoArgs,
 	}
@@ -308,7 +308,7 @@ func rebuild(ctx context.Context, set *settings.Settings, out, stderr io.Writer)
 	if empty, err := empty(ctx, db); err != nil {
 		return unsure(err)
 	} else if !empty {
-		return exit{exitBlocked, errors.New("the database is not empty: there is nothing to make anew")}
+		return exit{exitBlocked, errors.New("the database is not empty: there is nothing to restore")}
 	}
 	clock, err := store.NewClock(ctx, db, time.Now)
 	if err != nil {

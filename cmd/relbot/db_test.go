@@ -116,7 +116,7 @@ func TestJobsWhy(t *testing.T) {
 	})
 }
 
-// TestJobs lists, retries and drops work beside a running server.
+// TestJobs lists, retries and drops work next to a running server.
 func TestJobs(t *testing.T) {
 	engines(t, func(t *testing.T, address string) {
 		st := opened(t, address)
@@ -192,7 +192,7 @@ func TestJobs(t *testing.T) {
 	})
 }
 
-// TestDatabaseCommands goes the way of an operator: back up beside a running server, check, restore into the other engine, refuse to overwrite.
+// TestDatabaseCommands goes the way of an operator: back up next to a running server, check, restore into the other engine, refuse to overwrite.
 func TestDatabaseCommands(t *testing.T) {
 	engines(t, func(t *testing.T, address string) {
 		st := opened(t, address)
@@ -251,7 +251,7 @@ func TestMigrateCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, errs, code := relbot(t, "db", "migrate", "--database-url", address); code != exitUnknown || !strings.Contains(errs, "another process") {
-		t.Errorf("beside a server: exit %d %s", code, errs)
+		t.Errorf("next to a server: exit %d %s", code, errs)
 	}
 	if out, errs, code := relbot(t, "db", "migrate", "--dry-run", "--database-url", address); code != exitFine || !strings.HasPrefix(out, "schema 1 would be migrated to ") {
 		t.Errorf("dry run: exit %d %s%s", code, out, errs)
@@ -278,7 +278,7 @@ func TestMigrateCommand(t *testing.T) {
 	}
 }
 
-// TestRebuild loses a database and makes it anew: everything is known again, and GitHub sees no write. The same is held with richer stories by
+// TestRebuild loses a database and restores it: everything is known again, and GitHub sees no write. The same is held with richer stories by
 // scenarios/lost-database-writes-nothing.yml.
 func TestRebuild(t *testing.T) {
 	engines(t, func(t *testing.T, address string) {
@@ -368,8 +368,8 @@ func shown(gh *ghsim.GitHub, repo coupling.Repo, pulls int) string {
 	return b.String()
 }
 
-// TestRestoreOldBackup goes back to a backup from before a hold: what was acknowledged since holds again, what relbot remembered of its checks is not
-// believed, and at no time does a check turn green that has to block.
+// TestRestoreOldBackup goes back to a backup from before a hold. What was acknowledged since holds again, and what relbot remembered of its checks is
+// not believed. At no time does a check turn green that has to block.
 func TestRestoreOldBackup(t *testing.T) {
 	engines(t, func(t *testing.T, address string) {
 		key, pem := appPEM(t)

@@ -117,7 +117,7 @@ func TestDeployedMetrics(t *testing.T) {
 	}
 	for name := range labels {
 		if !used[name] {
-			t.Errorf("%s stands in no document, no rule and no panel", name)
+			t.Errorf("%s is in no document, no rule and no panel", name)
 		}
 	}
 }

@@ -27,9 +27,9 @@ func doctorCommand() *cobra.Command {
 	var setHook bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what keeps relbot from working, and how to mend it; exits 1 on a problem, 3 when it cannot tell",
-		Long: "Say what keeps relbot from working, and how to mend it: settings, database, key, clock, permissions, webhook, and for each\n" +
-			"repository the policy, the required check and the merge queue. It takes the settings of `relbot serve`, may run beside it, and changes\nnothing unless --set-webhook is given. Exits 1 when there is a problem, 3 when something could not be told.",
+		Short: "Say what keeps relbot from working, and how to fix it; exits 1 on a problem, 3 when it cannot tell",
+		Long: "Say what keeps relbot from working, and how to fix it: settings, database, key, clock, permissions, webhook, and for each\n" +
+			"repository the policy, the required check and the merge queue. It takes the settings of `relbot serve`, may run next to it, and changes\nnothing unless --set-webhook is given. Exits 1 when there is a problem, 3 when something could not be determined.",
 		Args: cobra.NoArgs,
 	}
 	load := settingsFlags(c)

@@ -81,7 +81,7 @@ func (c *clinic) examine(t *testing.T, args ...string) ([]doctor.Finding, int) {
 	}
 	for _, f := range answer.Checks {
 		if strings.Contains(f.Message+f.Fix, "s3cret") || strings.Contains(f.Message+f.Fix, "PRIVATE KEY") {
-			t.Errorf("a secret is told: %+v", f)
+			t.Errorf("a secret is reported: %+v", f)
 		}
 		if (f.State == doctor.Fine) != (f.Fix == "") {
 			t.Errorf("a trouble without a fix, or a fix without one: %+v", f)
@@ -193,7 +193,7 @@ func TestDoctor(t *testing.T) {
 		}, check: "required", state: doctor.Problem, message: "does not require ship/together"},
 		{name: "a queue of which nobody tells", damage: func(c *clinic) {
 			must(c.Grant(doctorRepo, perm, slices.DeleteFunc(slices.Clone(events), func(e string) bool { return e == "merge_group" })))
-		}, check: "merge-queue", state: doctor.Problem, message: "not told of its groups", fix: "merge_group"},
+		}, check: "merge-queue", state: doctor.Problem, message: "not notified of its groups", fix: "merge_group"},
 		{name: "an IP allow list", damage: func(c *clinic) {
 			must(c.AddFault(ghsim.Fault{Match: "GET /installation/repositories", Answer: "allow_list", Account: "acme", Times: -1}))
 		}, args: []string{"--repo", "acme/app"}, check: "installed", state: doctor.Problem, message: "GitHub lets in nobody from this address: Although you appear", fix: "An owner of acme has to add this machine's address"},
@@ -223,7 +223,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// tagged makes something happen of which the App is told.
+// tagged makes something happen of which the App is notified.
 func tagged(t *testing.T, c *clinic) {
 	t.Helper()
 	if err := c.Tag(doctorRepo, ghsim.TagSpec{Name: "v1.0.0"}); err != nil {
@@ -238,7 +238,7 @@ func put(t *testing.T, c *clinic, path string, text *string) {
 	}
 }
 
-// TestDoctorFindsNothing holds that a good server is told so, also while it runs, and that looking changes nothing.
+// TestDoctorFindsNothing holds that nothing is wrong with a good server, also while it runs, and that looking changes nothing.
 func TestDoctorFindsNothing(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		c := newClinic(t)
@@ -265,7 +265,7 @@ func TestDoctorFindsNothing(t *testing.T) {
 	}
 }
 
-// TestDoctorSetsTheWebhook mends an address and a secret that differ.
+// TestDoctorSetsTheWebhook fixes an address and a secret that differ.
 func TestDoctorSetsTheWebhook(t *testing.T) {
 	c := newClinic(t)
 	c.set["public_url"], c.set["webhook_secret"] = "https://relbot.invalid", "new\ns3cret"

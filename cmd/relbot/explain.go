@@ -20,7 +20,7 @@ func configExplainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain [FILE]",
 		Short: "Say in words what a policy means, and with --repo what it means for the pull requests that are open now",
-		Long: "Say in words what a policy means. With --repo GitHub is read, with GITHUB_TOKEN, --token-file or as the App of --config: then each coupling is told\n" +
+		Long: "Say in words what a policy means. With --repo GitHub is read, with GITHUB_TOKEN, --token-file or as the App of --config: then each coupling is shown\n" +
 			"with the present state of its pull requests, under FILE in place of the repository's own policy where FILE is given. Nothing is written.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +59,7 @@ func configExplainCommand() *cobra.Command {
 	return c
 }
 
-// present tells where a coupling stands.
+// present tells which state a coupling is in.
 func present(w io.Writer, home coupling.Repo, c coupling.Coupling, now reconcile.Meaning) {
 	for _, j := range now.Judgements {
 		if j.Coupling.Name != c.Name {
@@ -128,7 +128,7 @@ func explain(w io.Writer, home coupling.Repo, p rules.Policy, now *reconcile.Mea
 		if tags == "" {
 			tags = "{version}"
 		}
-		fmt.Fprintf(w, "Releases are the tags %s. What a branch is building stands in ", tags)
+		fmt.Fprintf(w, "Releases are the tags %s. What a branch is building is in ", tags)
 		for i, d := range r.DevVersion {
 			if i > 0 {
 				fmt.Fprint(w, ", and the same in ")

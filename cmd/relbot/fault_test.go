@@ -106,9 +106,9 @@ func TestReadOnlyFile(t *testing.T) {
 	})
 }
 
-// failsAndHeals breaks the database of a running server on SQLite: deliveries are refused and logged, and it goes on by itself, with what was refused,
+// failsAndHeals breaks the database of a running server on SQLite. Deliveries are refused and logged, and it goes on by itself, with what was refused,
 // once the database can be written again.
-func failsAndHeals(t *testing.T, breakIt func(pid int) (mend func())) {
+func failsAndHeals(t *testing.T, breakIt func(pid int) (fix func())) {
 	t.Parallel()
 	gh, env := faulty(t)
 	dir, address := t.TempDir(), freeAddress(t)
@@ -134,10 +134,10 @@ func failsAndHeals(t *testing.T, breakIt func(pid int) (mend func())) {
 	i := &instance{address: address, post: ghsim.Poster(&http.Client{Timeout: 10 * time.Second}, "http://"+address+"/webhook")}
 	until(t, "ready", func() bool { return i.ready() == http.StatusOK })
 	opens(t, gh, 1, i.post)
-	mend := breakIt(c.Process.Pid)
+	fix := breakIt(c.Process.Pid)
 	refused(t, gh, 2, "http://"+address+"/webhook")
 	until(t, "not ready", func() bool { return i.ready() == http.StatusServiceUnavailable })
-	mend()
+	fix()
 	until(t, "ready again", func() bool { return i.ready() == http.StatusOK })
 	checked(t, gh, 2, i.post) // GitHub was asked to send it again
 	opens(t, gh, 3, i.post)
@@ -200,7 +200,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 	i.stop(t)
 }
 
-// TestSlowConnections opens connections that say nothing, half a header, or half a body: deliveries are taken in beside them, and they are
+// TestSlowConnections opens connections that say nothing, half a header, or half a body. Deliveries are taken in next to them, and they are
 // closed after some seconds.
 func TestSlowConnections(t *testing.T) {
 	t.Parallel()

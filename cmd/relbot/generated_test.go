@@ -20,7 +20,7 @@ import (
 	"github.com/relbot/relbot/internal/settings"
 )
 
-var update = flag.Bool("update", false, "write the generated tables anew")
+var update = flag.Bool("update", false, "write the generated tables")
 
 // tables are the parts of the documentation that come from the code.
 var tables = map[string]func() string{
@@ -110,7 +110,7 @@ func TestGenerated(t *testing.T) {
 	}
 	for name := range tables {
 		if seen[name] != 1 {
-			t.Errorf("the table %q stands in %d documents", name, seen[name])
+			t.Errorf("the table %q is in %d documents", name, seen[name])
 		}
 	}
 }
@@ -214,8 +214,8 @@ code may be added, and none changes its meaning. Written by ` + "`make generate`
 | wait | the check is in progress: auto-merge goes on when what is waited for lands |
 | block | the check fails |
 | unknown | something could not be read: a pass stands for ten minutes, then the check fails |
-| warning | told beside a verdict, and changes none |
-| alarm | it went wrong after a merge: told on every open member until it is mended |
+| warning | shown next to a verdict, and changes none |
+| alarm | it went wrong after a merge: shown on every open member until it is fixed |
 
 `)
 	b.WriteString("| code | verdict | when |\n|---|---|---|\n")

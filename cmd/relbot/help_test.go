@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestValueNames holds that help texts call what a flag takes by a name that says it, and not by a type or by a part of the sentence.
+// TestValueNames holds that help texts call what a flag takes by a name that says it. A type or a part of the sentence is none.
 func TestValueNames(t *testing.T) {
 	found := 0
 	var walk func(c *cobra.Command)

@@ -41,7 +41,7 @@ func historyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history [DIR|URL] --gate ID | --pr N | --commit SHA",
 		Short: "Tell from a clone which releases have a change, and the first ship",
-		Long:  "Tell from a clone (of a URL one is made in the cache directory, without the content of files) which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong or the change was reverted before a release had it, 3 when it cannot be told.",
+		Long:  "Tell from a clone (of a URL one is made in the cache directory, without the content of files) which releases have a change, in which it first shipped and by which method that was found,\nand whether a gate names it. Exits 1 when the gate is wrong or the change was reverted before a release had it, 3 when it cannot be determined.",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"text", "json", "svg"}, format) {

@@ -200,7 +200,7 @@ func TestScanSince(t *testing.T) {
 	}
 }
 
-// TestHistoryWithoutAPolicy: where a pull request shipped is told by a draft, which is said; a gate needs a policy.
+// TestHistoryWithoutAPolicy: where a pull request shipped is determined by a draft, which is said; a gate needs a policy.
 func TestHistoryWithoutAPolicy(t *testing.T) {
 	r := gittest.New(t)
 	r.Write("VERSION", "1.1.0-dev\n")

@@ -64,7 +64,7 @@ func (q queue) Close() error { return q.db.Close() }
 
 // openQueue opens the queue of a server that may be running.
 func openQueue(ctx context.Context, database func() (string, error)) (queue, error) {
-	db, err := beside(ctx, database)
+	db, err := visit(ctx, database)
 	if err != nil {
 		return queue{}, err
 	}
@@ -78,7 +78,7 @@ func openQueue(ctx context.Context, database func() (string, error)) (queue, err
 	return q, nil
 }
 
-// state says where a row stands.
+// state says which state a row is in.
 func state(j store.Job) string {
 	switch {
 	case j.Stuck:

@@ -29,8 +29,8 @@ func (w waiting) Accept(ctx context.Context, d store.Delivery, work []store.Work
 	return w.Store.Accept(ctx, d, work)
 }
 
-// BenchmarkEventToCheck measures the time from an event to the last check that it changes, at the default settings, beside a fixed second of waiting for
-// more of a burst.
+// BenchmarkEventToCheck measures the time from an event to the last check that it changes, at the default settings. It compares that with a fixed second of
+// waiting for more of a burst.
 func BenchmarkEventToCheck(b *testing.B) {
 	app := coupling.Repo("acme/app")
 	must := func(err error) {
@@ -97,7 +97,7 @@ couplings: {set: {members: {a: {pr: 1}, b: {pr: 2}, c: {pr: 3}}, gates: {gate: a
 				go func() { ended <- s.Run(ctx) }()
 				defer func() { stop(); <-ended }()
 				post := ghsim.Poster(hook.Client(), hook.URL+"/webhook")
-				// A check says what it is to say when it differs from the one before the event, or stands on another head.
+				// A check says what it is to say when it differs from the one before the event, or is on another head.
 				seen := func(n int) string {
 					p := coupling.Pull{Repo: app, Number: n}
 					run, _ := gh.CurrentCheck(p)

@@ -12,8 +12,8 @@ import (
 	"github.com/relbot/relbot/internal/scenario"
 )
 
-// TestContentLimit lets one policy make 60 couplings of 120 open pull requests: GitHub takes 900 points and 80 new comments a minute, so that the
-// checks come at once, the notes behind them in waves, and nothing is refused.
+// TestContentLimit lets one policy make 60 couplings of 120 open pull requests. GitHub takes 900 points and 80 new comments a minute. So the checks
+// come at once, the notes behind them in waves, and nothing is refused.
 func TestContentLimit(t *testing.T) {
 	const pairs = 60
 	policy := "version: 1\ncouplings:\n"
@@ -55,8 +55,8 @@ func TestContentLimit(t *testing.T) {
 	}
 }
 
-// TestDemotionInAFlood opens more pull requests at once than GitHub's points of a minute have checks for, and has passes taken back
-// meanwhile, by a release and by a hold: these do not wait. Without gates first checks are GraphQL's, else REST's, which have points of
+// TestDemotionInAFlood opens more pull requests at once than GitHub's points of a minute have checks for. Meanwhile a release and
+// a hold revoke passes: these do not wait. Without gates first checks are GraphQL's, else REST's, which have points of
 // their own.
 func TestDemotionInAFlood(t *testing.T) {
 	for name, gates := range map[string]bool{"rest": true, "graphql": false} {
@@ -126,7 +126,7 @@ couplings:
 	}
 }
 
-// TestLongHistory installs the App where people have talked for long, and loses its database later: the comments are read in parts, nothing is said
+// TestLongHistory installs the App where people have talked for long, and loses its database later. The comments are read in parts, nothing is said
 // before all are known, and what was acknowledged between them holds again.
 func TestLongHistory(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,7 @@ func withServer(t *testing.T, o live.Options, log io.Writer, env ...string) live
 	return o
 }
 
-// lab is a simulated GitHub that shows itself as a real one does to somebody without a public address: no delivery arrives, and all are in
+// lab is a simulated GitHub that shows itself as a real one does to somebody without a public address. No delivery arrives, and all are in
 // the log.
 type lab struct {
 	*ghsim.GitHub
@@ -95,7 +95,7 @@ func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(l.after(r, rec.Body.Bytes())) // an error is the client's going away
 }
 
-// TestLive plays the story on a real GitHub where it is asked for, else on a simulated one, and then on another simulated one: it prints where
+// TestLive plays the story on a real GitHub where it is asked for, else on a simulated one, and then on another simulated one. It prints where
 // they differ. Between two simulated ones there is no difference, and nothing is left behind.
 func TestLive(t *testing.T) {
 	t.Parallel()
@@ -184,7 +184,7 @@ func TestLiveOfAUser(t *testing.T) {
 	}
 }
 
-// TestLiveDiffers has a GitHub behave in another way than the simulated one, and holds that each difference is told, and no other.
+// TestLiveDiffers has a GitHub behave in another way than the simulated one, and holds that each difference is reported, and no other.
 func TestLiveDiffers(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "Organization")
@@ -214,7 +214,7 @@ func TestLiveDiffers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := live.Differences(got, want)
+	differences := live.Differences(got, want)
 	for _, d := range []string{
 		"the one that waits is merged: answers: GitHub alone: the merge of #1 is refused with 409",
 		"the one that waits is merged: answers: simulated alone: the merge of #1 is refused with 405",
@@ -226,13 +226,13 @@ func TestLiveDiffers(t *testing.T) {
 		"form: the webhook pull_request.merged: GitHub alone",
 		"form: the webhook pull_request.closed: simulated alone",
 	} {
-		if !slices.Contains(told, d) {
-			t.Errorf("not told: %s", d)
+		if !slices.Contains(differences, d) {
+			t.Errorf("not reported: %s", d)
 		}
-		told = slices.DeleteFunc(told, func(s string) bool { return s == d })
+		differences = slices.DeleteFunc(differences, func(s string) bool { return s == d })
 	}
-	for _, d := range told {
-		t.Errorf("told, too: %s", d)
+	for _, d := range differences {
+		t.Errorf("reported, too: %s", d)
 	}
 }
 

@@ -31,7 +31,7 @@ import (
 // soak is how long TestSoak runs; docs/scaling.md tells of half an hour: go test ./cmd/relbot -run TestSoak -soak 30m -timeout 1h -v.
 var soak = flag.Duration("soak", 10*time.Second, "how long TestSoak sends deliveries")
 
-// stub answers as much of GitHub's API as a check on a pull request in no coupling takes, as fast as it can: what is measured is the
+// stub answers as much of GitHub's API as a check on a pull request in no coupling takes, as fast as it can. What is measured is the
 // program that calls it. It tells no limits.
 type stub struct {
 	checks atomic.Int64
@@ -198,7 +198,7 @@ func begin(t testing.TB, c *exec.Cmd, s *subject, ready func() bool) (stop func(
 }
 
 // relbotUnder starts relbot as it is delivered, but for the debounce. It has known its repository for long: in the first ten minutes it reads
-// what stands on a commit before it writes.
+// what is on a commit before it writes.
 func relbotUnder(t testing.TB, database string) *subject {
 	t.Helper()
 	s := &subject{stub: &stub{}}
@@ -412,7 +412,7 @@ const (
 	loadRuns = 5    // of which a benchmark takes the median
 )
 
-// BenchmarkLoad measures what is acknowledged and what is done, with one check a delivery, as a program of its own beside the generator.
+// BenchmarkLoad measures what is acknowledged and what is done, with one check a delivery, as a program of its own next to the generator.
 func BenchmarkLoad(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		for name, run := range map[string]func(testing.TB, *subject) load{
@@ -437,8 +437,8 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkProbot compares relbot on SQLite, which has each delivery on disk before it acknowledges it, with a Probot app that keeps it in
-// memory: the same deliveries, the same API, turn by turn. The ratios are the medians of those of the turns.
+// BenchmarkProbot compares relbot on SQLite with a Probot app, on the same deliveries and API, turn by turn. relbot has each delivery on
+// disk before it acknowledges it; Probot keeps it in memory. The ratios are the medians of those of the turns.
 func BenchmarkProbot(b *testing.B) {
 	ours, theirs := relbotUnder(b, "sqlite:"+filepath.Join(b.TempDir(), "relbot.db")), probotUnder(b)
 	theirs.closed(b, 32, loadRun/3) // warm

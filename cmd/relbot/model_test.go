@@ -27,7 +27,7 @@ var (
 	modelSeed  = flag.Int64("model-seed", 0, "the first seed of the model test")
 )
 
-// model is what the policy of the chaos test demands, kept in the simplest way: nothing of relbot's is used to decide whether a merge is permitted.
+// model is what the policy of the chaos test demands, kept in the simplest way. Nothing of relbot's is used to decide whether a merge is permitted.
 type model struct {
 	state  map[int]string // open, closed, merged, reverted, missing: merged into another branch
 	draft  map[int]bool
@@ -105,7 +105,7 @@ func (m *model) refuses(n int) string {
 	return m.blocks(n)
 }
 
-// alarms are what must be told of merges that went wrong, past the check or before relbot could know: "coupling code".
+// alarms are what must be notified of merges that went wrong, past the check or before relbot could know: "coupling code".
 func (m *model) alarms() []string {
 	var out []string
 	for name, members := range sets {
@@ -147,7 +147,7 @@ type move struct {
 
 func (v move) String() string { return strings.TrimSpace(fmt.Sprintf("%s #%d %d", v.kind, v.n, v.k)) }
 
-// randomMoves draws moves; wild ones are disturbed: events get lost, doubled, late or reversed, the API fails, relbot is killed, its
+// randomMoves draws moves; wild ones are disturbed. Events get lost, doubled, late or reversed, the API fails, relbot is killed, its
 // database lost, and several things happen before it can look.
 func randomMoves(r *rand.Rand, wild bool) []move {
 	kinds := []string{"gate", "gate", "gate", "cut", "bump", "close", "reopen", "reopen", "draft", "hold", "resume", "resume", "push", "title", "override", "cancel",
@@ -282,7 +282,7 @@ func (m *model) action(v move) (scenario.Action, bool) {
 	return a, ok
 }
 
-// modelRun is one world that is played beside the model.
+// modelRun is one world that is played next to the model.
 type modelRun struct {
 	*model
 	w       *scenario.World
@@ -418,7 +418,7 @@ func (m *modelRun) settle(ctx context.Context) error {
 					}
 				}
 			case c.Own && said[c.Body]:
-				return fmt.Errorf("#%d is told twice: %s", n, c.Body)
+				return fmt.Errorf("#%d is reported twice: %s", n, c.Body)
 			case c.Own && !scenario.IsNote(c):
 				said[c.Body] = true
 			}
@@ -433,7 +433,7 @@ func (m *modelRun) settle(ctx context.Context) error {
 	return nil
 }
 
-// annotatedRight says what is wrong with the annotations of a check's newest run: there is one for what it says of the gate, and none of an earlier verdict.
+// annotatedRight says what is wrong with the annotations of a check's newest run. There is one for what it says of the gate, and none of an earlier verdict.
 func annotatedRight(c scenario.CheckResult, run ghsim.CheckRun) error {
 	wanted := map[bool]int{true: 1}[slices.ContainsFunc(slices.Concat(c.Reasons, c.Warnings), func(code string) bool { return strings.HasPrefix(code, "gate-") })]
 	if got := len(run.Annotations); got != wanted {
@@ -467,7 +467,7 @@ func playModel(ctx context.Context, moves []move) (*modelRun, error) {
 	return m, m.forgetful(ctx)
 }
 
-// forgetful compares what relbot shows in the end with what it shows once it has lost its memory: how things came about must leave no trace in
+// forgetful compares what relbot shows in the end with what it shows once it has lost its memory. How things came about must leave no trace in
 // the verdicts.
 func (m *modelRun) forgetful(ctx context.Context) error {
 	before := m.w.Step(ctx, scenario.Step{}).Checks
@@ -520,8 +520,7 @@ func TestShrink(t *testing.T) {
 
 // TestModel lets people and release tools act at random and asks GitHub to merge. In one half of the worlds nothing goes wrong, and it must
 // take exactly what the policy permits on the facts of that moment. In the other half events get lost, doubled, late and reversed, the API
-// fails and relbot is killed: then it may merge what relbot could not know to be wrong, and once all is calm every check must be right
-// again, everything that went wrong told, and nothing told twice.
+// fails and relbot is killed. Then it may merge what relbot could not know to be wrong. Once all is calm every check must be right again, everything that went wrong reported, and nothing reported twice.
 func TestModel(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and soon gone
 	want := *modelSteps
@@ -564,5 +563,5 @@ func TestModel(t *testing.T) {
 		})
 	}
 	all.Wait()
-	t.Logf("%d steps in the worlds of the %d seeds from %d on; wrong merges, each told afterwards: %v", steps.Load(), seed.Load(), *modelSeed, windows)
+	t.Logf("%d steps in the worlds of the %d seeds from %d on; wrong merges, each reported afterwards: %v", steps.Load(), seed.Load(), *modelSeed, windows)
 }

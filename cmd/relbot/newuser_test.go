@@ -77,7 +77,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	return filepath.Join(dir, "relbot"), nil
 })
 
-// machine is a file system with the program and little more, in which it runs as a user that may write to the layout's directories alone.
+// machine is a file system with the program and little more, in which it runs. Its user may write to the layout's directories alone.
 type machine struct {
 	layout
 	t    *testing.T
@@ -194,8 +194,8 @@ func (m *machine) ask(args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// TestNewUser is the way of somebody new from a machine with nothing but the program to a pull request that GitHub refuses, in each of the ways
-// in which relbot is deployed, with a restart. It prints how long each step took.
+// TestNewUser is the way of somebody new from a machine with nothing but the program to a pull request that GitHub refuses. It goes each of the
+// ways in which relbot is deployed, with a restart. It prints how long each step took.
 func TestNewUser(t *testing.T) {
 	plain := layout{User: 1234, Args: []string{"serve", "--config", "/home/me/relbot.yml"}, Env: map[string]string{}, Writable: map[string]string{"/home/me": "kept"}}
 	for _, way := range []struct {
@@ -285,7 +285,7 @@ couplings: {set: {members: {a: {pr: 1}}, gates: {g: a}}}
 	}
 }
 
-// overTCP gives a database whose server has only a socket in the file system an address on the network, which a machine without that file needs.
+// overTCP gives a database whose server has only a socket in the file system an address on the network. A machine without that file needs it.
 func overTCP(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

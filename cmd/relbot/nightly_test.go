@@ -14,7 +14,7 @@ import (
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
-// TestNightlyOnce runs two servers on one PostgreSQL database, with a report every minute in place of every night: each slot calls for the report
+// TestNightlyOnce runs two servers on one PostgreSQL database, with a report every minute in place of every night. Each slot calls for the report
 // once, and there is one issue.
 func TestNightlyOnce(t *testing.T) {
 	t.Parallel()

@@ -260,7 +260,7 @@ func checkCommand() *cobra.Command {
 		Short: "Judge couplings from a CI job, with its token; exits 1 when blocked, 3 when it cannot tell",
 		Long: "Judge the couplings of a pull request or of a merge group, or with neither all of the repository, from a CI job, with its token.\n" +
 			"Nothing is written to GitHub. In GitHub Actions the job's summary, annotations and outputs are written as well.\n" +
-			"It exits 1 when the pull request is blocked, and 3 when it cannot tell; one that has to wait is told as such, and exits 0 unless --fail-on-wait\nis given: a job that gates merges needs it.",
+			"It exits 1 when the pull request is blocked, and 3 when it cannot tell; one that has to wait is reported as such, and exits 0 unless --fail-on-wait\nis given: a job that gates merges needs it.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			event, err := readEvent(os.Getenv)

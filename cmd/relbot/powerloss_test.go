@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// A machine that loses its power keeps what was synced. That cannot be tried here; what can is the order in which the server asks the kernel:
-// a delivery's answer must come after a sync of the write-ahead log that began after the delivery was read.
+// A machine that loses its power keeps what was synced. That cannot be tried here; what can is the order in which the server asks the kernel.
+// A delivery's answer must come after a sync of the write-ahead log that began after the delivery was read.
 
 // trace is what strace saw of intake.
 type trace struct {
@@ -181,20 +181,20 @@ func TestSyncedBeforeAcknowledged(t *testing.T) {
 func attach(t *testing.T, pid int, args ...string) (detach func()) {
 	t.Helper()
 	s := exec.Command("strace", append([]string{"-f", "-p", fmt.Sprint(pid)}, args...)...)
-	told, err := s.StderrPipe()
+	said, err := s.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Start(); err != nil {
 		t.Fatalf("%v\ninstall the distribution's package strace", err)
 	}
-	lines := bufio.NewScanner(told)
+	lines := bufio.NewScanner(said)
 	for !strings.Contains(lines.Text(), "attached") {
 		if !lines.Scan() {
 			t.Fatalf("strace did not attach: %v", s.Wait())
 		}
 	}
-	go func() { _, _ = io.Copy(io.Discard, told) }()
+	go func() { _, _ = io.Copy(io.Discard, said) }()
 	return func() {
 		t.Helper()
 		if err := s.Process.Signal(os.Interrupt); err != nil {

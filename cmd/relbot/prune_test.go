@@ -16,7 +16,7 @@ import (
 	"github.com/relbot/relbot/internal/store/engine"
 )
 
-// TestForgetting lets a quarter pass in which pull requests come, are pushed to, commented, linked, unlinked and go: what the database holds
+// TestForgetting lets a quarter pass in which pull requests come, are pushed to, commented, linked, unlinked and go. What the database holds
 // does not grow but by the audit log.
 func TestForgetting(t *testing.T) {
 	t.Parallel()
@@ -77,7 +77,7 @@ func TestForgetting(t *testing.T) {
 	if last["document pull"] < 2+4*perWeek || last["document pull"] > 2+6*perWeek {
 		t.Errorf("%d pull requests are remembered, want those of about the last month", last["document pull"])
 	}
-	db, err := engine.Beside(t.Context(), address)
+	db, err := engine.Attach(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestForgetting(t *testing.T) {
 			t.Errorf("%s of the first week is remembered: %v", pull(n), err)
 		}
 	}
-	// One of the first weeks comes back, with the check that stands on its head.
+	// One of the first weeks comes back, with the check that is on its head.
 	head := w.GitHub.Commit("acme/app", fmt.Sprint("pr-", first))
 	before := len(w.GitHub.Checks("acme/app", head))
 	r := step(scenario.Action{Verb: "reopen", Pull: pull(first), By: "ann"})
@@ -99,7 +99,7 @@ func TestForgetting(t *testing.T) {
 // stored counts what a database holds, by table, and documents by kind.
 func stored(t *testing.T, address string) map[string]int {
 	t.Helper()
-	db, err := engine.Beside(t.Context(), address)
+	db, err := engine.Attach(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,8 +82,8 @@ func registerApp(t *testing.T, log func() string, fill map[string]string) *brows
 	return b
 }
 
-// TestSetUpAndStartAgain sets relbot up by flags, by the environment and by the form, starts it with exactly the command that is printed, twice, and
-// asks the doctor right after.
+// TestSetUpAndStartAgain sets relbot up by flags, by the environment and by the form. It starts it twice with exactly the command that is printed,
+// and asks the doctor right after.
 func TestSetUpAndStartAgain(t *testing.T) {
 	for _, way := range []string{"flags", "environment", "form"} {
 		t.Run(way, func(t *testing.T) {

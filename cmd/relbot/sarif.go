@@ -17,7 +17,7 @@ var scanRules = map[string]string{
 	scan.Unreadable:      "the files that may hold the gate could not be read",
 }
 
-// sarif is the answer in SARIF 2.1.0: one result an anomaly. What stands in no file, as a gate that is missing, is shown at the policy.
+// sarif is the answer in SARIF 2.1.0: one result an anomaly. What is in no file, as a gate that is missing, is shown at the policy.
 func (a *scanAnswer) sarif() any {
 	type object = map[string]any
 	results, used := []object{}, []object{}

@@ -29,7 +29,7 @@ import (
 // scaleFull makes the simulation as large as docs/scaling.md reports: go test ./cmd/relbot -run TestScale -scale -v -timeout 60m.
 var scaleFull = flag.Bool("scale", false, "simulate 10, 100 and 1,000 couplings among up to 20,000 open pull requests")
 
-// estate is an organisation on an embedded GitHub, with a server beside it.
+// estate is an organisation on an embedded GitHub, with a server next to it.
 type estate struct {
 	size
 	gh      *ghsim.GitHub
@@ -391,7 +391,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestScale holds how the cost of what happens grows with the number of couplings: that of an event stays, that of what concerns all of them
+// TestScale holds how the cost of what happens grows with the number of couplings. That of an event stays, that of what concerns all of them
 // grows no faster than they do. Bytes allocated stand for the work that is done: processor times differ from run to run.
 func TestScale(t *testing.T) {
 	sizes := []size{{2, 40, 5, 1, 30}, {20, 400, 50, 1, 30}}
@@ -441,8 +441,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// BenchmarkCut cuts a release under 100 couplings of 300 pull requests, and waits until each verdict that changes is posted: by the wall clock, with
-// the server's own workers, and with GitHub's answers at once or after 50 ms.
+// BenchmarkCut cuts a release under 100 couplings of 300 pull requests, and waits until each verdict that changes is posted. It goes by the wall
+// clock, with the server's own workers, and with GitHub's answers at once or after 50 ms.
 func BenchmarkCut(b *testing.B) {
 	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 		b.Run(fmt.Sprint("latency-", latency), func(b *testing.B) {

@@ -196,7 +196,7 @@ func deref(s *string) string {
 	return *s
 }
 
-// printable is what a tree holds as it may be printed: control characters would give orders to a terminal, and a new line begins one that is not
+// printable is what a tree holds as it may be printed. Control characters would give orders to a terminal, and a new line begins one that is not
 // relbot's.
 func printable(s string) string {
 	if strings.ContainsFunc(s, unicode.IsControl) {

@@ -75,7 +75,7 @@ func fetch(url string) string {
 	return string(body)
 }
 
-// TestNoSecretLeaves runs the server through good and bad days with secrets planted everywhere, at the log's most talkative level, and
+// TestNoSecretLeaves runs the server through good and bad days with secrets planted everywhere, at the log's most talkative level. It
 // searches all that an operator collects: logs, metrics, traces, the job list, and errors.
 func TestNoSecretLeaves(t *testing.T) {
 	key, pem := appPEM(t)

@@ -40,8 +40,8 @@ func (b *buffer) Write(p []byte) (int, error) {
 }
 func (b *buffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.buf.String() }
 
-// TestSecretsStayInside plants secrets, lets everything fail that can, and looks for them in the log, in traces, in what the admin endpoints
-// show, in answers, in errors and in every file that the server wrote.
+// TestSecretsStayInside plants secrets, lets everything fail that can, and looks for them in logs, traces, admin endpoints, answers, errors and all written
+// files.
 func TestSecretsStayInside(t *testing.T) {
 	key, pemText := appPEM(t)
 	secrets := map[string]string{"webhook secret": "planted-webhook-secret", "older webhook secret": "planted-older-secret", "client secret": "planted-client-secret", "private key": string(pemText[200:260])}
@@ -273,8 +273,8 @@ func TestHostilePolicies(t *testing.T) {
 	}
 }
 
-// TestStrangersCostLittle has somebody without any right propose a policy whose patterns would keep a processor busy for minutes, and name
-// repositories in a policy, in a description and in a command, for each of which GitHub would have to be asked.
+// TestStrangersCostLittle has somebody without any right propose a policy whose patterns would keep a processor busy for minutes. The same
+// person names repositories in a policy, a description and a command; GitHub would have to be asked for each.
 func TestStrangersCostLittle(t *testing.T) {
 	app := coupling.Repo("acme/app")
 	s := &scenario.Scenario{Title: "bounds", Repo: app, Clock: scenario.DefaultClock, Repos: []scenario.Repo{{

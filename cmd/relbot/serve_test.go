@@ -209,7 +209,7 @@ func TestTwoInstances(t *testing.T) {
 	}
 }
 
-// TestServeRefusesBadSettings holds that every problem is told at once, with its place.
+// TestServeRefusesBadSettings holds that every problem is reported at once, with its place.
 func TestServeRefusesBadSettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relbot.yml")
 	if err := os.WriteFile(path, []byte("lissten: :80\ndatabase_url: mysql://x\ngithub_app_id: abc\n"), 0o600); err != nil {
@@ -223,7 +223,7 @@ func TestServeRefusesBadSettings(t *testing.T) {
 		"RELBOT_GITHUB_PRIVATE_KEY: github_private_key: not a PEM file", "no webhook secret", "unknown setting RELBOT_WEBHOOK_SECRT: did you mean RELBOT_WEBHOOK_SECRET?",
 	} {
 		if !strings.Contains(errs, want) {
-			t.Errorf("not told: %s\nin %s", want, errs)
+			t.Errorf("not reported: %s\nin %s", want, errs)
 		}
 	}
 	if code != exitUsage {

@@ -59,8 +59,8 @@ func setupCommand() *cobra.Command {
 	return c
 }
 
-// mayBeSetUp says why a server without an App may not show the pages that register one: its state directory holds an App's secrets, or its database
-// knows an installation, so that an App was registered and its settings or a secret are not there now.
+// mayBeSetUp says why a server without an App may not show the pages that register one. Its state directory holds an App's secrets, or its database
+// knows an installation. So an App was registered, and its settings or a secret are not there now.
 func mayBeSetUp(ctx context.Context, set *settings.Settings) error {
 	if err := lostSettings(set); err != nil {
 		return err

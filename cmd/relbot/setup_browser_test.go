@@ -15,7 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/ghsim"
 )
 
-// TestSetupInABrowser registers an App in a real browser: GitHub is another site there, so that cookies, forms and redirects are held to what
+// TestSetupInABrowser registers an App in a real browser. GitHub is another site there, so that cookies, forms and redirects are held to what
 // browsers let through. Each page is held against axe-core.
 func TestSetupInABrowser(t *testing.T) {
 	gh, web := enterprise(t, ghsim.Options{Unregistered: true})

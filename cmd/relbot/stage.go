@@ -12,10 +12,10 @@ import (
 	"github.com/relbot/relbot/internal/server"
 )
 
-// dashboardPath is where a stage shows the dashboard, beside the embedded GitHub.
+// dashboardPath is where a stage shows the dashboard, next to the embedded GitHub.
 const dashboardPath = "/relbot"
 
-// stage shows a simulated world at an address: the embedded GitHub's pages, and relbot's dashboard beside them.
+// stage shows a simulated world at an address: the embedded GitHub's pages, and relbot's dashboard next to them.
 type stage struct {
 	l      net.Listener
 	web    string

@@ -1,20 +1,19 @@
 // Package budget says which calls an installation may make now, within GitHub's limits.
 //
-// GitHub counts by installation: calls an hour (it tells how many are left), points a minute, calls at once, new comments and issues, and
-// for those who go on regardless it has worse. So a call is asked for here first, and one that has to wait is told for how long; the
-// work queue does the waiting. What is left near the end of a budget belongs to what keeps a wrong merge from happening: demotions first, which
-// take a pass back, with the reads that find out; then checks and what they need, notes, and the report last. A commit without a check
+// GitHub counts by installation: calls an hour, points a minute, calls at once, new comments and issues. It punishes those who go on
+// regardless. So a call is asked for here first, and one that has to wait learns for how long; the
+// work queue does the waiting. What is left near the end of a budget belongs to what keeps a wrong merge from happening. Demotions, which revoke
+// a pass, come first, with the reads that they need; then checks and what they need, notes, and the report last. A commit without a check
 // cannot be merged meanwhile, one with a pass that is no longer true can.
 //
-// Those who wait are given moments one behind the other, as far apart as the limit makes them, each rank in a line of its own. Told the same
+// Those who wait are given moments one behind the other, as far apart as the limit makes them. Each rank has its own line. With the same
 // moment they would all come at once, all but a few in vain, again and again.
 //
 // While an account fails, one call at a time stands for all of its work: the others wait until that one was answered. Where GitHub names no time, the
-// pauses are relbot's own, and never longer than two minutes: 15 s while GitHub answers with 5xx or not at all, and a minute, then two, after refusals for
-// a secondary limit ("Exceeding the rate limit" in GitHub's docs asks for at least a minute, and for longer each time). Reads and writes fail apart:
+// pauses are relbot's own. They are 15 s while GitHub answers with 5xx or not at all. After refusals for a secondary limit they are a minute, then two. GitHub's docs ask for a minute, and longer each time ("Exceeding the rate limit"). Reads and writes fail apart:
 // in an outage of GitHub's reads a pass is still revoked.
 //
-// A GitHub that tells no limits has none (an Enterprise Server as it is delivered), and nothing is held back there but new comments and
+// A GitHub that tells no limits has none, as an Enterprise Server by default. Nothing is held back there but new comments and
 // issues. Each process counts for itself; what several use together shows in what GitHub says is left. Asking GitHub for the limits was
 // refused: every answer carries them.
 package budget
@@ -65,8 +64,8 @@ const (
 	GraphQL Resource = "graphql"
 )
 
-// GitHub's limits are 100 calls at once, 900 points a minute for REST and 2,000 for GraphQL, and 80 new comments and issues a minute or 500
-// an hour. What is kept below them is for clocks that differ and for what others do in the name of the same installation.
+// GitHub's limits are 100 calls at once, and 900 points a minute for REST and 2,000 for GraphQL. It takes 80 new comments and issues a minute,
+// and 500 an hour. What is kept below them is for clocks that differ and for what others do in the name of the same installation.
 const (
 	MaxAtOnce     = 90
 	contentMinute = 75
@@ -75,7 +74,7 @@ const (
 
 var pointsMinute = map[Resource]int{REST: 810, GraphQL: 1800}
 
-// demotionsFirst is how long after a pause other writes give way to one that revokes a pass: they might be refused again, and start the next pause.
+// demotionsFirst is how long after a pause other writes give way to one that revokes a pass. They might be refused again, and start the next pause.
 const demotionsFirst = time.Second
 
 // Points of a call.
@@ -208,8 +207,8 @@ func (g *gate) enter(now time.Time) {
 	}
 }
 
-// Enter asks whether an account may be called at all, beside all limits. It returns 0 and counts the call, or says for how long it has to wait and why.
-// What came of it has to be told by Answered, Failed, Refused or Dropped.
+// Enter asks whether an account may be called at all, whatever the limits. It returns 0 and counts the call, or says for how long it has to wait and why.
+// What came of it has to be reported by Answered, Failed, Refused or Dropped.
 func (b *Budget) Enter(id int64, write bool, now time.Time) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -266,7 +265,7 @@ const (
 	Strong Doubt = 2 // it was asked for less and less, in vain
 )
 
-// Failed notes that GitHub answered a call with 5xx, or not at all. route is what was called, "" where any call is as good as another: one route that fails again
+// Failed notes that GitHub answered a call with 5xx, or not at all. route is what was called, "" where any call is as good as another. One route that fails again
 // and again does not make the account fail.
 func (b *Budget) Failed(id int64, write bool, d Doubt, route string, now time.Time) {
 	b.mu.Lock()
@@ -313,7 +312,7 @@ func (b *Budget) Refused(id int64, write bool, asked time.Duration, now time.Tim
 		asked = refusedPauses
 	}
 	g.until, g.probe = now.Add(asked), time.Time{}
-	// The whole account pauses. After that reads and writes have a probe each: where reads are refused again and again, a write that revokes a pass
+	// The whole account pauses. After that reads and writes have a probe each. Where reads are refused again and again, a write that revokes a pass
 	// must not wait behind them.
 	if g.failed++; g.failed == 1 && other.until.Before(g.until) {
 		other.until = g.until
@@ -364,7 +363,7 @@ func (a *account) take(res Resource, points int, rank Rank, now time.Time) (time
 	return 0, nil
 }
 
-// TakeContent asks for a new comment or issue, beside the call that it takes.
+// TakeContent asks for a new comment or issue, in addition to the call that it takes.
 func (b *Budget) TakeContent(id int64, now time.Time) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

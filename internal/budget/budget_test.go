@@ -31,8 +31,8 @@ func (w *world) take(points int, want time.Duration, why error) {
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
 
-// TestRefused holds that an account that was refused for a secondary limit pauses for one minute, then for two, that one call stands for all others when the
-// pause ends, and that an answer ends it.
+// TestRefused holds that an account that was refused for a secondary limit pauses for one minute, then for two. One call stands for all others when the pause
+// ends, and an answer ends it.
 func TestRefused(t *testing.T) {
 	w := newWorld(t)
 	for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 2 * time.Minute} {
@@ -71,7 +71,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestOutage holds that three failures in a row are an outage, in which a call is sent every 15 seconds, and that reads and writes fail apart.
+// TestOutage holds that three failures in a row are an outage, in which a call is sent every 15 seconds. Reads and writes fail apart.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
 	for range 5 { // one route alone

@@ -95,7 +95,7 @@ func ParsePull(s string, home Repo) (Pull, error) {
 	return Pull{repo, n}, nil
 }
 
-// State is where a coupling stands in its life.
+// State is which state a coupling is in in its life.
 type State string
 
 // The states of a coupling.
@@ -106,7 +106,7 @@ const (
 	Shipped    State = "shipped"    // in a final release, verified by history
 	Superseded State = "superseded" // ended by command
 	Abandoned  State = "abandoned"  // ended by command, or all members closed
-	Broken     State = "broken"     // an alarm stands
+	Broken     State = "broken"     // an alarm is in force
 )
 
 // Ended reports whether nothing more is expected of a coupling in this state.
@@ -188,7 +188,7 @@ func (e Edge) Joins(a, b string) bool {
 	return e.Before == a && e.After == b || e.Before == b && e.After == a
 }
 
-// Same reports whether both edges relate the same two roles, and one of them rules the other out: it is the same edge, or one of them is a with.
+// Same reports whether both edges relate the same two roles, and one of them rules the other out. It is the same edge, or one of them is a with.
 func (e Edge) Same(o Edge) bool {
 	return e.Before == o.Before && e.After == o.After || (e.With || o.With) && e.Joins(o.Before, o.After)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Effect is what a command or a line of a body changed about the couplings of one home. Effects are kept in the order
-// in which they were given and folded over what the policy declares, so that the policy can change underneath them
+// in which they were given and folded over what the policy declares. So the policy can change underneath them
 // and a lost database can be rebuilt from the comments.
 type Effect struct {
 	ID       string   `json:"id"`            // unique: the comment and line that gave it

@@ -107,7 +107,7 @@ func TestSight(t *testing.T) {
 	if got := mallory.get("/couplings/acme/app/open"); got.status != http.StatusOK || !strings.Contains(got.body, "private repository") || !strings.Contains(got.body, "1 member lies") {
 		t.Errorf("mallory: %d %s", got.status, got.body)
 	}
-	if got := mallory.get("/pulls/acme/app/2"); got.status != http.StatusOK || !strings.Contains(got.body, "Waiting: a coupling that you may not see stands in the way") {
+	if got := mallory.get("/pulls/acme/app/2"); got.status != http.StatusOK || !strings.Contains(got.body, "Waiting: a coupling that you may not see is in the way") {
 		t.Errorf("mallory: a pull request that a private coupling holds: %d %s", got.status, got.body)
 	}
 	if got := ann.get("/pulls/acme/app/2"); !strings.Contains(got.body, "hush reason") || !strings.Contains(got.body, "Sealed crossing") {
@@ -142,7 +142,7 @@ func TestSightEnds(t *testing.T) {
 	w.must(w.gh.SetPermission("acme/vault", "ann", "none"))
 	w.pass(3 * time.Minute)
 	if got := ann.get(sealed); got.status != http.StatusNotFound {
-		t.Errorf("access was taken back: status %d", got.status)
+		t.Errorf("access was reverted: status %d", got.status)
 	}
 	w.must(w.gh.SetPermission("acme/vault", "ann", "read"))
 	w.pass(3 * time.Minute)

@@ -60,7 +60,7 @@ func renumber(v any, by int) {
 	}
 }
 
-// BenchmarkPages is the time that the server takes for a page, from the store: of a list of a thousand couplings, and of one of them.
+// BenchmarkPages is the time that the server takes for a page: of a list of a thousand couplings, and of one of them.
 func BenchmarkPages(b *testing.B) {
 	w := newWorld(b, access{public: true})
 	w.story("acme/app")

@@ -219,12 +219,12 @@ func TestBrowser(t *testing.T) {
 	}
 	untouched := value(b, chromedp.Evaluate[bool](`window.untouched === true`))
 	focused := value(b, chromedp.Evaluate[string](`document.activeElement.tagName`))
-	told := value(b, chromedp.Evaluate[string](`document.querySelector("[data-say]").textContent`))
+	announced := value(b, chromedp.Evaluate[string](`document.querySelector("[data-say]").textContent`))
 	if !untouched || focused != "SUMMARY" {
-		t.Errorf("the page was loaded anew (%v), or lost the focus to %s", !untouched, focused)
+		t.Errorf("the page was loaded again (%v), or lost the focus to %s", !untouched, focused)
 	}
-	if !strings.Contains(told, "blocked") {
-		t.Errorf("a screen reader is told %q", told)
+	if !strings.Contains(announced, "blocked") {
+		t.Errorf("a screen reader reads %q", announced)
 	}
 	b.look("flipped")
 

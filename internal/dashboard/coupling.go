@@ -21,7 +21,7 @@ import (
 type said struct {
 	Code     rules.Code
 	Class    string // of the level
-	Who      string // the member on which it stands, in plain text
+	Who      string // the member that has it, in plain text
 	Sentence string // Markdown
 	Remedy   string // Markdown
 }
@@ -120,7 +120,7 @@ type couplingView struct {
 	Gates                  []gate
 	Events                 []event
 	Unseen                 int  // members that the viewer may not know
-	Sub                    bool // it stands on a page of something else
+	Sub                    bool // it is on a page of something else
 	Linked                 bool // it has a page of its own for this viewer
 }
 
@@ -239,7 +239,7 @@ func (d *Dashboard) view(r *http.Request, c reconcile.Coupled, h reconcile.Histo
 	return out, nil
 }
 
-// reasonOf says a reason that stands on a member, or with a zero one on the page's own subject.
+// reasonOf says a reason that is on a member, or with a zero one on the page's own subject.
 func reasonOf(reader note.Reader, self coupling.Pull, class string, x rules.Reason) said {
 	s := said{Code: x.Code, Class: class}
 	s.Sentence, s.Remedy = reader.Say(self, x)

@@ -1,24 +1,24 @@
 // Package dashboard shows couplings, releases and drift to people, on pages.
 //
 // Pages are HTML made here and whole without a script; a small script keeps an open page up to date, by asking for it again with
-// the ETag of what it shows. A stream of events was refused: proxies hold streams back and cut them, and a page that asks every few
+// the ETag of what it shows. A stream of events was refused. Proxies hold streams back and cut them, and a page that asks every few
 // seconds is never wrong for longer. A front-end framework was refused: there is nothing to compute in the browser.
 //
 // # Who sees what
 //
 // With a client id, people sign in with GitHub, by the App's own web flow (state, PKCE). A viewer sees the repositories that GitHub lets them
 // read, as GitHub said within the last minutes; when it does not say, nothing is shown. What cannot be seen is left out of lists, counts,
-// searches and drawings alike, and its page answers word for word as one that does not exist; since all repositories are asked for at
+// searches and drawings alike. Its page answers word for word as one that does not exist; since all repositories are asked for at
 // once, before any page is looked at, the time of an answer tells nothing either. Members in repositories that a viewer may not read stay
 // unnamed within a coupling of one that they may.
 //
-// A session is a random number in the browser's cookie. The database has its hash, and the person's token encrypted under another hash of it:
-// who reads the database alone learns neither, every instance can open a session that comes to it, and there is no key to keep. The token
+// A session is a random number in the browser's cookie. The database has its hash, and the person's token encrypted under another hash of it.
+// Who reads the database alone learns neither, every instance can open a session that comes to it, and there is no key to keep. The token
 // is there because what may be read is asked again and again; it ends with the session, which lasts as long as GitHub's token does without
 // being refreshed, and refresh tokens are thrown away. A sealed cookie that holds everything was refused, since it cannot be signed out of.
 //
-// Without a client id a pull request's page opens to those who hold its key, which its check and note link to, and there is no list. With
-// public set, pages of public repositories are for everybody; whether a repository is public is what GitHub last told the App. A private
+// Without a client id a pull request's page opens to those who hold its key, which its check and note link to. There is no list. With
+// public set, pages of public repositories are for everybody; whether a repository is public is what GitHub last said to the App. A private
 // repository's pages become public by no setting.
 //
 // Reads come from the store alone. Nothing is changed here but sessions, so that the one form that posts is the one that signs out; requests
@@ -200,7 +200,7 @@ type frame struct {
 	Alone               bool   // the viewer has no other page than this
 }
 
-// errNothing says that there is no such page, or that the viewer may not see it: they are not told which.
+// errNothing says that there is no such page, or that the viewer may not see it: they do not learn which.
 var errNothing = errors.New("nothing there, or nothing to be seen")
 
 // serve finds out who asks, makes the page and sends it.

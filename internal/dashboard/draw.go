@@ -15,7 +15,7 @@ import (
 )
 
 // Drawings are SVG without styles of their own: colours are classes of the style sheet, so that no inline style has to be allowed. What a
-// drawing shows is named in its label, and stands beside it in words.
+// drawing shows is named in its label, and is next to it in words.
 
 // canvas collects an SVG. All text goes through [canvas.text] or is a class name.
 type canvas struct{ strings.Builder }

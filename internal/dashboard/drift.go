@@ -132,7 +132,7 @@ func (d *Dashboard) driftGate(r *http.Request, repo coupling.Repo, g drift.Gate,
 		out.Notes = append(out.Notes, sentence)
 	}
 	if g.Pending {
-		out.Notes = append(out.Notes, "It stands only in an open pull request so far.")
+		out.Notes = append(out.Notes, "It is only in an open pull request so far.")
 	}
 	if g.Removable {
 		out.Notes = append(out.Notes, "Removable: it names a release older than the oldest supported one.")

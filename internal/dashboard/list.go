@@ -20,7 +20,7 @@ import (
 // pageSize is how many couplings one page of the list shows.
 const pageSize = 100
 
-// standing is where a coupling stands, in one word.
+// standing is which state a coupling is in, in one word.
 type standing string
 
 // The standings, most urgent first.
@@ -38,7 +38,7 @@ var standings = []standing{isBroken, isBlocked, isUnknown, isReady, isWaiting, i
 
 func (s standing) rank() int { return slices.Index(standings, s) }
 
-// standingOf tells where a coupling stands; worst says what the checks of its members say.
+// standingOf tells which state a coupling is in; worst says what the checks of its members say.
 func standingOf(j rules.Judgement, worst levels) standing {
 	switch {
 	case j.State == coupling.Broken:
@@ -175,7 +175,7 @@ type listPage struct {
 	Any      bool // there are couplings at all
 }
 
-// tabOf is a tab, with what is in it by where a coupling stands and the release that would split it.
+// tabOf is a tab, with what is in it by which state a coupling is in and the release that would split it.
 type tabOf struct {
 	key, name string
 	in        func(standing, string) bool

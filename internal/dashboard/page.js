@@ -40,13 +40,13 @@
       e.focus({ preventScroll: true });
       if (caret) try { e.setSelectionRange(caret, caret); } catch { /* it has no caret */ }
     }
-    const told = [];
+    const news = [];
     rows(main).forEach((e, k) => {
       if (before.get(k) === words(e)) return;
       e.classList.add("changed");
-      if (told.length < 5) told.push(words(e));
+      if (news.length < 5) news.push(words(e));
     });
-    say.textContent = told.length ? "Changed: " + told.join("; ") : "The page changed.";
+    say.textContent = news.length ? "Changed: " + news.join("; ") : "The page changed.";
   };
 
   const ask = async () => {

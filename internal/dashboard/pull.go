@@ -82,7 +82,7 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 			verdicts = append(verdicts, m.Verdict)
 		}
 	}
-	// What a coupling says that the viewer may not see is not repeated, but that it stands in the way is.
+	// What a coupling says that the viewer may not see is not repeated, but that it is in the way is.
 	verdict := seen.Verdict
 	if out.Unseen > 0 {
 		if verdict = rules.Combine(p, verdicts...); verdict.Level != seen.Verdict.Level {
@@ -94,7 +94,7 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 	case !seen.Open:
 		out.Class, out.Check = "gone", "This pull request is not open; no check is posted on it."
 	case out.Unseen > 0 && len(verdict.Reasons) == 0 && verdict.Level != rules.Pass:
-		out.Check = capital(levelWords[verdict.Level]) + ": a coupling that you may not see stands in the way"
+		out.Check = capital(levelWords[verdict.Level]) + ": a coupling that you may not see is in the way"
 	default:
 		out.Check = reader.Title(p, verdict, visible)
 	}
@@ -113,7 +113,7 @@ func (d *Dashboard) pull(r *http.Request, v viewer) (page, error) {
 			out.Preview = append(out.Preview, line)
 		}
 	}
-	for i := range out.Couplings { // what stands above need not be said again
+	for i := range out.Couplings { // what is above need not be said again
 		c := &out.Couplings[i]
 		c.Reasons = slices.DeleteFunc(c.Reasons, func(s said) bool {
 			return slices.ContainsFunc(out.Reasons, func(o said) bool { return o.Code == s.Code && o.Sentence == s.Sentence })

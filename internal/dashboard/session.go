@@ -20,7 +20,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// A session is a document that only its browser's cookie opens: the cookie holds a random id, the document's key and its seal are derived from
+// A session is a document that only its browser's cookie opens. The cookie holds a random id, the document's key and its seal are derived from
 // that. A copy of the database gives nobody a session and no token of GitHub, and signing out ends a session at once.
 //
 // Two libraries were left. gorilla/securecookie keeps the session in the cookie, where it cannot be ended. alexedwards/scs keeps it in the

@@ -77,7 +77,7 @@ func (d *Dashboard) viewer(r *http.Request) (viewer, error) {
 }
 
 // sight asks GitHub what the holder of a session may read, unless it was asked just now. It asks for all repositories that relbot knows at
-// once, before any page is looked at: so the time that an answer takes tells nothing of what was asked for.
+// once, before any page is looked at. So the time that an answer takes tells nothing of what was asked for.
 func (d *Dashboard) sight(ctx context.Context, s *session, repos []forge.Repository) (map[coupling.Repo]bool, error) {
 	now := d.o.Now()
 	if seen, ok := d.sights.Get(s.key); ok && now.Sub(seen.at) < sightLife && !now.Before(seen.at) {
@@ -109,7 +109,7 @@ func (d *Dashboard) sight(ctx context.Context, s *session, repos []forge.Reposit
 // errUnanswered says that GitHub did not say what somebody may see.
 var errUnanswered = errors.New("GitHub did not answer")
 
-// keyed is the viewer of a pull request's page who holds its key: what its notes say to readers of its repository may be shown to them. Where
+// keyed is the viewer of a pull request's page who holds its key. What its notes say to readers of its repository may be shown to them. Where
 // people can sign in, keys open nothing.
 func (d *Dashboard) keyed(r *http.Request, p coupling.Pull) (viewer, bool, error) {
 	key := r.URL.Query().Get("key")

@@ -17,8 +17,8 @@ import (
 // tryLife is how long somebody may take to come back from GitHub.
 const tryLife = 10 * time.Minute
 
-// try is a sign-in under way. The browser holds its seed; the state that GitHub hands back and the verifier of PKCE are derived from it, so
-// that any instance can finish what another began, and nothing is stored for those who never come back.
+// try is a sign-in under way. The browser holds its seed; the state that GitHub hands back and the verifier of PKCE are derived from it. So
+// any instance can finish what another began, and nothing is stored for those who never come back.
 type try struct {
 	seed []byte
 	to   string // local address to go to

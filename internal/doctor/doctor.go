@@ -1,8 +1,8 @@
-// Package doctor says what keeps relbot from working, and how to mend it.
+// Package doctor says what keeps relbot from working, and how to fix it.
 //
 // It asks in the order in which things have to work: database, key, webhook, installations, repositories. What cannot be asked since something
-// before it failed is left out, so that the first problem is the one to mend. It changes nothing. Whether GitHub's deliveries arrive, and whether
-// both sides have the same webhook secret, is told by GitHub's own record of what it was answered: this also works
+// before it failed is left out, so that the first problem is the one to fix. It changes nothing. Whether GitHub's deliveries arrive, and whether
+// both sides have the same webhook secret, is read from GitHub's own record of what it was answered. This also works
 // where relbot does not run yet, or runs elsewhere. Sending a delivery of its own was refused, since one that is signed with the secret
 // at hand says nothing of the secret at GitHub.
 package doctor
@@ -117,7 +117,7 @@ func (d *doctor) say(state State, check, subject, fix, format string, args ...an
 	d.out = append(d.out, Finding{check, subject, state, fmt.Sprintf(format, args...), fix})
 }
 
-// Run looks at everything and returns the findings in the order in which they are best mended.
+// Run looks at everything and returns the findings in the order in which they are best fixed.
 func Run(ctx context.Context, o Options) []Finding {
 	d := &doctor{Options: o}
 	d.database(ctx)
@@ -224,7 +224,7 @@ func (d *doctor) lacks(have forge.Grant) (missing, more []string) {
 		}
 	}
 	for _, e := range d.Wanted.Events {
-		// Whoever may write checks is told of them without asking.
+		// A repository whose App may write checks is notified of them without asking.
 		if strings.HasPrefix(e, "check_") && have.Permissions["checks"] == "write" {
 			continue
 		}
@@ -286,7 +286,7 @@ func (d *doctor) deliveries(ctx context.Context, app forge.Registration) {
 		return
 	}
 	if len(log) == 0 {
-		d.say(Unknown, check, "", "Open a pull request where the App is installed, or redeliver one on the App's page Advanced, and ask again.", "GitHub has sent nothing in the last day, so nothing can be told of them")
+		d.say(Unknown, check, "", "Open a pull request where the App is installed, or redeliver one on the App's page Advanced, and ask again.", "GitHub has sent nothing in the last day, so nothing is known of them")
 		return
 	}
 	last := log[0]
@@ -399,7 +399,7 @@ func (d *doctor) repository(ctx context.Context, r forge.Repository, s versionsc
 	case file.Known():
 		p, problems := policy.Parse(r.Name, []byte(file.Value.Text))
 		if len(problems) > 0 {
-			d.say(Problem, "policy", name, "Mend it; `relbot config validate` tells all problems. Until then the last good policy is in force.", "%s has %s, the first: %s", policy.Path, coupling.Count(len(problems), "problem"), problems[0])
+			d.say(Problem, "policy", name, "Fix it; `relbot config validate` tells all problems. Until then the last good policy is in force.", "%s has %s, the first: %s", policy.Path, coupling.Count(len(problems), "problem"), problems[0])
 			break
 		}
 		check = p.Check.Name
@@ -440,14 +440,14 @@ func (d *doctor) required(ctx context.Context, r forge.Repository, branch, check
 	case own:
 		d.say(Fine, "required", name, "", "%s requires %s from this App", branch, check)
 	case open:
-		d.say(Problem, "required", name, "Choose relbot as the source instead of any: "+page, "%s requires %s from any source: whoever may write can set it to green", branch, check)
+		d.say(Problem, "required", name, "Choose relbot as the source instead of any: "+page, "%s requires %s from any source: everybody with write access can set it to green", branch, check)
 	default:
 		d.say(Problem, "required", name, "Add it as a required status check, with relbot as the source: "+page+". GitHub offers it once it has been green on some pull request.", "%s does not require %s: nothing is held back", branch, check)
 	}
 	if b.Queue && !slices.Contains(have.Events, "merge_group") {
-		d.say(Problem, "merge-queue", name, "Let the App ask for the permission merge_queues: read and the event merge_group, and let the account agree.", "%s takes merges by a queue, and relbot is not told of its groups: each of them waits until it times out", branch)
+		d.say(Problem, "merge-queue", name, "Let the App ask for the permission merge_queues: read and the event merge_group, and let the account agree.", "%s takes merges by a queue, and relbot is not notified of its groups: each of them waits until it times out", branch)
 	} else if b.Queue {
-		d.say(Fine, "merge-queue", name, "", "relbot is told of the groups of %s", branch)
+		d.say(Fine, "merge-queue", name, "", "relbot is notified of the groups of %s", branch)
 		d.queue(ctx, name, r.Name, branch)
 	}
 }

@@ -1,11 +1,11 @@
 // Package draft writes a first policy from what a clone shows.
 //
-// It guesses, and then lets relbot's own arithmetic say how good a guess is: of several tag patterns, schemes and steps it takes those under which
-// most of the real tags are releases that follow one another. A file counts as a dev version only when what stands in it fits to these releases. What
+// It guesses, and then lets relbot's own arithmetic say how good a guess is. Of several tag patterns, schemes and steps it takes those under which
+// most of the real tags are releases that follow one another. A file counts as a dev version only when what is in it fits to these releases. What
 // nobody but the owners can know (which constants are gates, which pull requests belong together) is written as a comment, ready
 // to be uncommented. The text is read back by the policy's parser, with and without these comments, before anybody sees it.
 //
-// Asking questions on the terminal was refused: the file is the dialogue, with the reasons beside each line.
+// Asking questions on the terminal was refused: the file is the dialogue, with the reasons next to each line.
 package draft
 
 import (
@@ -59,7 +59,7 @@ func Policy(in Input) (Draft, error) {
 	readers := devVersions(in, rel, h)
 	if len(readers) == 0 {
 		if tags == 0 {
-			d.note("No file was found that states the version. There is nothing that releases could be told by, so the policy has none: order is judged all the same.")
+			d.note("No file was found that states the version. Nothing shows the releases, so the policy has none: order is judged all the same.")
 		} else {
 			d.note("No file was found that states the coming version: the release after the newest tag is taken for it.")
 		}
@@ -77,7 +77,7 @@ func Policy(in Input) (Draft, error) {
 	fmt.Fprintf(&b, "%s\n# A first policy, written by `relbot config init` from what the clone shows. Every key is described in docs/policy.md of relbot.\nversion: 1\n", SchemaComment)
 	if tags > 0 || len(readers) > 0 {
 		tagged := rel
-		tagged.Branches = "" // lines are releases too, and here the tags are told of
+		tagged.Branches = "" // lines are releases too, and here the tags are notified of
 		writeReleases(&b, rel, tagged.History(in.Tags, nil), readers, tags)
 	}
 	b.WriteString(example)
@@ -106,7 +106,7 @@ func (d *Draft) note(format string, args ...any) {
 	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 }
 
-// tagName cuts a tag into what stands before its version, and the version.
+// tagName cuts a tag into what is before its version, and the version.
 var tagName = regexp.MustCompile(`^(.*?)(\d+(?:\.\d+)+\S*|\d+)$`)
 
 // releases guesses how a repository's tags name its releases: pattern, scheme and step. n is how many tags are releases then.
@@ -145,7 +145,7 @@ func releases(tags []release.Tag) (rel release.Releases, n int) {
 			if scheme != release.Integer && years > 0 && 2*years > g.n {
 				g.Scheme = release.Calver
 			}
-			// A component of a repository of several ("cli/v1.2.0") stands back behind the whole.
+			// A component of a repository of several ("cli/v1.2.0") comes after the whole.
 			weight := func(g guess) int {
 				if strings.ContainsAny(strings.TrimRight(strings.TrimSuffix(g.Tags, "{version}"), "vV"), "/@") {
 					return g.n / 10
@@ -240,7 +240,7 @@ func lines(rel release.Releases, branches []string, tags []release.Tag) string {
 	return ""
 }
 
-// reader is a place where a version stands.
+// reader is a place that has a version.
 type reader struct {
 	release.Reader
 	version release.Version
@@ -342,7 +342,7 @@ func newestCore(h *release.History) (release.Version, bool) {
 	return newest, !newest.IsZero()
 }
 
-// fits reports whether a version can be what is built after the newest release: this one itself, or what a step of any size makes of it.
+// fits reports whether a version can be what is built after the newest release. It may be that release, or what a step of any size makes of it.
 func fits(rel release.Releases, core, newest release.Version) bool {
 	if core.Compare(newest) == 0 {
 		return true
@@ -436,7 +436,7 @@ type candidate struct {
 // noise are files whose constants are no gates.
 var noise = regexp.MustCompile(`(?i)(^|/)(change(s|log)[^/]*|[^/]*\.lock|package-lock\.json|go\.(sum|mod)|[^/]*\.(md|rst|txt|snap|svg)|[^/]*(_test\.go|\.test\.[jt]sx?|_spec\.rb|_test\.py))$`)
 
-// gates picks constants that look like gates: with a name that leaves exactly one, a value near the newest release, and outside of
+// gates picks constants that look like gates. They have a name that leaves exactly one and a value near the newest release, outside of
 // tests and of what is the version itself.
 func gates(in Input, rel release.Releases, h *release.History, readers []reader) []candidate {
 	newest, any := newestCore(h)

@@ -136,7 +136,7 @@ func TestPolicy(t *testing.T) {
 			not:   []string{"x/pom.xml"},
 		},
 		{
-			name:  "a crate in majors, beside tags of its packages",
+			name:  "a crate in majors, next to tags of its packages",
 			files: map[string]string{"Cargo.toml": "[workspace.package]\nversion = \"12.0.0\"\n", "core/Cargo.toml": "[package]\nversion.workspace = true\n"},
 			tags:  span("v{1..11}.0.0", "core/v0.{1..60}.0"),
 			want:  []string{"- {path: Cargo.toml, toml: workspace.package.version}", "next: major", "tags: 'v{version}'"},
@@ -177,7 +177,7 @@ func TestPolicy(t *testing.T) {
 			if p.Releases == nil || len(c.tags) == 0 {
 				return
 			}
-			// What the draft says about releases lets the train be told.
+			// What the draft says about releases determines the train.
 			in := clone(c.files, c.tags, c.branches)
 			h := p.Releases.History(in.Tags, in.Branches)
 			files := map[string]versionscan.Fact[versionscan.File]{}

@@ -1,11 +1,10 @@
 // Package drift lists the differences between what should hold and what holds.
 //
 // A row of drift is a promise that branches and tags contradict, and that stays contradicted until somebody acts. So
-// these are drift: an alarm that stands, a half-landed coupling, a block that an open member ran into without a
-// commit of its own (a release was cut, a member was closed or reverted), what could not be read, a registered gate
-// that the release history contradicts, a dev version that lags. These are not: waiting for a predecessor, a hold,
-// a wrong base or a gate that its author set wrong on an open pull request (the check tells the author), and a
-// gate that so far stands only in an open pull request. Members that may ship alone do not make a coupling half-landed.
+// these are drift: an alarm in force, a half-landed coupling, a block that came without a commit of the member.
+// What could not be read is drift too, as is a registered gate that the release history contradicts, and a dev version that lags. These are not: waiting for a predecessor, a hold,
+// a wrong base, and a gate that its author set wrong on an open pull request. Nor is a gate that so far
+// is only in an open pull request. Members that may ship alone do not make a coupling half-landed.
 //
 // Rows carry the date since which they stand and no count of days, so that a night without change changes nothing.
 // Everything is a pure function of its arguments; the words are package note's.
@@ -29,7 +28,7 @@ type Row struct {
 	Since    string       `json:"since"` // date, 2006-01-02
 	Owner    string       `json:"owner"` // login; the repository's owner where it is nobody's pull request
 	Reason   rules.Reason `json:"reason"`
-	// Pull is the open member on which the reason stands; zero for alarms and what is no member's.
+	// Pull is the open member that has the reason; zero for alarms and what is no member's.
 	Pull coupling.Pull `json:"pull,omitzero"`
 }
 
@@ -56,7 +55,7 @@ type Gate struct {
 	Form      string
 	FirstShip string // release in which its evidence first shows; "" where it has none or it is unknown
 	Removable bool   // it names a release older than the oldest supported one
-	Pending   bool   // it stands only in an open pull request so far
+	Pending   bool   // it is only in an open pull request so far
 	Picture   string // address of its timeline; "" is none
 }
 
@@ -75,7 +74,7 @@ type Input struct {
 	At        string // when the report is made: a date, or RFC 3339
 	Couplings []Coupling
 	Gates     []RegisteredGate
-	// Pending are ids of gates that an open pull request changes, beside those that the couplings' judgements name.
+	// Pending are ids of gates that an open pull request changes, in addition to those that the couplings' judgements name.
 	Pending  []string
 	Warnings []rules.Reason // about the repository: train-lagging, readers-disagree, train-unknown, policy-invalid
 	// Oldest is the oldest supported release; zero where nobody said.
@@ -94,13 +93,13 @@ type Report struct {
 }
 
 // standing are the codes that make an open member's verdict drift: what came over it without a commit of its own,
-// or cannot be told.
+// or cannot be determined.
 var standing = []rules.Code{
 	rules.MemberClosed, rules.MemberReverted, rules.MemberMissing, rules.MemberUnreadable, rules.ReleaseSplit,
 	rules.GateCutWithout, rules.GateShippedEarlier, rules.GateUnreal, rules.GateNoThreshold, rules.OrderCycle, rules.TrainUnknown,
 }
 
-// NewReport lists the drift and puts it beside what the report shows anyway. former are the rows of the report
+// NewReport lists the drift and puts it next to what the report shows anyway. former are the rows of the report
 // before, whose dates are kept.
 func NewReport(in Input, former []Row) Report {
 	out := Report{Repo: in.Repo, Private: in.Private, At: in.At, Drift: Carry(former, List(in), day(in.At)), Gates: gates(in)}
@@ -148,13 +147,13 @@ func List(in Input) []Row {
 			couplingRows(c.Judgement, add)
 		}
 	}
-	told := func(r rules.Reason) bool { // a coupling says it already
+	said := func(r rules.Reason) bool { // a coupling says it already
 		return slices.ContainsFunc(rows, func(o Row) bool { return o.Code == r.Code && o.Reason.Gate == r.Gate })
 	}
 	pending := pendingGates(in)
 	for _, g := range in.Gates {
 		for _, r := range g.State.Reasons {
-			if r.Code == rules.DevBuildsExcluded || r.Code == rules.GateMissing && slices.Contains(pending, g.State.ID) || told(r) {
+			if r.Code == rules.DevBuildsExcluded || r.Code == rules.GateMissing && slices.Contains(pending, g.State.ID) || said(r) {
 				continue
 			}
 			add(Row{Reason: r})
@@ -204,8 +203,8 @@ func alarmed(j rules.Judgement, r rules.Reason) bool {
 	})
 }
 
-// halfLanded is the drift of a coupling of which some members are merged and others are open or were closed, unless those that are
-// merged may ship alone.
+// halfLanded is the drift of a coupling of which some members are merged and others are not. Merged members that may ship alone do
+// not count.
 func halfLanded(j rules.Judgement) (rules.Reason, bool) {
 	var merged []coupling.Pull
 	rest, urgent := false, false

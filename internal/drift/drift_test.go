@@ -69,7 +69,7 @@ func TestList(t *testing.T) {
 		{"what may ship alone does not make it half-landed", func(j *rules.Judgement, _ *Input) {
 			j.State, j.Members[0].State, j.Members[0].SafeAlone = coupling.Landing, "merged", true
 		}, ""},
-		{"an alarm stands, and the same reason on an open member adds nothing", func(j *rules.Judgement, _ *Input) {
+		{"an alarm is in force, and the same reason on an open member adds nothing", func(j *rules.Judgement, _ *Input) {
 			j.State, j.Members[0].State = coupling.Broken, "missing"
 			r := rules.Reason{Code: rules.MemberMissing, About: pr(1)}
 			j.Alarms = []rules.Alarm{{Reason: r}}

@@ -1,9 +1,9 @@
 // Package flip says which verdicts changed between two judgements, and what caused that.
 //
-// A verdict flips without a commit on its pull request, so whoever looks at it later asks why. The cause is found from facts, by holding
-// what a judgement was made from (a [Basis]) against what the one before was made from: a tag that was not there, a head that moved, a
-// command that was given since. Events were refused as the source: they are coalesced, get lost and come late, and relbot judges from
-// what stands, not from what it was told.
+// A verdict flips without a commit on its pull request, so the reader of it asks why later. The cause is found from facts, by holding
+// what a judgement was made from (a [Basis]) against what the one before was made from. It is a new tag, a head that moved, or a
+// command. Events were refused as the source. They are coalesced, get lost and come late, and relbot judges from
+// what is there, not from what it was notified.
 //
 // Several things may have changed at once; they are all named, the nearest to the pull request first.
 package flip
@@ -76,7 +76,7 @@ type Cause struct {
 	Commit string        `json:"commit,omitempty"`
 }
 
-// Basis is what a judgement was made from, as far as causes are told from it.
+// Basis is what a judgement was made from, as far as it shows causes.
 type Basis struct {
 	Repos     map[coupling.Repo]Repo `json:"repos,omitempty"`
 	Pulls     map[coupling.Pull]Pull `json:"pulls,omitempty"`

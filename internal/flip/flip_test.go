@@ -47,7 +47,7 @@ func basis(s rules.Snapshot) Basis {
 	return NewBasis(set().Coupling, s, map[coupling.Repo]string{"acme/app": "p1"}, nil, false)
 }
 
-func told(flips []Flip) string {
+func texts(flips []Flip) string {
 	var out []string
 	for _, f := range flips {
 		var causes []string
@@ -113,7 +113,7 @@ func TestCauses(t *testing.T) {
 			c.basis(&is)
 		}
 		want := "image pass>block (" + c.want + ")"
-		if got := told(Since(before, after, basis(snapshot("v1")), is, noon)); got != want {
+		if got := texts(Since(before, after, basis(snapshot("v1")), is, noon)); got != want {
 			t.Errorf("%s: %s, want %s", c.name, got, want)
 		}
 	}
@@ -125,7 +125,7 @@ func TestOldTags(t *testing.T) {
 	for i := range maxTags + 5 {
 		names = append(names, fmt.Sprintf("v%d", i))
 	}
-	if got := told(Since(set(rules.Pass), set(rules.Block), basis(snapshot(names...)), basis(snapshot(names[:len(names)-1]...)), noon)); got != fmt.Sprintf("image pass>block (untagged v%d)", maxTags+4) {
+	if got := texts(Since(set(rules.Pass), set(rules.Block), basis(snapshot(names...)), basis(snapshot(names[:len(names)-1]...)), noon)); got != fmt.Sprintf("image pass>block (untagged v%d)", maxTags+4) {
 		t.Error(got)
 	}
 }
@@ -150,7 +150,7 @@ func TestSame(t *testing.T) {
 
 // TestFirst: at first each member joins.
 func TestFirst(t *testing.T) {
-	if got := told(Since(rules.Judgement{}, set(rules.Pass, rules.Wait), Basis{}, basis(snapshot("v1")), noon)); got != "image >pass (#1 joined); gate >wait (#2 joined)" {
+	if got := texts(Since(rules.Judgement{}, set(rules.Pass, rules.Wait), Basis{}, basis(snapshot("v1")), noon)); got != "image >pass (#1 joined); gate >wait (#2 joined)" {
 		t.Error(got)
 	}
 }

@@ -1,8 +1,8 @@
 // Package forge names what relbot reads and writes on GitHub, in plain types.
 //
 // It is the border between the adapter (package ghapp, the only importer of go-github) and those who gather and
-// publish: no go-github type crosses it, and nothing here does I/O. Reads come in batches, since one GraphQL query
-// answers for many pull requests, and each answer is a fact: what could not be read says why.
+// publish. No go-github type crosses it, and nothing here does I/O. Reads come in batches, since one GraphQL query
+// answers for many pull requests, and each answer is a fact. What could not be read says why.
 package forge
 
 import (
@@ -98,17 +98,17 @@ type Survey struct {
 	Tags     versionscan.Fact[[]release.Tag]     `json:"tags"`
 	Branches versionscan.Fact[map[string]string] `json:"branches"` // heads below the asked prefixes and the asked names: branch -> tip
 	Queues   map[string]bool                     `json:"queues"`   // asked branch -> merging needs the queue
-	Watched  map[string]string                   `json:"watched"`  // what stands at the tip: watched path -> id of the file or directory, "" for nothing
+	Watched  map[string]string                   `json:"watched"`  // what is at the tip: watched path -> id of the file or directory, "" for nothing
 }
 
-// SurveyRequest says what of a repository to read beside its default branch, policy and tags.
+// SurveyRequest says what of a repository to read in addition to its default branch, policy and tags.
 type SurveyRequest struct {
 	Repo     coupling.Repo
 	Prefixes []string // branches whose names begin so (release lines)
 	Branches []string // branches by name (bases of members); the default branch is always read
 	NoTags   bool
-	Paths    []string // files that will be asked for at every tag: what stands there is learned with the list of tags
-	Watched  []string // files and directories whose ids at the tip are told
+	Paths    []string // files that will be asked for at every tag: what is there is learned with the list of tags
+	Watched  []string // files and directories whose ids at the tip are returned
 }
 
 // Wants reports whether the survey asks for a branch.
@@ -120,7 +120,7 @@ func (q SurveyRequest) Wants(branch string) bool {
 type Reading struct {
 	Pulls   []coupling.Pull
 	Surveys []SurveyRequest
-	// Watched are the files and directories of repositories whose ids are told for each of their pull requests.
+	// Watched are the files and directories of repositories whose ids are returned for each of their pull requests.
 	Watched map[coupling.Repo][]string
 }
 
@@ -151,8 +151,8 @@ type Pull struct {
 	TestMerge   string
 	TestParents []string
 	Tree        string // tree id of Head
-	// What stands at the watched paths, of the head and of the test merge: the id of the file or directory, "" for nothing. A path
-	// that is missing was not told.
+	// What is at the watched paths, of the head and of the test merge: the id of the file or directory, "" for nothing. A path
+	// that is missing was not read.
 	AtHead, AtTest map[string]string
 	LastComment    string // node id, informative
 }
@@ -201,7 +201,7 @@ type Comment struct {
 	Own       bool // written by this App
 	Body      string
 	Minimized bool
-	Reacted   bool // somebody reacted to it, as far as is told
+	Reacted   bool // somebody reacted to it, as far as is known
 	Created   time.Time
 	Edited    bool
 }
@@ -335,7 +335,7 @@ type BranchRules struct {
 	Method   string // of the queue: "MERGE", "SQUASH" or "REBASE"; "" where no ruleset tells
 }
 
-// Queue is a merge queue as it stands.
+// Queue is a merge queue as it is.
 type Queue struct {
 	Strategy string        // "ALLGREEN" or "HEADGREEN"; "" is not known
 	Method   string        // "MERGE", "SQUASH" or "REBASE"; "" is not known

@@ -1,9 +1,8 @@
 // Package ghapp speaks to GitHub as an App and translates its objects into relbot's.
 //
 // It is the only importer of go-github and ghinstallation. Both are used for what they do well (requests, pagination headers, the App's own
-// signature); what they lack in the version that is fixed here stays outside: GraphQL is a small client of its own, rate limits are
-// recognised here (also 429), and objects that embed a repository are decoded into small structs, since the library fails on custom
-// properties with several values.
+// signature); what they lack in the version that is fixed here stays outside. GraphQL is a small client of its own, and rate limits
+// are recognised here (also 429). Objects that embed a repository are decoded into small structs, since the library fails on custom properties with several values.
 //
 // Reads come in batches: one GraphQL query answers for many pull requests or files by aliases, and user text travels in variables only.
 // Content is addressed by commit and blob ids, which never change their meaning, so its cache is never stale; conditional requests were
@@ -202,8 +201,8 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(r)
 }
 
-// installation finds the installation that covers a repository. One that is in doubt stays the best guess while GitHub does not tell another: a pass
-// has to be taken back though nothing can be read.
+// installation finds the installation that covers a repository. One that is in doubt stays the best guess while GitHub does not tell another. A pass
+// has to be revoked though nothing can be read.
 func (a *App) installation(ctx context.Context, repo coupling.Repo) (int64, error) {
 	a.mu.Lock()
 	id, ok := a.installs[repo]

@@ -104,7 +104,7 @@ func (a *App) Diff(ctx context.Context, repo coupling.Repo, commit string) (vers
 
 var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// place is what stands at a path of a commit: the id of a blob or of a directory, or nothing.
+// place is what is at a path of a commit: the id of a blob or of a directory, or nothing.
 type place struct {
 	Blob string
 	Link bool
@@ -175,7 +175,7 @@ func (a *App) Files(ctx context.Context, repo coupling.Repo, at []forge.At) (map
 	return out, err
 }
 
-// listed finds what stands at a path in the list of a directory above it. lists keeps the lists that were used, by tree.
+// listed finds what is at a path in the list of a directory above it. lists keeps the lists that were used, by tree.
 func (a *App) listed(f forge.At, lists map[string]map[string]place) (place, bool) {
 	for dir := path.Dir(f.Path); dir != "." && dir != "/"; dir = path.Dir(dir) {
 		above, ok := cache.Get[place](a.cache, placeKey(f.Commit, dir))
@@ -198,7 +198,7 @@ func (a *App) listed(f forge.At, lists map[string]map[string]place) (place, bool
 	return place{}, false
 }
 
-// places asks what stands at paths of commits. A few files come with their texts at once; what cannot be told goes to out.
+// places asks what is at paths of commits. A few files come with their texts at once; what cannot be determined goes to out.
 func (a *App) places(ctx context.Context, repo coupling.Repo, at []forge.At, places map[forge.At]place, texts map[string]fileFact, out map[forge.At]fileFact) error {
 	fields := "oid mode type"
 	few := len(at) <= 4
@@ -264,7 +264,7 @@ type entryNode struct {
 	Object *blob  `json:"object"`
 }
 
-// keepPlace remembers what stands at a path of a commit; n is nil for nothing.
+// keepPlace remembers what is at a path of a commit; n is nil for nothing.
 func (a *App) keepPlace(commit, path string, n *entryNode) place {
 	var p place
 	switch {
@@ -506,7 +506,7 @@ func (a *App) tagsWith(ctx context.Context, repo coupling.Repo, commit string, k
 	return err
 }
 
-// Versions are what stood in a file at the newest commits of a revision that changed it, newest first: the present text, former ones, and absent
+// Versions are what stood in a file at the newest commits of a revision that changed it, newest first. The present text, former ones, and absent
 // where it was deleted.
 func (a *App) Versions(ctx context.Context, repo coupling.Repo, rev, path string, limit int) ([]versionscan.Fact[versionscan.File], error) {
 	var out []versionscan.Fact[versionscan.File]

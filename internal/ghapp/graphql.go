@@ -21,8 +21,8 @@ import (
 type queryError struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
-	Path    []any  `json:"path"` // to the null that stands in the data for it
-	file    bool   // about nothing but what stands at a path of a commit
+	Path    []any  `json:"path"` // to the null that is in the data for it
+	file    bool   // about nothing but what is at a path of a commit
 }
 
 // answer is what a query gave, alias by alias.
@@ -47,7 +47,7 @@ func (a answer) at(path ...string) *queryError {
 	return nil
 }
 
-// settle has the paths of errors end at the nulls that GitHub left for them, which may be further up than what failed, and takes these nulls
+// settle has the paths of errors end at the nulls that GitHub left for them, which may be further up than what failed. It takes these nulls
 // out of objects, so that nobody reads them as "there is none".
 func (a *answer) settle() error {
 	for i := range a.Errors {
@@ -90,8 +90,8 @@ func (a *answer) settle() error {
 	return nil
 }
 
-// lacks returns the first error about something at or below a place of the answer, or nil. What stands at a path of a commit does not count:
-// it is told or not for itself.
+// lacks returns the first error about something at or below a place of the answer, or nil. What is at a path of a commit does not count:
+// it is known or not by itself.
 func (a answer) lacks(path ...string) *queryError {
 	return answer{Errors: slices.DeleteFunc(slices.Clone(a.Errors), func(e queryError) bool { return e.file })}.at(path...)
 }

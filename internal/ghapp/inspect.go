@@ -35,7 +35,7 @@ func (a accountJSON) name() string {
 	return a.Slug
 }
 
-// Registration reads the App itself. Its Clock is set beside an error too, when GitHub answered at all.
+// Registration reads the App itself. Its Clock is set with an error too, when GitHub answered at all.
 func (a *App) Registration(ctx context.Context) (forge.Registration, error) {
 	var app struct {
 		grantJSON

@@ -179,7 +179,7 @@ func statusOf(kind string) int {
 	return http.StatusNotFound
 }
 
-// fixedPart finds the parts of a path that are no names: there are few of them, so that a route may be the label of a metric.
+// fixedPart finds the parts of a path that are no names. There are few of them, so that a route may be the label of a metric.
 var fixedPart = regexp.MustCompile(`^(app|app-manifests|installations?|access_tokens|hook|config|deliveries|attempts|repos|repositories|check-runs|statuses|commits|compare|git|trees|blobs|issues|comments|reactions|collaborators|permission|rules|branches)$`)
 
 // routeOf is a method and a path without names and numbers.

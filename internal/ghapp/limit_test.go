@@ -460,9 +460,9 @@ func TestNewCheck(t *testing.T) {
 	must(t, err)
 	s := surveys[repo].Value
 	run := forge.CheckRun{Name: "relbot/coordination", Head: w.gh.Commit(repo, "pr-1"), ExternalID: "e", Status: "completed", Conclusion: "success", Title: "t", Summary: "s"}
-	id, blob, told, err := w.NewCheck(t.Context(), repo, s.NodeID, run, "x")
-	if err != nil || id == 0 || !told || blob != s.Watched["x"] || blob == "" {
-		t.Errorf("got %d %q %v %v", id, blob, told, err)
+	id, blob, known, err := w.NewCheck(t.Context(), repo, s.NodeID, run, "x")
+	if err != nil || id == 0 || !known || blob != s.Watched["x"] || blob == "" {
+		t.Errorf("got %d %q %v %v", id, blob, known, err)
 	}
 	if posted := w.gh.Checks(repo, run.Head); len(posted) != 1 || posted[0].Conclusion != "success" || posted[0].ExternalID != "e" {
 		t.Errorf("posted %+v", posted)

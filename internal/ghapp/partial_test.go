@@ -19,11 +19,11 @@ import (
 	"github.com/relbot/relbot/internal/versionscan"
 )
 
-// cutter leaves parts out of answers to GraphQL queries, as GitHub does: null stands there, and an error names the place.
+// cutter leaves parts out of answers to GraphQL queries, as GitHub does: null is there, and an error names the place.
 type cutter struct {
 	seen []string       // places of all answers so far, with the number of the query
 	at   string         // which to cut
-	kind map[string]any // what the error says beside
+	kind map[string]any // what the error also says
 }
 
 func (c *cutter) wrap(next http.Handler) http.Handler {
@@ -78,10 +78,10 @@ func (c *cutter) walk(answer map[string]any, name string, path []any, v any) boo
 	return false
 }
 
-// told is what an App says that it knows, fact by fact.
-type told map[string]string
+// facts is what an App says that it knows, fact by fact.
+type facts map[string]string
 
-func (k told) add(name string, v any) {
+func (k facts) add(name string, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
@@ -89,14 +89,14 @@ func (k told) add(name string, v any) {
 	k[name] = string(text)
 }
 
-func addFact[T any](k told, name string, f versionscan.Fact[T]) {
+func addFact[T any](k facts, name string, f versionscan.Fact[T]) {
 	if !f.Unknown() {
 		f.Why = ""
 		k.add(name, f)
 	}
 }
 
-func (k told) pull(p forge.Pull) {
+func (k facts) pull(p forge.Pull) {
 	name := p.Pull.String()
 	for where, at := range map[string]map[string]string{"head": p.AtHead, "test": p.AtTest} {
 		for path, id := range at {
@@ -110,7 +110,7 @@ func (k told) pull(p forge.Pull) {
 var watched = []string{"x", "src", "none"}
 
 // read reads pull requests and a repository at one moment.
-func (k told) read(t *testing.T, w *world) {
+func (k facts) read(t *testing.T, w *world) {
 	surveys, pulls, _ := w.Read(t.Context(), forge.Reading{
 		Pulls:   []coupling.Pull{pull, {Repo: repo, Number: 2}, {Repo: repo, Number: 3}},
 		Surveys: []forge.SurveyRequest{{Repo: repo, Prefixes: []string{"release/"}, Branches: []string{"main", "old"}, Paths: []string{"x", "none"}, Watched: watched}},
@@ -138,8 +138,8 @@ func (k told) read(t *testing.T, w *world) {
 }
 
 // ask asks all that is asked by GraphQL.
-func ask(t *testing.T, w *world) told {
-	k := told{}
+func ask(t *testing.T, w *world) facts {
+	k := facts{}
 	k.read(t, w)
 	if open, err := w.OpenPulls(t.Context(), repo, watched); err == nil {
 		var numbers []int
@@ -192,7 +192,7 @@ func TestPartialAnswers(t *testing.T) {
 	var plain cutter
 	want := ask(t, newPartial(&plain))
 	if len(want) < 40 || len(plain.seen) < 200 {
-		t.Fatalf("told %d facts from %d places: %v", len(want), len(plain.seen), slices.Sorted(maps.Keys(want)))
+		t.Fatalf("%d facts from %d places: %v", len(want), len(plain.seen), slices.Sorted(maps.Keys(want)))
 	}
 	for at, still := range map[string][]string{
 		"1.r0.p2.baseRef":                   {"acme/app#1", "survey", "policy", "tags", "branches", "tip x"},
@@ -205,11 +205,11 @@ func TestPartialAnswers(t *testing.T) {
 		if !slices.Contains(plain.seen, at) {
 			t.Errorf("there is nothing at %s", at)
 		}
-		k := told{}
+		k := facts{}
 		k.read(t, newPartial(&cutter{at: at}))
 		for _, name := range still {
 			if k[name] != want[name] {
-				t.Errorf("%s: %s is not told", at, name)
+				t.Errorf("%s: %s is not known", at, name)
 			}
 		}
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 )
 
-// Every query that asks for a page or for a batch goes through [App.portion], and asks for as much as it is told to.
+// Every query that asks for a page or for a batch goes through [App.portion], and asks for as much as the portion allows.
 //
-// GitHub gives a query ten seconds. What takes longer ends as 502 or 504, as an error in an answer with status 200, or with null in the place of what
-// was not computed, and an error RESOURCE_LIMITS_EXCEEDED for each. How much is too much depends on the repository: of pull requests with their
-// files 100 gave nothing, 50 took five seconds and 25 half of that (spiceai/spiceai#13762; also sorenlouv/backport#479, release-drafter#1458). So
-// what was too much is asked for again at half the size, the size that worked is remembered, and after a while twice of it is tried.
+// GitHub gives a query ten seconds. What takes longer ends as 502 or 504, or as an error in an answer with status 200. Or it ends with null in the place of what
+// was not computed, and an error RESOURCE_LIMITS_EXCEEDED for each. How much is too much depends on the repository. In one, 100 pull requests
+// with their files gave nothing, 50 took five seconds and 25 half of that (spiceai/spiceai#13762; also sorenlouv/backport#479, release-drafter#1458). So
+// what was too much is asked for again at half the size. The size that worked is remembered, and after a while twice of it is tried.
 
 // portion is a kind of thing that is read in pages or batches.
 type portion struct {
@@ -101,7 +101,7 @@ func (p *portions) worked(of portion, repos []coupling.Repo, size int, halved bo
 	}
 }
 
-// portion asks for one portion of at most wanted things of some repositories, and returns its size. read asks GitHub for as much as it is told.
+// portion asks for one portion of at most wanted things of some repositories, and returns its size. read asks GitHub for as much as the portion allows.
 func (a *App) portion(ctx context.Context, of portion, repos []coupling.Repo, wanted int, read func(ctx context.Context, size int) error) (int, error) {
 	first := min(wanted, a.portions.size(of, repos, a.s.Now()))
 	for size := first; ; size = max(1, size/2) {
@@ -164,7 +164,7 @@ func distinct[T any](items []T, repo func(T) coupling.Repo) []coupling.Repo {
 	return out
 }
 
-// divisibleKey marks the context of a request that is asked again for less when it was too much (true), or that was and cannot be asked for less (false).
+// divisibleKey marks the context of a request that was too much: true where it can be asked for less, false where it cannot.
 type divisibleKey struct{}
 
 func divisible(ctx context.Context) context.Context {

@@ -204,7 +204,7 @@ func complete(t *testing.T, asks map[string]func() error, calls ...string) {
 	}
 }
 
-// TestNothingDeprecated sends every query of the package, and holds that GitHub's published schema marks nothing in them as deprecated: on the day
+// TestNothingDeprecated sends every query of the package, and holds that GitHub's published schema marks nothing in them as deprecated. On the day
 // of its removal the whole query would fail.
 func TestNothingDeprecated(t *testing.T) {
 	w := newWorld(t, nil)
@@ -220,8 +220,8 @@ func TestNothingDeprecated(t *testing.T) {
 	}
 }
 
-// TestNothingIsTooMuch holds that nothing that is read in pages or batches goes around [App.portion]: of a GitHub that answers nothing but pages
-// and batches of one, everything can be read, in GraphQL and in REST, whether it says so at once or leaves out what it did not compute.
+// TestNothingIsTooMuch holds that nothing that is read in pages or batches goes around [App.portion]. Of a GitHub that answers pages and batches
+// of one alone, everything can be read, in GraphQL and in REST. It may say so at once or leave out what it did not compute.
 func TestNothingIsTooMuch(t *testing.T) {
 	for _, answer := range []string{"too_much", "partial"} {
 		t.Run(answer, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestNothingIsTooMuch(t *testing.T) {
 	}
 }
 
-// fixed finds a page whose size stands in the text of a query. What belongs to one element of a page may be a handful.
+// fixed finds a page whose size is in the text of a query. What belongs to one element of a page may be a handful.
 var fixed = regexp.MustCompile(`per_page=(?:[2-9]|1\d)|(?:first|last): (?:[6-9]|\d\d)`)
 
 // TestNoSizeIsFixed holds that the text of no query names how much it asks for.
@@ -260,7 +260,7 @@ func TestNoSizeIsFixed(t *testing.T) {
 	}
 }
 
-// TestPortionsAreLearned holds that the size that worked is asked for from then on, of that repository alone, and that twice of it is tried an hour later.
+// TestPortionsAreLearned holds that the size that worked is asked for from then on, of that repository alone. Twice of it is tried an hour later.
 func TestPortionsAreLearned(t *testing.T) {
 	w := newWorld(t, nil)
 	for i := range 60 {

@@ -19,7 +19,7 @@ import (
 	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
-// Repositories lists every repository of every installation that is not suspended, and the accounts of which they cannot be listed: what is known
+// Repositories lists every repository of every installation that is not suspended, and the accounts of which they cannot be listed. What is known
 // of those stays.
 func (a *App) Repositories(ctx context.Context) ([]forge.Repository, []forge.Unlisted, error) {
 	installs, err := a.Installations(ctx)
@@ -204,7 +204,7 @@ type pageInfo struct {
 	EndCursor   string `json:"endCursor"`
 }
 
-// refFields asks for refs with what stands at some paths of their commits.
+// refFields asks for refs with what is at some paths of their commits.
 func refFields(v *variables, paths []string) string {
 	of := "committedDate" + fileFields(v, paths)
 	return "totalCount nodes { name target { oid ... on Commit { " + of + " } ... on Tag { target { oid ... on Commit { " + of + " } } } } } pageInfo { hasNextPage endCursor }"
@@ -304,7 +304,7 @@ func (a *App) readParts(ctx context.Context, q forge.Reading, out facts) error {
 	return nil
 }
 
-// readAlone reads a repository that was too much in one go: in smaller pages of its tags and branches, then also without the files at its tags.
+// readAlone reads a repository that was too much in one go. It takes smaller pages of its tags and branches, then also leaves out the files at its tags.
 // These are asked for later. A page that is larger than all there is need not be halved step by step.
 func (a *App) readAlone(ctx context.Context, q forge.SurveyRequest, page int, out facts) error {
 	a.mu.Lock()
@@ -353,12 +353,12 @@ const maxWatched = 20
 
 func bounded(watched []string) []string { return watched[:min(len(watched), maxWatched)] }
 
-// fileField is the alias of what stands at a path of a commit.
+// fileField is the alias of what is at a path of a commit.
 func fileField(i int) string { return fmt.Sprint("f", i) }
 
 var fileAlias = regexp.MustCompile(`^f\d+$`)
 
-// fileFields asks what stands at paths of a commit; [filesOf] takes the answer over.
+// fileFields asks what is at paths of a commit; [filesOf] takes the answer over.
 func fileFields(v *variables, paths []string) string {
 	var b strings.Builder
 	for i, p := range paths {
@@ -367,7 +367,7 @@ func fileFields(v *variables, paths []string) string {
 	return b.String()
 }
 
-// filesOf takes over what stands at paths of a commit.
+// filesOf takes over what is at paths of a commit.
 func (a *App) filesOf(c commitNode, paths []string) map[string]string {
 	out := map[string]string{}
 	for i, path := range paths {
@@ -556,8 +556,8 @@ func (a *App) surveyed(ctx context.Context, q forge.SurveyRequest, alias string,
 	return versionscan.Know(s), nil
 }
 
-// What of a repository may be missing from an answer while the rest stands: pull requests, the policy, tags and merge queues by themselves,
-// branches together.
+// What of a repository may be missing from an answer while the rest is there? Pull requests, the policy, tags and merge queues may be
+// missing by themselves, branches together.
 var (
 	partAlias   = regexp.MustCompile(`^([pq]\d+|policy|tags)$`)
 	branchAlias = regexp.MustCompile(`^[bh]\d+$`)
@@ -672,7 +672,7 @@ func (a *App) refs(ctx context.Context, repo coupling.Repo, by func(*variables) 
 	return page, err
 }
 
-// pullFields asks for a pull request, and for what stands at some paths of its head and of its test merge.
+// pullFields asks for a pull request, and for what is at some paths of its head and of its test merge.
 func pullFields(v *variables, watched []string) string {
 	files := fileFields(v, watched)
 	return `id number title body url state merged isDraft author { login __typename } baseRef { name } baseRefName headRefName headRefOid isCrossRepository
@@ -823,7 +823,7 @@ func after(v *variables, cursor string) string {
 	return ", after: " + v.text(cursor)
 }
 
-// OpenPulls lists a repository's open pull requests, with what stands at the watched paths.
+// OpenPulls lists a repository's open pull requests, with what is at the watched paths.
 func (a *App) OpenPulls(ctx context.Context, repo coupling.Repo, watched []string) ([]forge.Pull, error) {
 	var out []forge.Pull
 	watched = bounded(watched)

@@ -85,8 +85,8 @@ func (a *App) PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckR
 	return made.GetID(), nil
 }
 
-// NewCheck creates a check run over GraphQL, where the answer can tell more than of the run: which file stands at a path of the commit.
-func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, told bool, err error) {
+// NewCheck creates a check run over GraphQL, where the answer can also tell which file is at a path of the commit.
+func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, known bool, err error) {
 	in := map[string]any{
 		"repositoryId": nodeID, "name": run.Name, "headSha": run.Head, "externalId": run.ExternalID, "status": strings.ToUpper(run.Status),
 		"output": map[string]any{"title": run.Title, "summary": run.Summary, "text": run.Text},
@@ -134,12 +134,12 @@ func (a *App) NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, r
 		return 0, "", false, fmt.Errorf("create check run: %w", rejected(errors.New(e.Message)))
 	}
 	if s := r.CheckRun.CheckSuite; s != nil && s.Commit != nil && s.Commit.OID == run.Head && ans.at("createCheckRun", "checkRun", "checkSuite") == nil {
-		told = true
+		known = true
 		if f := s.Commit.File; f != nil {
 			blob = f.OID
 		}
 	}
-	return r.CheckRun.DatabaseID, blob, told, nil
+	return r.CheckRun.DatabaseID, blob, known, nil
 }
 
 func (a *App) update(ctx context.Context, repo coupling.Repo, run forge.CheckRun, output *github.CheckRunOutput, actions []*github.CheckRunAction, made *github.CheckRun) error {
@@ -218,7 +218,7 @@ func (a *App) Comments(ctx context.Context, pull coupling.Pull) ([]forge.Comment
 // of a long list the first part, and the time from which the next part goes on. That is zero when there is no more.
 //
 // Nothing from before the App was made is listed: relbot had acknowledged none of it. Each page begins where the one before ended by time
-// and not by number: a comment that is changed meanwhile moves to the end of the list, and all behind it move up.
+// and not by number. A comment that is changed meanwhile moves to the end of the list, and all behind it move up.
 func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) (found []forge.Comment, next time.Time, err error) {
 	bot, err := a.bot(ctx)
 	if err != nil {
@@ -268,7 +268,7 @@ func (a *App) CommentsSince(ctx context.Context, repo coupling.Repo, since time.
 	return found, next, nil
 }
 
-// commentPart is how many comments are listed in one go, at the most: the rest is another piece of work, so that what a limit breaks off need
+// commentPart is how many comments are listed in one go, at the most. The rest is another piece of work, so that what a limit breaks off need
 // not begin from the first again.
 const commentPart = 2000
 

@@ -347,7 +347,7 @@ func (g *GitHub) redirect(c *call, r *repo) answer {
 	return a
 }
 
-// authenticate finds who calls: the App by a JWT, an installation by its token, the App for a person by theirs, or a person by "ghp_LOGIN".
+// authenticate finds who calls. The App has a JWT, an installation its token, the App for a person theirs, and a person "ghp_LOGIN".
 func (g *GitHub) authenticate(c *call) (answer, bool) {
 	if manifestPath.MatchString(c.path) { // the code in it says who calls
 		return answer{}, true
@@ -439,8 +439,8 @@ func (g *GitHub) mint(in *installation, permissions map[string]string, repos []i
 	return secret, t
 }
 
-// JobToken is a token as a workflow's job gets it in GITHUB_TOKEN: for one repository, with the permissions that the workflow names and
-// that of metadata.
+// JobToken is a token as a workflow's job gets it in GITHUB_TOKEN. It is for one repository, with the permissions that the workflow
+// names and that of metadata.
 func (g *GitHub) JobToken(name coupling.Repo, permissions map[string]string) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

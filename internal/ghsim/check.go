@@ -369,7 +369,7 @@ func (in checkInput) apply(k *check, now time.Time) error {
 		wanted = "completed"
 	}
 	if k.Status == "completed" && wanted != "completed" {
-		return errors.New("a completed check run cannot be taken back: make a new one")
+		return errors.New("a completed check run cannot be undone: make a new one")
 	}
 	if in.Name != nil {
 		k.Name = *in.Name

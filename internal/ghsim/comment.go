@@ -128,7 +128,7 @@ func (r *repo) touch(number int, now time.Time) {
 	}
 }
 
-// EditComment changes a comment's text, whoever wrote it: people with write access may.
+// EditComment changes a comment's text, no matter who wrote it: people with write access may.
 func (g *GitHub) EditComment(id int64, by, body string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -49,8 +49,8 @@ const deliveryMemory = 3 * 24 * time.Hour
 // modes of [GitHub.SetWebhooks].
 var modes = []string{"on", "off", "held", "reversed", "doubled"}
 
-// SetWebhooks says what becomes of the events from now on: "on" sends them, "off" records them as failed deliveries,
-// "held" keeps them until the next "on", "reversed" sends each burst backwards, "doubled" sends each burst twice.
+// SetWebhooks says what becomes of the events from now on. "on" sends them, "off" records them as failed deliveries,
+// and "held" keeps them until the next "on"; "reversed" sends each burst backwards, "doubled" sends each burst twice.
 func (g *GitHub) SetWebhooks(mode string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -159,7 +159,7 @@ func (c *call) account() string {
 	return ""
 }
 
-// width is how much a call asks for in one go: the largest page, or the things that a GraphQL query looks up by name, of one kind.
+// width is how much a call asks for in one go. It is the largest page, or how many things of one kind a query looks up by name.
 func (c *call) width() int {
 	if !c.graphql {
 		n, err := strconv.Atoi(c.query("per_page"))
@@ -267,7 +267,7 @@ func (f *Fault) answer(c *call) (a answer, ok bool) {
 	}[code], docs)
 }
 
-// leaveOut has a GraphQL answer lack the pages that were too wide, as GitHub does where it computed some of a query and not the rest.
+// leaveOut has a GraphQL answer lack the pages that were too wide, as GitHub does where it computed a part of a query.
 func leaveOut(a *answer) {
 	body, ok := a.body.(object)
 	data, _ := body["data"].(object)

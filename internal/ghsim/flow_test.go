@@ -35,7 +35,7 @@ func TestGivenOrder(t *testing.T) {
 	w := newWorld(t, ghsim.RepoSpec{
 		Policy: "version: 1\n",
 		Tags: []ghsim.TagSpec{
-			{Name: "v1", Files: files("A", "1")}, {Name: "v1.1", Files: files("A", "beside"), OffBranch: true}, {Name: "v2"},
+			{Name: "v1", Files: files("A", "1")}, {Name: "v1.1", Files: files("A", "next to"), OffBranch: true}, {Name: "v2"},
 		},
 		Files:    map[string]string{"B": "top"},
 		Branches: []ghsim.BranchSpec{{Name: "release-1", From: "v1", Files: files("R", "r")}},
@@ -57,7 +57,7 @@ func TestGivenOrder(t *testing.T) {
 	equal(t, "release-1", at("release-1"), ".github/relbot.yml A R")
 	c, _, err := w.client.Repositories.CompareCommits(ctx, "acme", "app", "v1.1", "main", nil)
 	w.ok(err)
-	equal(t, "v1.1 beside main", c.GetStatus(), "diverged")
+	equal(t, "v1.1 next to main", c.GetStatus(), "diverged")
 	c, _, err = w.client.Repositories.CompareCommits(ctx, "acme", "app", "release-1", "v1", nil)
 	w.ok(err)
 	equal(t, "behind", c.GetStatus(), "behind")
@@ -246,7 +246,7 @@ entries(first:10){nodes{position headCommit{oid} baseCommit{oid} pullRequest{num
 	equal(t, "events of failure", w.flush(), "[pull_request.dequeued merge_group.destroyed push delete merge_group.destroyed push delete merge_group.destroyed push delete"+strings.Repeat(" create push merge_group.checks_requested", 2)+"]")
 	again := w.GroupOf(pr(1))
 	if again.Head == second.Head || again.State != "pending" {
-		t.Errorf("the group behind was not made anew: %+v", again)
+		t.Errorf("the group behind was not made again: %+v", again)
 	}
 	w.check(again.Head, "success")
 	w.check(w.GroupOf(pr(3)).Head, "success")
@@ -346,7 +346,7 @@ func TestAutoMerge(t *testing.T) {
 	equal(t, "no check yet", w.Pulls(app)[0].State, "open")
 	w.pass(1)
 	w.SettleGroups()
-	equal(t, "merged by whoever asked", w.Pulls(app)[0].State+" "+w.Pulls(app)[0].MergedBy, "merged bob")
+	equal(t, "merged by the one who asked", w.Pulls(app)[0].State+" "+w.Pulls(app)[0].MergedBy, "merged bob")
 	w.ok(w.Open(ghsim.OpenSpec{Repo: app, Number: 2, By: "ann", Files: files("b", "x")}))
 	w.pass(2)
 	if err := w.AutoMerge(ghsim.AutoMergeSpec{Pull: pr(2)}); err == nil || !strings.Contains(err.Error(), "clean status") {
@@ -368,7 +368,7 @@ func TestMergeGroupIsBuiltAnewOrInvalidated(t *testing.T) {
 	equal(t, "events", w.flush(), "[merge_group.destroyed push delete create push merge_group.checks_requested]")
 	second := w.LastGroup()
 	if second.State != "pending" || second.Head == first.Head {
-		t.Errorf("the group was not built anew: %+v", second)
+		t.Errorf("the group was not built again: %+v", second)
 	}
 	w.ok(w.Push(ghsim.PushSpec{Repo: app, Branch: "main", Files: files("f", "3\n")}))
 	w.SettleGroups()
@@ -512,7 +512,7 @@ func TestInstallations(t *testing.T) {
 	w.ok(w.Uninstall(docs))
 	equal(t, "uninstall", w.flush(), "[installation.deleted]")
 	w.ok(w.Open(ghsim.OpenSpec{Repo: docs, Number: 1}))
-	equal(t, "not told", len(w.flush()), 0)
+	equal(t, "not notified", len(w.flush()), 0)
 	w.noProblems()
 }
 

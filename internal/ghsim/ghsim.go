@@ -1,6 +1,6 @@
 // Package ghsim behaves like the part of GitHub that relbot uses, with memory.
 //
-// It models state, not answers: a git with real object ids, and on top of it repositories, pull requests, comments,
+// It models state, not answers. It has a git with real object ids, and on top of it repositories, pull requests, comments,
 // check runs, statuses, issues, permissions and installations. People act on it through methods (Open, Push, Merge,
 // Tag, Comment); an App reads and writes it over HTTP, REST and GraphQL; both see one state. `relbot demo`,
 // `relbot simulate` and the tests run against it.
@@ -30,7 +30,7 @@
 //   - What lags does so for all reads alike, and a commit for those who push to the repository itself too; GitHub's copies answer unevenly.
 //   - Each GraphQL query costs one point of the hour; calls at once are not counted.
 //   - Of check_run events only those of the two buttons are sent.
-//   - Whoever comes to the pages that register an App is taken for the account's owner, and there is one App at most.
+//   - A visitor of the pages that register an App is taken for the account's owner, and there is one App at most.
 //   - A secondary limit is staged by a fault, or by the points of a minute; calls at once, processor time and what GitHub does to those who go on are not.
 //   - What is too wide is counted in pages and names. GitHub goes by the time that a query takes.
 //   - An IP allow list refuses what a fault matches; GitHub answers GraphQL with 200 and an error for each node.
@@ -269,9 +269,9 @@ func (r *repo) resolve(rev string) *commit {
 	return nil
 }
 
-// RepoSpec describes a repository as it stands at the start.
+// RepoSpec describes a repository as it is at the start.
 //
-// The initial commit holds the policy; then each tag stands on a commit of its own on main, and Files go on top. A
+// The initial commit holds the policy; then each tag is on a commit of its own on main, and Files go on top. A
 // tag's files stay on main for the later ones, unless it is off the branch.
 type RepoSpec struct {
 	Name          coupling.Repo
@@ -290,7 +290,7 @@ type RepoSpec struct {
 type TagSpec struct {
 	Name      string
 	Files     map[string]*string // what the tag's own commit changes; nil deletes
-	OffBranch bool               // the tag's own commit stands beside the branch
+	OffBranch bool               // the tag's own commit is next to the branch
 	On        string             // where it is put; main when empty
 	Quiet     bool               // no webhook tells of it
 	Annotated bool               // the ref points at a tag object
@@ -310,7 +310,7 @@ const (
 	seedAuthor   = "release-engineer"
 )
 
-// CreateRepo makes a repository. Nobody is told, since the App is not installed on it.
+// CreateRepo makes a repository. Nobody is notified, since the App is not installed on it.
 func (g *GitHub) CreateRepo(spec RepoSpec) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -339,7 +339,7 @@ func (g *GitHub) CreateRepo(spec RepoSpec) error {
 	tip := g.commit(r, r.change(r.writeTree(map[string]string{}), first), nil, seedAuthor, "Initial commit")
 	for _, t := range spec.Tags {
 		if t.On != "" && t.On != mainBranch {
-			return fmt.Errorf("%s: tag %s: a tag of the start state is on %s or beside it", spec.Name, t.Name, mainBranch)
+			return fmt.Errorf("%s: tag %s: a tag of the start state is on %s or next to it", spec.Name, t.Name, mainBranch)
 		}
 		c := g.commit(r, r.change(tip.tree, t.Files), []*commit{tip}, seedAuthor, "Release "+t.Name)
 		if !t.OffBranch {
@@ -563,8 +563,8 @@ func (g *GitHub) DeleteBranch(name coupling.Repo, branch string) error {
 	return nil
 }
 
-// setBranch moves, makes or (nil) deletes a branch and tells of it: create, push and delete events, and for the pull
-// requests whose head it is, synchronize.
+// setBranch moves, makes or (nil) deletes a branch and sends create, push and delete events. For the pull requests whose head it
+// is it sends synchronize.
 func (g *GitHub) setBranch(r *repo, name string, c *commit, by string) {
 	old := r.branches[name]
 	if old == c {
@@ -604,7 +604,7 @@ func (g *GitHub) setBranch(r *repo, name string, c *commit, by string) {
 	}
 }
 
-// Tag makes a tag, or moves it. With Files (or OffBranch) it stands on a new commit beside the branch.
+// Tag makes a tag, or moves it. With Files (or OffBranch) it is on a new commit next to the branch.
 func (g *GitHub) Tag(name coupling.Repo, t TagSpec) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

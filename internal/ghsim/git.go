@@ -37,7 +37,7 @@ type treeEntry struct {
 	id   string
 }
 
-// commit is a commit. seq grows with each commit made, so a parent's is always the smaller one: ordering by it is a
+// commit is a commit. seq grows with each commit made, so a parent's is always the smaller one. Ordering by it is a
 // topological order, and a walk can stop below it.
 type commit struct {
 	id        string
@@ -141,7 +141,7 @@ func (o *objects) change(t *tree, changes map[string]*string) *tree {
 	return o.writeTree(files)
 }
 
-// commitSpec is what makes a commit beside its tree and parents.
+// commitSpec is what makes a commit in addition to its tree and parents.
 type commitSpec struct {
 	author, committer, message string
 	date                       time.Time

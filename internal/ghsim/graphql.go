@@ -164,7 +164,7 @@ func (g *GitHub) graphql(c *call) answer {
 	return ok(out)
 }
 
-// outdated lists the fields, arguments and enum values of a query that GitHub's schema marks as deprecated: on the day of their removal the whole
+// outdated lists the fields, arguments and enum values of a query that GitHub's schema marks as deprecated. On the day of their removal the whole
 // query fails.
 func outdated(doc *ast.QueryDocument) (out []string) {
 	var observers validator.Events

@@ -10,7 +10,7 @@ import (
 
 // Lag is how far behind the state the API answers. Webhooks do not lag.
 type Lag struct {
-	// Commits is how long a commit is unknown to writes after its push: they answer 422 "No commit found for SHA" for some seconds after the push of a
+	// Commits is how long a commit is unknown to writes after its push. They answer 422 "No commit found for SHA" for some seconds after the push of a
 	// fork (home-assistant/service-hub#394).
 	Commits time.Duration
 	// Reads is how old the state is that reads tell: GraphQL tells the head before a push for some seconds (tanium/octobot#315, rocq-prover/bot#1).

@@ -30,7 +30,7 @@ const (
 
 // oauth plays the web flow by which a person signs in to the App: the page that asks, and the exchange of the code.
 //
-// As on GitHub: the redirect address must be a registered callback or lie below one, and what does not is led to the first callback with
+// As on GitHub. The redirect address must be a registered callback or lie below one, and what does not is led to the first callback with
 // an error; a code works once and for ten minutes; PKCE binds a code to who asked for it, by S256 alone; an exchange that fails is answered with
 // 200 and an error in the body; answers are form-encoded unless the client accepts JSON; a token begins with "ghu_", lives eight hours and reads
 // what both the person and an installation of the App may read, and public repositories. The refresh token that comes with it is never

@@ -14,8 +14,8 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 )
 
-// What people do over the API with a token of their own: make a repository, write to it, open pull requests, require checks, and delete it
-// again. The routes and their answers are those of the published REST description.
+// What people do over the API with their own token: make a repository, write to it, open pull requests, require checks, and delete
+// it. The routes and their answers are those of the published REST description.
 
 // InstallAll puts the App on all repositories of an account, those to come included. organization says what kind of account it is.
 func (g *GitHub) InstallAll(account string, organization bool) {

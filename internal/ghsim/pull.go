@@ -49,7 +49,7 @@ func (p *pull) errorf(format string, args ...any) error {
 // squashSubject is the subject of p's squash commit.
 func (p *pull) squashSubject() string { return fmt.Sprintf("%s (#%d)", p.title, p.number) }
 
-// baseTip is where the base branch stands; nil when it is gone.
+// baseTip is the commit of the base branch; nil when it is gone.
 func (p *pull) baseTip() *commit { return p.repo.branches[p.base] }
 
 // own lists the pull request's commits, oldest first.
@@ -179,7 +179,7 @@ func (g *GitHub) propose(r, headRepo *repo, head *commit, branch string, spec Op
 	return p
 }
 
-// fork is owner's fork of r. The App is not installed there, so nothing that happens in it is told.
+// fork is owner's fork of r. The App is not installed there, so nothing that happens in it is reported.
 func (g *GitHub) fork(r *repo, owner string) *repo {
 	key := strings.ToLower(owner)
 	if r.forks[key] == nil {

@@ -26,7 +26,7 @@ func (q QueueSpec) filled() QueueSpec {
 
 // mergeQueue is the queue of a repository's default branch.
 //
-// GitHub makes one group for each entry, on top of that of the entry ahead: base_sha is "the SHA of the merge group's parent commit" (published
+// GitHub makes one group for each entry, on top of that of the entry ahead; base_sha is "the SHA of the merge group's parent commit" (published
 // description of the merge_group event; firezone/firezone#13268, iotaledger/iota#12491). An entry lands when its group has passed and all ahead have
 // landed. When an entry is thrown out, the groups behind it are destroyed and rebuilt without it.
 type mergeQueue struct {
@@ -126,7 +126,7 @@ func (g *GitHub) Grouping(name coupling.Repo, strategy string) error {
 	return err
 }
 
-// rebuild makes the groups of the first entries that have none on top of the entry ahead, and destroys those that are built on something else by now.
+// rebuild makes the groups of the first entries that have none on top of the entry ahead. It destroys those that are built on something else by now.
 func (g *GitHub) rebuild(r *repo) {
 	if r.queue == nil {
 		return
@@ -215,8 +215,8 @@ func (g *GitHub) QueueState(key coupling.Pull) string {
 	return "refused"
 }
 
-// SettleGroups does what GitHub does by itself once checks have changed: it merges what people asked to be merged automatically, lands the entries
-// of queues whose groups passed, and throws out those whose groups failed or waited too long.
+// SettleGroups does what GitHub does by itself once checks have changed. It merges what has auto-merge, lands the entries of queues whose groups
+// passed, and throws out those whose groups failed or waited too long.
 func (g *GitHub) SettleGroups() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -325,14 +325,14 @@ func (g *GitHub) newApp(v registerView, m manifest) (redirect string, err error)
 	}
 	owner := v.Account
 	if owner == "" {
-		owner = "app-owner" // of whoever is signed in
+		owner = "app-owner" // of the user who is signed in
 	}
 	g.opt.AppSlug, g.opt.AppID, g.opt.Key, g.opt.Secret, g.opt.HookURL = strings.Trim(slugged.ReplaceAllString(strings.ToLower(v.Name), "-"), "-"), g.newID(), &key.PublicKey, secret("hook"), m.HookAttributes.URL
 	g.app = registration{
 		grant: grant{m.DefaultPermissions, m.DefaultEvents}, name: v.Name, owner: owner, clientID: fmt.Sprintf("Iv23li%010d", g.opt.AppID), clientSecret: secret("client"), callbacks: m.CallbackURLs,
 		code: secret("code"), codeFrom: g.now(), created: g.now(), pem: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 	}
-	// A webhook that is new is told so, signed with the secret that nobody has yet.
+	// A webhook that is new is notified, signed with the secret that nobody has yet.
 	g.emitApp("ping", object{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": object{
 		"type": "App", "id": 1, "name": "web", "active": true, "events": m.DefaultEvents, "config": g.hookConfigJSON(), "app_id": g.opt.AppID,
 	}})

@@ -335,7 +335,7 @@ func (g *GitHub) appJSON() object {
 	}
 }
 
-// pullsJSON lists the open pull requests whose head a check stands on, and its branch. GitHub lists none for the head of a fork, and no
+// pullsJSON lists the open pull requests whose head a check is on, and its branch. GitHub lists none for the head of a fork, and no
 // branch either.
 func (g *GitHub) pullsJSON(r *repo, k *check) (pulls []any, branch string) {
 	pulls = []any{}
@@ -354,7 +354,7 @@ func (g *GitHub) pullsJSON(r *repo, k *check) (pulls []any, branch string) {
 	return pulls, branch
 }
 
-// suiteJSON is the check suite of a run, as the webhook shows one that was asked for again: "its status is reset to queued and the
+// suiteJSON is the check suite of a run as it is after a re-run: "its status is reset to queued and the
 // conclusion is cleared" (POST /repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest).
 func (g *GitHub) suiteJSON(r *repo, k *check) object {
 	api := fmt.Sprintf("%s/check-suites/%d", g.repoURL(r), k.suite)

@@ -356,7 +356,7 @@ func (c *call) getCommit() answer {
 	return ok(body)
 }
 
-// relation names how a head stands to its base: for REST, and for GraphQL.
+// relation names how a head relates to its base: for REST, and for GraphQL.
 func relation(ahead, behind int) (rest, graphql string) {
 	switch {
 	case ahead > 0 && behind > 0:

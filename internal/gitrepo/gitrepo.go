@@ -1,7 +1,7 @@
 // Package gitrepo reads a repository's content and history from a local clone.
 //
 // It asks the git program, whose answers are the ones that everybody else gets, and keeps to a few plumbing commands whose
-// output is stable. A Go implementation of git was looked at and left: it is slower on large histories and leaves out what git
+// output is stable. A Go implementation of git was looked at and left. It is slower on large histories and leaves out what git
 // itself knows (ignore rules, mailmaps, partial clones).
 package gitrepo
 
@@ -57,8 +57,8 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	return r, nil
 }
 
-// Clone makes a bare-bones clone of a repository in a directory, with its history and without the content of its files, or brings the
-// one there up to date. Content is fetched when it is asked for.
+// Clone makes a bare-bones clone of a repository in a directory, with its history and without the content of its files. It brings one
+// that is there up to date. Content is fetched when it is asked for.
 func Clone(ctx context.Context, url, dir string) (*Repo, error) {
 	if strings.HasPrefix(url, "-") {
 		return nil, fmt.Errorf("%q is no URL", url)

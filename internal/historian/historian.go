@@ -146,7 +146,7 @@ type Answer struct {
 	Value    string // of the gate; "" where it was not found
 	Names    string // the release that the value names; "" for a placeholder
 	Verdict  rules.Level
-	Unknown  string     // why nothing can be told
+	Unknown  string     // why nothing can be determined
 	Code     rules.Code // of that
 	Reasons  []rules.Reason
 	Warnings []rules.Reason

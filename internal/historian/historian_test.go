@@ -14,7 +14,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 )
 
-// shown is a repository whose Dockerfile, at each tag in turn, has the base image that stands behind the tag's name.
+// shown is a repository whose Dockerfile, at each tag in turn, has the base image that is behind the tag's name.
 type shown struct {
 	releases, gate, value, dev string // of the policy; of the gate; the gate's value; the VERSION file
 	tags                       []string
@@ -174,7 +174,7 @@ func TestPull(t *testing.T) {
 	}
 }
 
-// TestReverted: what was taken back before any release had it ships in none.
+// TestReverted: what was reverted before any release had it ships in none.
 func TestReverted(t *testing.T) {
 	r := shown{tags: []string{"v26.17.0 debian"}, value: "26.18.0", dev: "26.18.0-dev.0"}.clone(t)
 	r.Write("x", "x")

@@ -168,7 +168,7 @@ func BenchmarkHistoryOverAPI(b *testing.B) {
 	}
 }
 
-// again connects anew, with nothing remembered but the installation.
+// again connects once more, with nothing remembered but the installation.
 func again(b *testing.B, g *ghsim.GitHub) *ghapp.App {
 	b.Helper()
 	app := connect(b, g, coupling.Repo(name))

@@ -30,14 +30,14 @@ func (c Change) begun() time.Time {
 	return c.Begun
 }
 
-// Revert is a change taken back.
+// Revert is a reverted change.
 type Revert struct {
 	Commit string
 	Number int // of the pull request that did it; 0 where there was none
 }
 
-// Carriers say which tags (by name) and release lines (by branch) have a change, and by which method that was found: ancestry, else an
-// equivalent pick told by its trailer, its number or its patch. What was taken back before a tag is not in the tag, however much its
+// Carriers say which tags (by name) and release lines (by branch) have a change, and by which method that was found. It is ancestry,
+// else an equivalent pick known by its trailer, its number or its patch. What was reverted before a tag is not in the tag, however much its
 // commit is.
 func (a *Asker) Carriers(ctx context.Context, c Change, rel *release.Releases, tags []release.Tag, lines map[string]string) (byTag, byLine map[string]versionscan.Fact[string]) {
 	revs := []string{c.Tip}
@@ -93,7 +93,7 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 		case t.Unknown():
 			return versionscan.NotKnown[string](t.Why)
 		case t.Value:
-			return versionscan.None[string]("it was taken back before")
+			return versionscan.None[string]("it was reverted before")
 		}
 		return versionscan.Know("ancestry")
 	}
@@ -121,8 +121,8 @@ func (a *Asker) carries(ctx context.Context, c Change, rev string, date time.Tim
 	return a.picked(ctx, c, commits)
 }
 
-// nearest says of the tags in which a change may have shipped first whether it was taken back before them. These are the tags of all
-// releases up to the lowest whose tag has it, and of these all commits are looked at: a candidate may have a revert of its own beside all
+// nearest says of the tags in which a change may have shipped first whether it was reverted before them. These are the tags of all
+// releases up to the lowest whose tag has it, and of these all commits are looked at. A candidate may have a revert of its own outside all
 // branches. Those are too many to look at for every tag.
 func (a *Asker) nearest(ctx context.Context, c Change, rel *release.Releases, tags []release.Tag, in, taken func(string) versionscan.Fact[bool]) map[string]versionscan.Fact[bool] {
 	near := map[string]versionscan.Fact[bool]{}
@@ -145,7 +145,7 @@ func (a *Asker) nearest(ctx context.Context, c Change, rel *release.Releases, ta
 	return near
 }
 
-// takenBackBefore looks at all commits between a change and a revision, unless the branches show already that it was taken back.
+// takenBackBefore looks at all commits between a change and a revision, unless the branches show already that it was reverted.
 func (a *Asker) takenBackBefore(ctx context.Context, c Change, rev string, known versionscan.Fact[bool]) versionscan.Fact[bool] {
 	if known.Known() && known.Value {
 		return known
@@ -165,7 +165,7 @@ func (a *Asker) takenBackBefore(ctx context.Context, c Change, rev string, known
 	return versionscan.Know(len(turns)%2 == 1)
 }
 
-// origin says of a revision whether it has the commit of which a change itself is a pick, as when a fix was made on a release line first.
+// origin says of a revision whether it has the commit of which a change is a pick. That is so when a fix was made on a release line first.
 func (a *Asker) origin(ctx context.Context, c Change, in func(string) versionscan.Fact[bool]) func(string) versionscan.Fact[bool] {
 	none := func(string) versionscan.Fact[bool] { return versionscan.Know(false) }
 	log := a.log(ctx, c)
@@ -218,7 +218,7 @@ func (a *Asker) logOf(ctx context.Context, tip string, since time.Time) versions
 // maxLog bounds how far back a revert is looked for.
 const maxLog = 10_000
 
-// turn is a commit that takes a change back or, every second one, brings it in again: by a revert of the revert, or by picking it anew.
+// turn is a commit that reverts a change or, every second one, brings it in again by a revert of the revert or a pick.
 type turn struct {
 	forge.Commit
 	number int
@@ -381,7 +381,7 @@ func (a *Asker) Named(ctx context.Context, tip string, number int, closed time.T
 // Title is a commit's subject without the number of its pull request.
 func Title(c forge.Commit) string { return bare(subject(c)) }
 
-// Merged finds the commit by which a pull request came into a log, newest first: by the number in its subject, else where this branch has it.
+// Merged finds the commit by which a pull request came into a log, newest first. It goes by the number in its subject, else by where this branch has it.
 func Merged(commits []forge.Commit, number int) (forge.Commit, bool) {
 	if c, ok := merged(commits, number, PullOf); ok {
 		return c, true

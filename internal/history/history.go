@@ -1,7 +1,7 @@
-// Package history asks a repository where a change is: which files show it, which tags and release lines have it and by which method that
-// was found, and what took it back.
+// Package history asks a repository where a change is: by ancestry, by its picks, by evidence. It also finds what reverted
+// it.
 //
-// It stands between a [Source], of which there are two (GitHub's API and a local clone), and the arithmetic of package versionscan. What is
+// It is between a [Source], of which there are two (GitHub's API and a local clone), and the arithmetic of package versionscan. What is
 // asked and what is concluded is written once, here, so the two give the same answers. A read that failed is an unknown fact; [Asker.Failed] hears of it.
 package history
 
@@ -39,7 +39,7 @@ type Source interface {
 type Asker struct {
 	Source Source
 	Repo   coupling.Repo
-	Failed func(error) // told of every read that failed; may be nil
+	Failed func(error) // called for every read that failed; may be nil
 
 	logs    map[string]versionscan.Fact[[]forge.Commit]
 	diffs   map[string]versionscan.Fact[string]

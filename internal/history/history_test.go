@@ -197,7 +197,7 @@ func story(w *work) (changes map[string]history.Change, want map[string]map[stri
 	w.git("revert", "--no-edit", bad)
 	revert := w.git("rev-parse", "HEAD")
 
-	// A candidate on a commit of its own beside main, and a line with picks of each kind.
+	// A candidate on a commit of its own next to main, and a line with picks of each kind.
 	w.git("checkout", "-q", "-b", "cut")
 	w.change("VERSION", "1.1.0-rc.1\n", "prepare 1.1.0-rc.1")
 	tag("v1.1.0-rc.1")
@@ -284,7 +284,7 @@ func TestWhereAChangeIs(t *testing.T) {
 			}
 			// What git itself says: ancestry is a part of the answer.
 			for _, tag := range strings.Fields(w.git("tag", "--contains", c.Merge)) {
-				if byTag[tag].Absent() && byTag[tag].Why != "it was taken back before" {
+				if byTag[tag].Absent() && byTag[tag].Why != "it was reverted before" {
 					t.Errorf("%s: git says that %s contains %q, relbot %+v", which, tag, what, byTag[tag])
 				}
 			}
@@ -452,7 +452,7 @@ func TestUnreadable(t *testing.T) {
 	ask := &history.Asker{Source: clone, Repo: name, Failed: func(error) { failed++ }}
 	byTag, _ := ask.Carriers(ctx, history.Change{Merge: change, Tip: change}, &releases, []release.Tag{{Name: "v1", Commit: strings.Repeat("2", 40)}}, nil)
 	if !byTag["v1"].Unknown() || failed == 0 {
-		t.Errorf("what could not be read: %+v, %d failures told", byTag, failed)
+		t.Errorf("what could not be read: %+v, %d failures reported", byTag, failed)
 	}
 	if f := ask.Shows(ctx, []release.Tag{{Name: "v1", Commit: change}}, find.Evidence{Path: "a", Pattern: "."})[0]; !f["v1"].Unknown() {
 		t.Errorf("evidence that could not be read: %+v", f)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// patchID tells equal patches from others, as git's patch-id does: by the files and lines of a unified diff without white space, wherever in
-// the files they stand. A diff that is empty, or of binary files, has none.
+// patchID tells equal patches from others, as git's patch-id does. It goes by the files and lines of a unified diff without white space,
+// wherever in the files they are. A diff that is empty, or of binary files, has none.
 func patchID(diff string) string { return idOf(diff, false) }
 
 // inverseID is the patchID of the patch that takes a diff back.

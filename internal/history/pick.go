@@ -20,11 +20,11 @@ const (
 
 var noPick = versionscan.None[string]("no pick of it")
 
-// picked looks for a pick of a change among the commits, oldest first, that a revision has and the change has not: first by what messages
-// say, then by what commits do.
+// picked looks for a pick of a change among the commits, oldest first, that a revision has and the change has not. It goes by what
+// messages say, then by what commits do.
 func (a *Asker) picked(ctx context.Context, c Change, commits []forge.Commit) versionscan.Fact[string] {
-	told := func(o forge.Commit) versionscan.Fact[string] { return c.toldBy(o) }
-	if f := a.follow(ctx, c, commits, told); !f.Absent() || len(commits) == 0 {
+	named := func(o forge.Commit) versionscan.Fact[string] { return c.toldBy(o) }
+	if f := a.follow(ctx, c, commits, named); !f.Absent() || len(commits) == 0 {
 		return f
 	}
 	own, err := a.Source.Log(ctx, a.Repo, c.Merge, time.Unix(0, 0), 1)
@@ -72,11 +72,11 @@ func (a *Asker) pickedInParts(ctx context.Context, c Change, self forge.Commit, 
 	return versionscan.Know(method)
 }
 
-// follow walks through commits, oldest first, and tells by which method the last one of them has a change that none of their parents had:
-// how says of a commit whether it is a pick. What was taken back is out, and what was brought in again is in.
+// follow walks through commits, oldest first, and tells by which method the last one of them has a change that none of their parents had;
+// how says of a commit whether it is a pick. What was reverted is out, and what was brought in again is in.
 func (a *Asker) follow(ctx context.Context, c Change, commits []forge.Commit, how func(forge.Commit) versionscan.Fact[string]) versionscan.Fact[string] {
 	now := c.identity()
-	method, was := "", "" // by which it is in, and by which it was before it was taken back
+	method, was := "", "" // by which it is in, and by which it was before it was reverted
 	for _, o := range commits {
 		if (method != "" || was != "") && now.takenBackBy(o) || method == "" && was != "" && c.broughtBackBy(o) {
 			method, was, now = was, method, identityOf(o)
@@ -108,7 +108,7 @@ func (a *Asker) follow(ctx context.Context, c Change, commits []forge.Commit, ho
 	case method != "":
 		return versionscan.Know(method)
 	case was != "":
-		return versionscan.None[string]("its pick was taken back")
+		return versionscan.None[string]("its pick was reverted")
 	}
 	return noPick
 }

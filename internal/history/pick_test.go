@@ -15,8 +15,8 @@ import (
 	"github.com/relbot/relbot/internal/versionscan/release"
 )
 
-// The change of these tests writes the text of fixed to a file, so that the file at a tag says whether the tag has it, whatever anybody
-// wrote into messages.
+// The change of these tests writes the text of fixed to a file. So the file at a tag says whether the tag has it, whatever messages
+// say.
 const (
 	fixFile = "fix.txt"
 	fixed   = "fixed\n"
@@ -78,7 +78,7 @@ func whatGitHolds(t *testing.T, w *work, rel release.Releases, merge string) {
 		for _, facts := range []map[string]versionscan.Fact[string]{byTag, byLine} {
 			for rev, f := range facts {
 				v, _ := rel.ParseTag(rev)
-				above := !first.IsZero() && v.Core().Compare(first) > 0 // there a revert beside all branches decides nothing
+				above := !first.IsZero() && v.Core().Compare(first) > 0 // there a revert outside all branches decides nothing
 				if f.Unknown() || f.Known() != w.holds(rev) && !above {
 					t.Errorf("%s: %s: got %+v, the file is there: %v\n%s", which, rev, f, w.holds(rev), w.git("log", "--graph", "--all", "--format=%h %d %B"))
 				}
@@ -99,7 +99,7 @@ func (w *work) holds(rev string) bool {
 // TestPicksAndReverts holds what relbot says of picks and reverts of every kind against the files.
 func TestPicksAndReverts(t *testing.T) {
 	for what, do := range map[string]func(w *work) (merge string){
-		"a revert on a candidate beside main": func(w *work) string {
+		"a revert on a candidate next to main": func(w *work) string {
 			m := w.fix()
 			w.git("checkout", "-q", "--detach")
 			w.git("revert", "--no-edit", m)
@@ -348,7 +348,7 @@ func TestPartOfAMerge(t *testing.T) {
 	}
 }
 
-// TestFarAway has a line with more commits than a comparison lists, the pick as its last, and a branch with more than are looked through
+// TestFarAway has a line with more commits than a comparison lists, with the pick as its last. A branch has more than are looked through
 // for reverts.
 func TestFarAway(t *testing.T) {
 	w := newWork(t)
@@ -393,7 +393,7 @@ func TestFarAway(t *testing.T) {
 	}
 }
 
-// TestWalksOfAChange lets a change go where chance leads it, over main, two lines and candidates beside them.
+// TestWalksOfAChange lets a change go where chance leads it, over main, two lines and candidates next to them.
 func TestWalksOfAChange(t *testing.T) {
 	walks := 24
 	if testing.Short() {

@@ -11,7 +11,7 @@ import (
 )
 
 // What commits say of one another is read here alone. People and bots say it in many words, so a word counts only with the change that it
-// is about: a subject that is quoted or follows, a number, or a commit id.
+// is about. That is a subject that is quoted or follows, a number, or a commit id.
 
 // verbs are the words for taking a change back, and for bringing one in again.
 var (
@@ -58,7 +58,7 @@ type object struct {
 	numbers []string
 }
 
-// objectOf reads what a verb is done to. Whatever stands before it, it may be quoted, and then next to nothing follows; what is not quoted
+// objectOf reads what a verb is done to. Whatever is before it, it may be quoted, and then next to nothing follows; what is not quoted
 // follows a verb that leads the subject.
 func objectOf(subject string, verb *regexp.Regexp) (object, bool) {
 	at := verb.FindStringIndex(subject)
@@ -95,7 +95,7 @@ func opens(text string) string {
 	return ""
 }
 
-// leads reports whether nothing but labels stands before an offset of a subject.
+// leads reports whether nothing but labels is before an offset of a subject.
 func leads(subject string, at int) bool {
 	return len(labels.FindString(subject[:at])) == at
 }
@@ -110,8 +110,8 @@ func isRevert(o forge.Commit) bool {
 	return ok && obj.title != ""
 }
 
-// isRevert is as for any commit, except that a change may be called like a revert of something, as a roll-back that a program learned: what
-// bears its title takes nothing of it back.
+// isRevert is as for any commit, except that a change may be called like a revert of something, as a roll-back that a program learned. What
+// bears its title reverts nothing of it.
 func (c Change) isRevert(o forge.Commit) bool {
 	return isRevert(o) && (c.Title == "" || bare(c.Title) != bare(subject(o)))
 }

@@ -1,8 +1,8 @@
 // Package job runs queued work to completion, the rows of one serialization key at a time.
 //
-// The store decides what is due; this package claims the rows of a serialization key, hands them to the handler of their kind, and gives each
-// back as done, to be tried later, or given up. A row that grew while it was worked on stays due, so that no event is lost
-// between a read and the end of the work. Waiting for GitHub's limits happens here and nowhere else: a handler never sleeps.
+// The store decides what is due; this package claims the rows of a serialization key, and hands them to the handler of their kind. It gives
+// each back as done, to be tried later, or given up. A row that grew while it was worked on stays due. So no event is lost between
+// a read and the end of the work. Waiting for GitHub's limits happens here and nowhere else: a handler never sleeps.
 //
 // The library cenkalti/backoff was left: it counts attempts in memory and sleeps between them. Here a row keeps its count, which outlives the
 // process, and the delay is one line of arithmetic.
@@ -62,7 +62,7 @@ type Runner struct {
 	Batch    int           // rows of one serialization key that are worked on together; zero is [DefaultBatch]
 	// Busy reports whether something more urgent than work needs the machine; then workers of Run wait a little before they claim. It may be nil.
 	Busy func() bool
-	// Count is told what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
+	// Count gets what became of each row that was worked on: done, retry, given-up, or lost to another worker. It may be nil.
 	Count func(kind, outcome string)
 
 	claims atomic.Int64
@@ -125,7 +125,7 @@ func (r *Runner) step(ctx, working context.Context) (int, error) {
 }
 
 // handle calls the handler while a renewer keeps the lease. When the lease is lost, or could not be renewed in time because the database does
-// not answer, the handler is stopped: another worker may begin. asked is when the lease was asked for.
+// not answer, the handler is stopped. Another worker may begin. asked is when the lease was asked for.
 func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time.Time) (out []Outcome) {
 	kind := claimed[0].Kind
 	h, ok := r.Handlers[kind]
@@ -174,7 +174,7 @@ func (r *Runner) handle(ctx context.Context, claimed []store.Claimed, asked time
 }
 
 // finish gives rows back, with one line in the log for each. took is the time of all of them together. What was broken off, as by a program that
-// stops, has not failed: it is due at once, for whoever comes next.
+// stops, has not failed: it is due at once, for the next worker.
 func (r *Runner) finish(ctx context.Context, claimed []store.Claimed, outcomes []Outcome, took time.Duration) error {
 	stopped := ctx.Err() != nil
 	// Giving back must work while the program stops.
@@ -249,8 +249,8 @@ func pause(c store.Claimed) time.Duration {
 	return longestPause >> max(0, 9-(c.Attempt-atOnce))
 }
 
-// backoff returns the time to the next attempt: 1, 2, 4, 8 and then 15 seconds in an outage, up to 5 minutes for work that fails by itself. It varies by
-// up to a quarter, so that what failed together does not come back together, and is the same for the same row and attempt.
+// backoff returns the time to the next attempt: 1, 2, 4, 8 and then 15 seconds in an outage. Work that fails by itself waits for up to 5 minutes. It varies by
+// up to a quarter, so that what failed together does not come back together. It is the same for the same row and attempt.
 func backoff(c store.Claimed, outage bool) time.Duration {
 	last := lastFailure
 	if outage {
@@ -266,7 +266,7 @@ func backoff(c store.Claimed, outage bool) time.Duration {
 func (r *Runner) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	// What is broken off is a write whose answer is lost, and begins anew somewhere else.
+	// What is broken off is a write whose answer is lost, and begins again somewhere else.
 	working, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
 	context.AfterFunc(ctx, func() { time.AfterFunc(cmp.Or(r.Grace, DefaultGrace), breakOff) })

@@ -62,8 +62,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestLease holds that a handler is stopped before its lease ends when that cannot be renewed, whether the database says so or says nothing,
-// and goes on as long as it is renewed.
+// TestLease holds that a handler is stopped before its lease ends when that cannot be renewed, whether the database says so or says nothing.
+// It goes on as long as it is renewed.
 func TestLease(t *testing.T) {
 	const lease = 5 * time.Second
 	for name, err := range map[string]error{"no answer": errors.New("connection refused"), "lost": store.ErrLost, "renewed": nil} {
@@ -127,8 +127,8 @@ func TestLostLease(t *testing.T) {
 	both.Wait()
 }
 
-// TestCallsForItself holds that a row that fails is tried at once when it is called for, but that rows that call for themselves, or for one another,
-// and fail do not run without end.
+// TestCallsForItself holds that a row that fails is tried at once when it is called for. Rows that call for themselves or for one another, and fail,
+// do not run without end.
 func TestCallsForItself(t *testing.T) {
 	for name, keys := range map[string][]string{"itself": {"1"}, "one another": {"1", "2", "3"}} {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func next(t *testing.T, s store.Store) time.Time {
 	return n
 }
 
-// TestPatience holds that failing work waits longer and longer, as long as it is told to, and is given up after four days, where an operator sees it, unless it waits for
+// TestPatience holds that failing work waits longer and longer, as long as it is asked to. It is given up after four days, where an operator sees it, unless it waits for
 // the end of an outage.
 func TestPatience(t *testing.T) {
 	s := open(t)
@@ -228,7 +228,7 @@ func TestPatience(t *testing.T) {
 	}
 	after = 17 * time.Minute
 	if wait := fail(); wait != after {
-		t.Errorf("waited %v, was told %v", wait, after)
+		t.Errorf("waited %v, was notified %v", wait, after)
 	}
 	after = time.Hour
 	for now.Sub(begun) < 6*24*time.Hour {

@@ -61,7 +61,7 @@ func (f *fence) harmless(method string, u *url.URL, body []byte) bool {
 }
 
 // query reports whether a GraphQL request writes to nothing but the open repository. What a mutation changes is named by node ids; those of
-// comments and pull requests come from the open repository alone, which the App and the person see nothing beside.
+// comments and pull requests come from the open repository alone, which the App and the person see nothing else.
 func (f *fence) query(body []byte) bool {
 	var q struct {
 		Query     string `json:"query"`
@@ -199,7 +199,7 @@ func (c *client) query(ctx context.Context, text string, vars map[string]any, ou
 	return json.Unmarshal(res.Data, out)
 }
 
-// endpoint is where a path of the API is. GraphQL of an Enterprise Server is beside its REST API.
+// endpoint is where a path of the API is. GraphQL of an Enterprise Server is next to its REST API.
 func endpoint(api, target string) string {
 	if strings.HasPrefix(target, "/graphql") {
 		api = strings.TrimSuffix(api, "/v3")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Differences lists where GitHub behaved in another way than the simulated one, a line each: what the steps showed, which events came and in
-// which order, and which members of the simulated answers GitHub's do not have. What GitHub has beyond is no difference, since relbot does not
+// Differences lists where GitHub behaved in another way than the simulated one, a line each. They are what the steps showed, which events came
+// in which order, and which members of the simulated answers GitHub's do not have. What GitHub has beyond is no difference, since relbot does not
 // read it.
 func Differences(github, simulated *Record) []string {
 	var out []string

@@ -17,7 +17,7 @@ import (
 )
 
 // forwarder hands the deliveries of the App's log on to relbot. What the log shows is not byte for byte what was signed, so each is signed
-// anew, with a secret of this run.
+// again, with a secret of this run.
 type forwarder struct {
 	secret string
 

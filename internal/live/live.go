@@ -1,15 +1,15 @@
-// Package live plays a short story on a real GitHub, with relbot beside it, and reports where that GitHub behaved in another way than the
-// simulated one. Tests alone import it: they play the same story on both.
+// Package live plays a short story on a real GitHub and reports where that behaved in another way than the simulated
+// one. Tests alone import it: they play the same story on both.
 //
 // It sees relbot and GitHub from outside. A person's token does what people do. relbot gets its webhooks from the App's log of deliveries,
 // so that nobody needs a public address. What relbot reads and writes goes through a proxy, which records the form of the answers.
 //
 // # What it may touch
 //
-// The App must be installed on one account alone, on all repositories of it, and the account must own none but those that an earlier run
-// left behind. A run makes one repository and writes to no other: a request that would is refused before it is sent, for the person and for
+// The App must be installed on one account alone, on all repositories of it. The account must own none but those that an earlier run left
+// behind. A run makes one repository and writes to no other. A request that would is refused before it is sent, for the person and for
 // relbot (see fence). A repository that was left behind is known by a mark in its description, which binds the repository's id to the App's
-// private key: nobody else can make one, and its copy in another repository is none.
+// private key. Nobody else can make one, and its copy in another repository is none.
 package live
 
 import (

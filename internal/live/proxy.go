@@ -18,7 +18,7 @@ import (
 // answered is between the kind of a request and the status of its refusal.
 const answered = ", answered "
 
-// proxy stands between relbot and GitHub: it refuses what the fence refuses, and records the form of the answers.
+// proxy is between relbot and GitHub: it refuses what the fence refuses, and records the form of the answers.
 func (p *play) proxy(w http.ResponseWriter, r *http.Request) {
 	prefix := ""
 	if u, err := url.Parse(p.API); err == nil {

@@ -117,7 +117,7 @@ func (s *shapes) kind(method, target string, body []byte) string {
 	return method + " " + strings.Join(parts, "/")
 }
 
-// graphKind names a query by its first field, and by the words in it however often each is there: a batch of two asks for what one of ten does.
+// graphKind names a query by its first field, and by the words in it however often each is there. A batch of two asks for what one of ten does.
 func graphKind(query string) string {
 	found := words.FindAllString(query, -1)
 	slices.Sort(found)

@@ -66,7 +66,7 @@ func (p *play) order(ctx context.Context) []scene {
 			return p.tag(ctx, "v26.28.0-rc.1")
 		}},
 		{"the one that is blocked is merged", wants{2: "open block [gate-cut-without], 1 annotation, 1 note"}, func() error { return p.tryMerge(ctx, 2) }},
-		{"the gate is mended", wants{2: "open pass [], 0 annotations, 1 note", 1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error { return p.write(ctx, 2, gate(29)) }},
+		{"the gate is fixed", wants{2: "open pass [], 0 annotations, 1 note", 1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error { return p.write(ctx, 2, gate(29)) }},
 		{"auto-merge is set for the one that waits", wants{1: "open wait [order-waiting], 0 annotations, 1 note"}, func() error {
 			return p.mutate(ctx, 1, `mutation($id: ID!) { enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: SQUASH}) { pullRequest { number } } }`)
 		}},
@@ -325,7 +325,7 @@ func (p *play) open(ctx context.Context, n int, title, path, text string) error 
 	return nil
 }
 
-// write writes the file of a pull request anew.
+// write rewrites the file of a pull request.
 func (p *play) write(ctx context.Context, n int, text string) error {
 	b := p.branches[n]
 	blob, err := p.put(ctx, b.name, b.path, text, b.blob)

@@ -92,7 +92,7 @@ func mapping(ks keys, more map[string]any, then func(n strict.Node, seen map[str
 	return owned(strict.Node{}, ks, more, then)
 }
 
-// owned is a mapping that stands under a name, at which missing keys are reported.
+// owned is a mapping that is under a name, at which missing keys are reported.
 func owned(name strict.Node, ks keys, more map[string]any, then func(n strict.Node, seen map[string]bool)) form {
 	s := ks.schema()
 	maps.Copy(s, more)
@@ -107,7 +107,7 @@ func owned(name strict.Node, ks keys, more map[string]any, then func(n strict.No
 	}}
 }
 
-// named is a mapping of free names to values of one form; entry makes the form for one of them, whose name it is told.
+// named is a mapping of free names to values of one form; entry makes the form for one of them, whose name it gets.
 func named(names check, want string, entry func(p strict.Pair) form) form {
 	sample := entry(strict.Pair{})
 	s := map[string]any{"type": "object", "additionalProperties": sample.schema, "propertyNames": names.schema}

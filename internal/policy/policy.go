@@ -1,11 +1,11 @@
 // Package policy turns a repository's policy file into rules, reporting every problem with its position.
 //
-// The file is strict: an unknown key, a wrong type or an impossible value is a problem with line and column, what was found
-// and what is accepted, and all problems are reported at once. Scalars are read as they are written, so that a version is never taken
+// The file is strict: an unknown key, a wrong type or an impossible value is a problem. It has line and column, what was
+// found and what is accepted. All problems are reported at once. Scalars are read as they are written, so that a version is never taken
 // for a number. A file with any problem is not in force; the last good one stays.
 //
-// Every place of the file is described once, by a [form]: how it is read, what the JSON Schema says of it, and what the reference says.
-// Struct tags on a second set of types were refused: they say what a key is called, but neither what is accepted nor where it went wrong.
+// Every place of the file is described once, by a [form]. That says how it is read, what the JSON Schema says, and what the reference says.
+// Struct tags on a second set of types were refused. They say what a key is called, but neither what is accepted nor where it went wrong.
 package policy
 
 import (
@@ -31,7 +31,7 @@ const Path = ".github/relbot.yml"
 // Problem is something wrong with a policy; its Code is policy-invalid or order-cycle.
 type Problem = strict.Problem
 
-// maxProblems bounds how many problems are told; a file that has more is not a policy.
+// maxProblems bounds how many problems are reported; a file that has more is not a policy.
 const maxProblems = 200
 
 // maxText bounds a single text of a policy, patterns above all.
@@ -74,8 +74,8 @@ func coded(problems []Problem) []Problem {
 // maxEntries bounds how many list entries and keys may begin on one line, as in "- - - a", which takes a YAML parser cubic time.
 const maxEntries = 20
 
-// unreadable finds what must not reach the YAML parser or a database: bytes that are no UTF-8, control characters, and lines that are
-// made to be expensive.
+// unreadable finds what must not reach the YAML parser or a database. It is bytes that are no UTF-8, control characters, and lines
+// that are made to be expensive.
 func unreadable(text []byte) (Problem, bool) {
 	number := 0
 	for line := range bytes.Lines(text) {
@@ -102,13 +102,13 @@ func unreadable(text []byte) (Problem, bool) {
 	return Problem{}, false
 }
 
-// decoder fills a policy. What it remembers beside the policy holds also what has problems of its own, so that one problem is not
-// reported again wherever its place is named.
+// decoder fills a policy. What it remembers in addition to the policy holds also what has problems of its own. So one problem is not reported
+// again wherever its place is named.
 type decoder struct {
 	home     coupling.Repo
 	p        *rules.Policy
 	gates    map[string]bool // whether the gate of that id has evidence
-	declared bool            // the section releases stands there
+	declared bool            // the section releases is there
 	edges    []placed
 }
 
@@ -298,7 +298,7 @@ func (d *decoder) gate(p strict.Pair) form {
 	evidence := &find.Evidence{}
 	find := slices.Concat(keys{
 		{name: "path", doc: "glob: *, **, ?, {a,b}", need: "path: src/*.rs", form: text(&g.Find.Path, "a glob", glob)},
-		{name: "marker", doc: "id in a comment relbot:gate ID on the constant's line or the line above; the gate's own id when the path stands alone", form: text(&g.Find.Marker, "an id", id)},
+		{name: "marker", doc: "id in a comment relbot:gate ID on the constant's line or the line above; the gate's own id when the path is alone", form: text(&g.Find.Marker, "an id", id)},
 		{name: "symbol", doc: "pattern on the constant's name, which must leave exactly one", form: pattern(&g.Find.Symbol)},
 	}, structured(&g.Find.Selector))
 	shows := mapping(keys{
@@ -309,7 +309,7 @@ func (d *decoder) gate(p strict.Pair) form {
 	shows.read = func(n strict.Node) { d.gates[p.Name] = true; showing(n) }
 	f := owned(p.Key, keys{
 		{name: "title", doc: "what the gate is for", form: text(&g.Title, "a text")},
-		{name: "find", doc: "where the constant stands: a path and at most one way to find it there", need: "find: {path: …}", form: mapping(find, map[string]any{"maxProperties": 2}, func(n strict.Node, seen map[string]bool) {
+		{name: "find", doc: "where the constant is: a path and at most one way to find it there", need: "find: {path: …}", form: mapping(find, map[string]any{"maxProperties": 2}, func(n strict.Node, seen map[string]bool) {
 			if len(seen) > 2 {
 				n.Problemf(present(find, seen), "path and at most one of "+strings.Join(find.names()[1:], ", "), "how to find the gate is not clear")
 			}
@@ -447,7 +447,7 @@ func (d *decoder) edge(n strict.Node, c *coupling.Coupling, roles []string, e co
 	if i := slices.IndexFunc(c.Order, e.Same); i >= 0 {
 		said := fmt.Sprintf("%q", e.Before+" "+e.Word()+" "+e.After)
 		if o := c.Order[i]; o.With == e.With {
-			n.Problemf(said, "each edge once", "the edge stands twice")
+			n.Problemf(said, "each edge once", "the edge is there twice")
 		} else {
 			n.Problemf(said, "one relation of the same two", "the order says %q already", o.Before+" "+o.Word()+" "+o.After)
 		}
@@ -491,7 +491,7 @@ func (d *decoder) use(p strict.Pair, c *coupling.Coupling, roles []string) form 
 	return f
 }
 
-// maxCycles bounds how many cycles of one file are told.
+// maxCycles bounds how many cycles of one file are reported.
 const maxCycles = 10
 
 // cycles reports each cycle of the order at the edge that closes it. A cycle may run through several couplings that share pull requests.

@@ -19,7 +19,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 )
 
-var update = flag.Bool("update", false, "write the answers of the cases anew")
+var update = flag.Bool("update", false, "write the answers of the cases")
 
 // TestCases holds each case of testdata against its answer: the policy, or every problem; and whether the schema accepts the text. What the
 // parser accepts the schema accepts too.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-const introduction = "# The policy file\n\n`.github/relbot.yml` on the default branch. It is strict: an unknown key, a wrong type or an impossible value is a problem with its line and\ncolumn, and a file with a problem does not come into force: the last good one stays. `relbot config validate` reports all problems at once;\n[policy.schema.json](policy.schema.json) is for editors. NAME is a name of your own, [] an entry of a list.\n\n| key | accepted | meaning |\n|---|---|---|\n"
+const introduction = "# The policy file\n\n`.github/relbot.yml` on the default branch. It is strict: an unknown key, a wrong type or an impossible value is a problem with its line and\ncolumn. A file with a problem does not come into force; the last good one stays. `relbot config validate` reports all problems at once;\n[policy.schema.json](policy.schema.json) is for editors. NAME is a name of your own, [] an entry of a list.\n\n| key | accepted | meaning |\n|---|---|---|\n"
 
 // Reference describes every key of the policy file in Markdown.
 func Reference() string {

@@ -15,7 +15,7 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// Posted is the check that stands on a commit.
+// Posted is the check that is on a commit.
 type Posted struct {
 	ID      int64     `json:"id"`
 	Name    string    `json:"name"`
@@ -58,8 +58,8 @@ func annotatedIn(externalID string) string {
 	return parts[2]
 }
 
-// takes returns the run as it is to be written so that GitHub shows it: into the run that exists where that can become it, else as a new
-// one. A completed run cannot return to in_progress, and no annotation can be taken off a run.
+// takes returns the run as it is to be written so that GitHub shows it. It goes into the run that exists where that can become it, else it
+// is a new one. A completed run cannot return to in_progress, and no annotation can be taken off a run.
 func (p Posted) takes(run forge.CheckRun) forge.CheckRun {
 	same := p.Annotated == annotated(run)
 	if p.ID == 0 || p.Name != run.Name || p.Status == "completed" && run.Status != "completed" || !same && p.Annotated != unannotated {
@@ -115,13 +115,13 @@ func (p *Publisher) Remember(ctx context.Context, repo coupling.Repo, head strin
 
 // CheckOptions say how a check is brought about.
 type CheckOptions struct {
-	Level  string // of the verdict; remembered beside the check
+	Level  string // of the verdict; remembered next to the check
 	As     string // "check" or "status"
-	Verify bool   // nothing may be remembered of what stands on GitHub: look first
+	Verify bool   // nothing may be remembered of what is on GitHub: look first
 	Now    time.Time
-	Nonce  int64 // changes when the check has to be posted anew though nothing in it changed
+	Nonce  int64 // changes when the check has to be posted again though nothing in it changed
 	Look   *Look // for a commit that has no check yet; may be nil
-	// Again is queued when somebody else wrote the check at the same time, so that it cannot be known which of the two stands.
+	// Again is queued when somebody else wrote the check at the same time, so that it cannot be known which of the two is shown.
 	Again []store.Work
 }
 
@@ -129,8 +129,8 @@ type CheckOptions struct {
 type Look struct {
 	NodeID string // of the repository
 	Path   string // of a file
-	// Then tells what is to be remembered and queued together with the check, by the file's blob; told is false when GitHub did not tell it.
-	Then func(blob string, told bool) ([]store.Document, []store.Work, error)
+	// Then tells what is to be remembered and queued together with the check, by the file's blob; known is false when GitHub did not tell it.
+	Then func(blob string, known bool) ([]store.Document, []store.Work, error)
 }
 
 // hash identifies what is to be shown.
@@ -180,12 +180,12 @@ func (p *Publisher) Check(ctx context.Context, repo coupling.Repo, run forge.Che
 type checkWrite struct {
 	*Publisher
 	record[Posted]
-	repo coupling.Repo
-	run  forge.CheckRun
-	hash string // of what is wanted
-	o    CheckOptions
-	blob string // what Look has found; told is false when GitHub did not say
-	told bool
+	repo  coupling.Repo
+	run   forge.CheckRun
+	hash  string // of what is wanted
+	o     CheckOptions
+	blob  string // what Look has found; known is false when GitHub did not say
+	known bool
 }
 
 // status writes a status. It replaces the one before it under the same context, so that repeating one does no harm.
@@ -232,7 +232,7 @@ func (w *checkWrite) write(ctx context.Context, run forge.CheckRun) (id int64, e
 	if look == nil || run.ID != 0 || len(run.Annotations) > 0 {
 		return w.GitHub.PutCheck(ctx, w.repo, run)
 	}
-	id, w.blob, w.told, err = w.GitHub.NewCheck(ctx, w.repo, look.NodeID, run, look.Path)
+	id, w.blob, w.known, err = w.GitHub.NewCheck(ctx, w.repo, look.NodeID, run, look.Path)
 	return id, err
 }
 
@@ -249,7 +249,7 @@ func (w *checkWrite) done(ctx context.Context) error {
 	if w.o.Look == nil {
 		return w.save(ctx)
 	}
-	docs, work, err := w.o.Look.Then(w.blob, w.told)
+	docs, work, err := w.o.Look.Then(w.blob, w.known)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (p *Publisher) doubt(ctx context.Context, key string, again []store.Work) e
 	}
 }
 
-// demoted reports whether a check takes back a pass that stands, or may.
+// demoted reports whether a check revokes a pass that is shown, or may.
 func (p Posted) demoted(o CheckOptions) bool {
 	return (p.Level == "pass" || p.Meant == "pass") && o.Level != "pass"
 }
@@ -290,7 +290,7 @@ func (w *checkWrite) adopt(ctx context.Context) (Posted, bool, error) {
 		err = Unlisted(posted.Asked, w.Now())
 	}
 	if err != nil && posted.demoted(w.o) {
-		posted.Annotated = "" // a pass is taken back at once, by a run of its own
+		posted.Annotated = "" // a pass is revoked at once, by a run of its own
 		return posted, false, nil
 	}
 	if err != nil {

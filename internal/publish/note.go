@@ -273,7 +273,7 @@ func (w *noteWrite) fold(ctx context.Context) error {
 	return nil
 }
 
-// find looks at the notes that GitHub shows: it adopts the newest live one, marks doubles as outdated, and
+// find looks at the notes that GitHub shows. It adopts the newest live one, marks doubles as outdated, and
 // returns the adopted note's text ("" when there is none).
 func (p *Publisher) find(ctx context.Context, pull coupling.Pull, n *Noted) (string, error) {
 	comments, err := p.GitHub.Comments(ctx, pull)

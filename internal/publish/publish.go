@@ -1,9 +1,9 @@
 // Package publish performs the smallest set of writes that makes GitHub show what it should.
 //
 // Each write has three steps: compare what is wanted with what was last written and do nothing when they are equal;
-// record the intent; write and record the id. A crash between the last two leaves an intent behind, and then the next
-// run looks on GitHub for what the lost write may have done before it repeats it: a check by its external id, a
-// comment by its marker. So nothing is posted twice, and nothing is posted that was not written down first.
+// record the intent; write and record the id. A crash between the last two leaves an intent behind. Then the next run
+// looks on GitHub for what the lost write may have done before it repeats it. A check is known by its external
+// id, and a comment by its marker. So nothing is posted twice, and nothing is posted that was not written down first.
 //
 // GitHub only ever adds annotations to a check run. A run takes the wanted ones once, while it has none, and is written again as long as
 // they stay the same; when they differ, a new run of the same name replaces it. The external id of a run says which it has.
@@ -61,9 +61,9 @@ type GitHub interface {
 type Checks interface {
 	CheckRuns(ctx context.Context, repo coupling.Repo, sha, name string) ([]forge.CheckRun, error)
 	PutCheck(ctx context.Context, repo coupling.Repo, run forge.CheckRun) (int64, error)
-	// NewCheck creates a check run in a repository that is named by its node id, and tells which file stands at a path of its commit: a
-	// blob's id, or "". told is false when that could not be read. The id is 0 when GitHub did not tell it.
-	NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, told bool, err error)
+	// NewCheck creates a check run in a repository that is named by its node id. It returns which file is at a path of its commit, as
+	// a blob's id, or "". known is false when that could not be read. The id is 0 when GitHub did not tell it.
+	NewCheck(ctx context.Context, repo coupling.Repo, nodeID string, run forge.CheckRun, path string) (id int64, blob string, known bool, err error)
 	PutStatus(ctx context.Context, repo coupling.Repo, s forge.Status) error
 }
 
@@ -97,7 +97,7 @@ var Documents = map[string]func() any{
 	DocOnce:  func() any { return new(once) },
 }
 
-// Settled reports whether a note that was said farewell to, or a comment that is made once, is done with: nothing is left to be written for it.
+// Settled reports whether a note that was said farewell to, or a comment that is made once, is done with. Nothing is left to be written for it.
 func Settled(d store.Document) bool {
 	switch d.Kind {
 	case DocNote:
@@ -204,7 +204,7 @@ type once struct {
 }
 
 // Once posts a comment for a key, once; body must contain marker, by which a lost answer is looked up. With verify nothing may be remembered of
-// what stands on GitHub, and it is looked up in any case.
+// what is on GitHub, and it is looked up in any case.
 func (p *Publisher) Once(ctx context.Context, pull coupling.Pull, key, marker, body string, verify bool) error {
 	ctx = budget.Raise(ctx, budget.Notes)
 	r, err := load[once](ctx, p.Store, DocOnce, key)

@@ -121,7 +121,7 @@ func (w *world) head() string { return w.gh.Commit(repo, "pr-1") }
 
 // effects are all ways in which something is published.
 var effects = map[string]struct {
-	before func(w *world) error // what stands first
+	before func(w *world) error // what is first
 	do     func(w *world) error
 	match  string                // the write whose answer is lost
 	shows  func(w *world) string // what it did, or what is wrong with that
@@ -134,7 +134,7 @@ var effects = map[string]struct {
 		before: func(w *world) error { return check(w, "in_progress", "", "Waiting: one") },
 		do:     func(w *world) error { return check(w, "completed", "success", "Passed: two") }, match: "PATCH /repos/*/check-runs/*", shows: checks, want: "Passed: two",
 	},
-	"a check is taken back": {
+	"a check is reverted": {
 		before: func(w *world) error { return check(w, "completed", "success", "Passed: one") },
 		do:     func(w *world) error { return check(w, "in_progress", "", "Waiting: two") }, match: "POST /repos/*/check-runs", shows: checks, want: "Waiting: two",
 	},
@@ -226,7 +226,7 @@ var many = func() (out []string) {
 	return out
 }()
 
-// wholly is the title of the check that stands, with its annotations.
+// wholly is the title of the check that is shown, with its annotations.
 func wholly(w *world) string {
 	c, _ := w.gh.CurrentCheck(pull)
 	said := []string{}
@@ -246,7 +246,7 @@ func post(w *world, picture, text string) error {
 	return w.Note(w.t.Context(), pull, strings.Replace(note.Note(note.NoteInput{Pull: pull}), "<details>", text+"\n\n<details>", 1), publish.NoteOptions{Picture: picture})
 }
 
-// checks is the title of the check that stands.
+// checks is the title of the check that is shown.
 func checks(w *world) string {
 	c, _ := w.gh.CurrentCheck(pull)
 	return c.Title
@@ -296,7 +296,7 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// TestLostAnswers loses the answer of each kind of write, of each that a publishing makes, with and without a crash after it: the next
+// TestLostAnswers loses the answer of each kind of write, of each that a publishing makes, with and without a crash after it. The next
 // run ends with what was wanted, once.
 func TestLostAnswers(t *testing.T) {
 	for name, e := range effects {
@@ -401,7 +401,7 @@ func (o overtaken) PutCheck(ctx context.Context, repo coupling.Repo, run forge.C
 	return o.GitHub.PutCheck(ctx, repo, run)
 }
 
-// TestOvertaken holds that the newer check stands in the end when a worker that lost its lease writes an older one behind it.
+// TestOvertaken holds that the newer check is in the end when a worker that lost its lease writes an older one behind it.
 func TestOvertaken(t *testing.T) {
 	w := newWorld(t)
 	newer := func() error { return check(w, "completed", "failure", "Blocked: two") }
@@ -424,7 +424,7 @@ func TestOvertaken(t *testing.T) {
 }
 
 // TestBatchLostBetween breaks off a check between the requests that carry its annotations, with and without a crash, with the database and
-// without it: the run is not taken for complete, and the next one has each annotation once.
+// without it. The run is not taken for complete, and the next one has each annotation once.
 func TestBatchLostBetween(t *testing.T) {
 	for _, how := range []string{"goes on", "crashes", "loses its database"} {
 		for broken := range 3 { // requests that come through
@@ -474,13 +474,16 @@ func node(t *testing.T, w *world) string {
 }
 
 // TestLookKeepsAnnotations holds that a first check with annotations is not made by the call that has no room for them; what that call would have
-// told is unknown then.
+// known is unknown then.
 func TestLookKeepsAnnotations(t *testing.T) {
 	for _, messages := range [][]string{nil, {"a"}} {
 		w := newWorld(t)
 		looked := false
 		_, err := w.Check(t.Context(), repo, failing(w, "Blocked: one", messages...), publish.CheckOptions{As: "check", Now: time.Now(), Look: &publish.Look{
-			NodeID: node(t, w), Path: "f", Then: func(_ string, told bool) ([]store.Document, []store.Work, error) { looked = told; return nil, nil, nil },
+			NodeID: node(t, w), Path: "f", Then: func(_ string, known bool) ([]store.Document, []store.Work, error) {
+				looked = known
+				return nil, nil, nil
+			},
 		}})
 		if want := fmt.Sprintf("Blocked: one %v, 1 run", append([]string{}, messages...)); err != nil || annotations(w) != want || looked != (messages == nil) {
 			t.Errorf("shows %s, want %s; looked %v, %v", annotations(w), want, looked, err)
@@ -543,7 +546,7 @@ func TestOvertakenAnnotations(t *testing.T) {
 	}
 }
 
-// TestListsThatTellThePast holds that what a list tells is not taken for what stands when something else was written since.
+// TestListsThatTellThePast holds that what a list tells is not taken for what is there when something else was written since.
 func TestListsThatTellThePast(t *testing.T) {
 	blocked := func(w *world) error { return check(w, "completed", "failure", "Blocked: one") }
 	passed := func(w *world) error { return check(w, "completed", "success", "Passed: two") }
@@ -582,7 +585,7 @@ func TestListsThatTellThePast(t *testing.T) {
 			w.skew.Add(int64(time.Second))
 			w.until(c.do)
 			if got := c.shows(w); got != c.want {
-				t.Errorf("%q stands, want %q", got, c.want)
+				t.Errorf("%q is shown, want %q", got, c.want)
 			}
 		})
 	}

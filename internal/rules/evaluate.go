@@ -1,7 +1,7 @@
 // Package rules judges a snapshot of a coupling: one verdict per member.
 //
-// Everything here is a pure function of a policy and a [Snapshot]: what GitHub showed at one moment, each fact known,
-// known to be absent, or unknown for a stated reason. Equal inputs give equal outputs in equal order; there is no
+// Everything here is a pure function of a policy and a [Snapshot], which is what GitHub showed at one moment. Each
+// fact is known, absent, or unknown for a stated reason. Equal inputs give equal outputs in equal order; there is no
 // clock, no network and no error. A verdict carries reason codes with their evidence as data; package note turns
 // them into sentences.
 //
@@ -297,7 +297,7 @@ func (j *judge) followers(role string) []*row {
 	return out
 }
 
-// between are the edges on all ways from one role to another, in the order of declaration: by them the first has to merge before the second.
+// between are the edges on all ways from one role to another, in the order of declaration. By them the first has to merge before the second.
 // A with leads both ways, so that members that land together wait for the same ones.
 func (j *judge) between(from, to string) []coupling.Edge {
 	if from == to {
@@ -533,7 +533,7 @@ func (j *judge) hold() {
 	}
 }
 
-// state tells where the coupling stands.
+// state tells which state the coupling is in.
 func (j *judge) state() coupling.State {
 	if j.c.End != nil {
 		return j.c.End.State
@@ -702,7 +702,7 @@ func Uncoupled(pull coupling.Pull) Verdict {
 	return Verdict{Pull: pull, Level: Pass, Reasons: []Reason{Uncoupling("")}}
 }
 
-// sortReasons puts the most important codes first, in the order of [Codes] from the back: what blocks for sure stands
+// sortReasons puts the most important codes first, in the order of [Codes] from the back. What blocks for sure comes
 // before what may pass with time.
 func sortReasons(rs []Reason) {
 	slices.SortStableFunc(rs, func(a, b Reason) int {

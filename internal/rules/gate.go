@@ -24,7 +24,7 @@ type Question struct {
 	Removed bool
 }
 
-// Named is the release that a gate's value names: the one of the history or the train that it equals at the gate's precision, else its core.
+// Named is the release that a gate's value names. It is the one of the history, or the train, that it equals at the gate's precision, else its core.
 func (q Question) Named(g Gate, value release.Version) string {
 	p := g.Precision
 	if p == release.Exact {
@@ -192,8 +192,8 @@ func (g Gate) due(a *Answer, reason Reason, value release.Version, q Question) {
 	}
 }
 
-// gate judges one gate of the coupling and puts its reasons on the owner and the subject, or with neither at hand
-// on every open member.
+// gate judges one gate of the coupling and puts its reasons on the owner and the subject. With neither at hand every
+// open member gets them.
 func (j *judge) gate(use coupling.GateUse) {
 	g, ok := j.policy.Gate(use.Gate)
 	if !ok {
@@ -261,7 +261,7 @@ func (j *judge) gate(use coupling.GateUse) {
 		}
 	}
 	j.gates = append(j.gates, row)
-	// What a landed coupling left wrong can no longer be blocked, only told.
+	// What a landed coupling left wrong can no longer be blocked, only reported.
 	if j.landedCount() == len(j.rows) {
 		for _, r := range answer.Reasons {
 			r.About = j.rows[0].Pull
@@ -413,7 +413,7 @@ type Edit struct {
 }
 
 // Foreign judges a pull request that is no member and changes registered gates, or what the evidence of a removed-in gate looks at. It
-// blocks when the new value is wrong or when an open member owns the gate, else it warns, so that a landed gate can be mended.
+// blocks when the new value is wrong or when an open member owns the gate. Else it warns, so that a landed gate can be fixed.
 func Foreign(p Policy, s Snapshot, pull coupling.Pull, edits map[string]Edit) Verdict {
 	var found []finding
 	a := newArithmetic(s)

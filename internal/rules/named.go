@@ -52,8 +52,8 @@ func numbers(entries []Entry) []int {
 	return out
 }
 
-// NameByEvents names the pull requests of a group by the events alone: its own, and those of the remembered groups below it, down to the branch's
-// tip.
+// NameByEvents names the pull requests of a group by the events alone. They are its own, and those of the remembered groups below it, down to
+// the branch's tip.
 func NameByEvents(e GroupEvent, remembered []GroupEvent, tip string) ([]int, bool) {
 	var out []int
 	for range len(remembered) + 1 {
@@ -82,8 +82,8 @@ type QueueCommit struct {
 	Number  int // of the pull request that its message names; 0 is none
 }
 
-// NameByParents names the pull requests of a group by the commits that the queue made: those on the way along first parents from its head to the
-// branch's tip. A queue that rebases makes none of its own.
+// NameByParents names the pull requests of a group by the commits that the queue made. They are those on the way along first parents from its head
+// to the branch's tip. A queue that rebases makes none of its own.
 func NameByParents(e GroupEvent, method, tip string, commits []QueueCommit) ([]int, bool) {
 	parents := map[string]int{"MERGE": 2, "SQUASH": 1}[method]
 	var out []int

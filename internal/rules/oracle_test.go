@@ -11,8 +11,8 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 )
 
-// The oracle judges a snapshot of [snapshot] anew: slowly, obviously, without the package's own arithmetic, and only what such a
-// snapshot can hold. It was written from the promises, sentence by sentence.
+// The oracle judges a snapshot of [snapshot] slowly and obviously, without the package's arithmetic. It knows only what such a snapshot can
+// hold. It was written from the promises, sentence by sentence.
 
 // build is a version 1.MINOR.0 with a prerelease word, which sorts before none.
 type build struct {

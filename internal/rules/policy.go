@@ -28,7 +28,7 @@ type Gate struct {
 	Relation  Relation
 	Precision release.Precision
 	Evidence  *find.Evidence
-	// Window says that another gate has the same evidence, and that of the two one names the release that brought a thing and the other
+	// Window says that another gate has the same evidence. Of the two one names the release that brought a thing and the other
 	// the one that took it away; see [Pair].
 	Window bool
 }

@@ -26,7 +26,7 @@ func together(way []coupling.Edge) bool {
 	return !slices.ContainsFunc(way, func(e coupling.Edge) bool { return !e.With })
 }
 
-// loose reports whether a merge queue may hold two members in any order: none of the edges on the ways between them is a plain before.
+// loose reports whether a merge queue may hold two members in any order. None of the edges on the ways between them is a plain before.
 func loose(way []coupling.Edge) bool { return !slices.ContainsFunc(way, coupling.Edge.Strict) }
 
 // mergeQueue is who merges what a merge queue lands.
@@ -93,7 +93,7 @@ func (j *judge) keptOut(r, own *row) Entering {
 	return Awaited
 }
 
-// tooMany reports whether the queue builds groups for fewer entries than lie between one of the group and the last of those that it waits for.
+// tooMany reports whether the queue builds groups of too few entries to hold an entry and the last of those that it waits for.
 func (g Group) tooMany(at int, awaited []coupling.Pull) bool {
 	last, missing := 0, 0
 	for _, p := range awaited {
@@ -140,8 +140,8 @@ type QueuedGroup struct {
 
 // Released says what the check of a group shows, given the groups behind it in the queue, in order.
 //
-// A group that waits for partners is released when a group behind it holds them all, is right for each of them and shows it, and so does every
-// group between that waits as well: so the last entry passes first, and nothing can land before all may. Until then it waits, up to its deadline.
+// A group that waits for partners is released when a group behind it holds them all, is right for each of them and shows it. So must every group
+// between that waits as well. So the last entry passes first, and nothing can land before all may. Until then it waits, up to its deadline.
 func Released(g QueuedGroup, behind []QueuedGroup, now time.Time) Verdict {
 	awaits := g.Verdict.Awaits()
 	if len(awaits) == 0 {

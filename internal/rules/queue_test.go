@@ -48,7 +48,7 @@ func TestQueuedOrder(t *testing.T) {
 		{"before-or-with in its order", []coupling.Edge{either}, Group{Pulls: numbered(1, 2)}, nil, Pass, ""},
 		{"and reversed", []coupling.Edge{either}, Group{Pulls: numbered(2), Behind: numbered(1)}, nil, Wait, Awaited},
 		{"which is right for the second", []coupling.Edge{either}, Group{Pulls: numbered(2, 1)}, nil, Pass, ""},
-		{"with waits for whoever is missing", []coupling.Edge{with("a", "b")}, Group{Pulls: numbered(1)}, nil, Wait, Awaited},
+		{"with waits for the missing one", []coupling.Edge{with("a", "b")}, Group{Pulls: numbered(1)}, nil, Wait, Awaited},
 		{"either way", []coupling.Edge{with("a", "b")}, Group{Pulls: numbered(2)}, nil, Wait, Awaited},
 		{"and is right with both", []coupling.Edge{with("a", "b")}, Group{Pulls: numbered(2, 1)}, nil, Pass, ""},
 		{"one of three", []coupling.Edge{with("a", "b"), with("b", "c")}, Group{Pulls: numbered(1, 2)}, nil, Wait, Awaited},

@@ -64,7 +64,7 @@ func memberClosed(member, successor coupling.Pull, lost, base string) Reason {
 	return Reason{Code: MemberClosed, About: member, Pulls: nonZero(successor), Value: lost, Want: base}
 }
 
-// Reverted says that a merged member was taken back.
+// Reverted says that a merged member was reverted.
 func Reverted(member coupling.Pull, by Revert) Reason {
 	return Reason{Code: MemberReverted, About: member, Commit: by.Commit, Pulls: nonZero(by.Pull), Method: by.How}
 }

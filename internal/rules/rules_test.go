@@ -224,7 +224,7 @@ func TestReasonsAreOfTheVerdictsLevel(t *testing.T) {
 					want = rules.Block
 				}
 				if want != m.Verdict.Level {
-					t.Fatalf("seed %d: %s stands in a verdict of %s", seed, r.Code, m.Verdict.Level)
+					t.Fatalf("seed %d: %s is in a verdict of %s", seed, r.Code, m.Verdict.Level)
 				}
 			}
 		}

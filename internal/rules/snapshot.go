@@ -125,7 +125,7 @@ type Pull struct {
 	MentionedBy coupling.Pull
 }
 
-// Revert is a change taken back.
+// Revert is a reverted change.
 type Revert struct {
 	Commit string
 	Pull   coupling.Pull // zero when it was pushed without one

@@ -23,7 +23,7 @@ type Verdict struct {
 	Warnings []Reason      `json:"warnings"`
 }
 
-// Alarm is something that went wrong after a merge. It stands in the notes of all members until it is mended.
+// Alarm is something that went wrong after a merge. It is in the notes of all members until it is fixed.
 type Alarm struct {
 	Reason Reason          `json:"reason"` // About is the pull it is about
 	Notify []coupling.Pull `json:"notify"` // open members, and About

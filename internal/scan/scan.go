@@ -1,7 +1,7 @@
 // Package scan lists the version gates of a tree, with what is odd about each of them.
 //
 // The gates are those that a policy registers and, on demand, constants that look like gates. A gate is odd by itself (a name that
-// contradicts its value), in the light of the release history (a release that does not exist), or next to another (a comment that claims
+// contradicts its value), or against the release history (a release that does not exist). It is odd next to another (a comment that claims
 // another distance between the two).
 package scan
 

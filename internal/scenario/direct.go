@@ -9,7 +9,7 @@ import (
 )
 
 // direct hands requests to a handler in this process, with no network between them. What a handler does to a connection shows as it would
-// over one: aborting it is an error, and an answer shorter than announced breaks off.
+// over one. Aborting it is an error, and an answer shorter than announced breaks off.
 type direct struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper].

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Printer writes results for people: a line a step with a mark and its checks, below it the title of each check that changed, and what was wanted
-// and what there was where an expectation failed.
+// Printer writes results for people: a line a step with a mark and its checks. Below it are the title of each check that changed, and the wanted
+// and the real value where an expectation failed.
 type Printer struct {
 	W      io.Writer
 	Colour bool

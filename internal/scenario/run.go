@@ -62,7 +62,7 @@ type Options struct {
 	Inspect func(r *http.Request, request []byte, status int, response []byte)
 	// Strict also fails a scenario that ends with pending work or with a request that the embedded GitHub does not know.
 	Strict bool
-	// Watch is called after each step, with the world as it stands.
+	// Watch is called after each step, with the world as it is.
 	Watch func(w *World, s Step, r StepResult)
 }
 
@@ -246,9 +246,9 @@ func (w *World) settle(ctx context.Context) error {
 	return errors.New("the world does not come to rest: relbot goes on answering its own events")
 }
 
-// Over a quiet time the clock leaps: when a few rounds of timers changed nothing and nobody acts meanwhile, the rounds
-// that follow cannot change anything either until work or a report becomes due. Nor can work that failed, when all of it
-// has been tried once more in vain and GitHub fails without end: an outage of days is not tried every few minutes.
+// Over a quiet time the clock leaps. When a few rounds of timers changed nothing and nobody acts, the rounds that
+// follow change nothing either until work or a report becomes due. Nor can work that failed, when all of it
+// has been tried once more in vain and GitHub fails without end. An outage of days is not tried every few minutes.
 const (
 	quietRounds = 3
 	quietOutage = 15 * time.Minute // longer than any work waits for its next try
@@ -287,7 +287,7 @@ func (w *World) advance(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// next is the next moment up to target at which something happens, or after a leap, where the world is so quiet that there may be one.
+// next is the next moment up to target at which something happens. It is after a leap where the world is so quiet that there may be one.
 func (w *World) next(ctx context.Context, target time.Time, leap time.Duration, failing bool) time.Time {
 	from := w.Now()
 	next, ok := w.server.Wake(ctx)

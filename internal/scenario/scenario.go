@@ -1,6 +1,6 @@
 // Package scenario runs a story against the whole server and says where it differs.
 //
-// A scenario is a YAML file: a repository as it stands, then steps that do things on GitHub and state what relbot must
+// A scenario is a YAML file: a repository as it is, then steps that do things on GitHub and state what relbot must
 // then show. It runs through the real server (webhook intake, store, work, rules, publishing) against the embedded
 // GitHub over HTTP, with a simulated clock. Expectations are held against what that GitHub shows, never against relbot's own
 // state. The server itself is handed in by the caller, so that this package wires nothing.

@@ -61,8 +61,8 @@ func TestRedeliveries(t *testing.T) {
 	}
 }
 
-// TestWrongSecret holds that nothing is asked for again while GitHub signs with another secret, that it is said once, and that all of it is asked for when
-// the secrets agree.
+// TestWrongSecret holds that nothing is asked for again while GitHub signs with another secret, and that it is said once. All of it is asked for when the
+// secrets agree.
 func TestWrongSecret(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
 	r.hours(1, 200)

@@ -13,8 +13,8 @@ import (
 	"github.com/relbot/relbot/internal/telemetry"
 )
 
-// TestRefusedWork holds that work that GitHub refuses is not done with in silence: one warning for each account, route and message, a metric, and a row for
-// each until it is done.
+// TestRefusedWork holds that work that GitHub refuses is not done with in silence. There is one warning for each account, route and message, a metric, and a
+// row for each.
 func TestRefusedWork(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\ncouplings: {set: {members: {a: {pr: 1}, b: {pr: 2}, c: {pr: 3}}, order: [a before b, b before c]}}\n"}, telemetry.Options{Registry: registry})

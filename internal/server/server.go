@@ -2,7 +2,7 @@
 //
 // The same Server runs live, in the demo and under `relbot simulate`; what differs is who moves the clock. Live, Run
 // waits for work and timers. A simulation calls Settle (do everything that is due) and Tick (fire the timers of a span)
-// itself, so that days pass in milliseconds and no test sleeps.
+// itself. So days pass in milliseconds and no test sleeps.
 package server
 
 import (
@@ -63,7 +63,7 @@ const (
 	deliveriesInterval       = 5 * time.Minute
 	// missedDelay is how long after a delivery that could not be taken in GitHub is asked for what failed. Until then more may fail.
 	missedDelay = 15 * time.Second
-	// congested is how many deliveries may wait to be stored before work makes room for them: GitHub waits ten seconds for an answer, and for
+	// congested is how many deliveries may wait to be stored before work makes room for them. GitHub waits ten seconds for an answer, and for
 	// work nobody waits.
 	congested = 3
 	// catchUp bounds how far back timers are fired that the program slept through.
@@ -221,8 +221,8 @@ func (s *Server) Wake(ctx context.Context) (time.Time, bool) {
 	return s.runner.Wake(ctx, s.options.Now())
 }
 
-// Due is when the next work or report becomes due, apart from the timers that only look for what was missed and, unless failing is set,
-// apart from work that failed; false when there is none.
+// Due is when the next work or report becomes due. Timers that only look for what was missed do not count, nor does work that failed,
+// unless failing is set; false when there is none.
 func (s *Server) Due(ctx context.Context, failing bool) (time.Time, bool) {
 	reports, err := s.reports(ctx)
 	if err != nil {
@@ -285,8 +285,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// since is up to when timers were fired by whatever ran on this database before, so that a night's report is not left out because
-// the program was being restarted at its hour. A new database has nothing to catch up with.
+// since is up to when timers were fired by whatever ran on this database before. So a night's report is not left out because the
+// program was restarted at its hour. A new database has nothing to catch up with.
 func (s *Server) since(ctx context.Context) (time.Time, error) {
 	now := s.options.Now()
 	last, err := s.options.Store.Last(ctx, timerReconcile)

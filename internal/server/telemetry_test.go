@@ -154,7 +154,7 @@ func TestOneLineAnOutcome(t *testing.T) {
 	}
 }
 
-// TestLateness holds that each check that is written is one line in the log, with the event that called for it and what it waited for.
+// TestLateness holds that each check that is written is one log line, with the event that called for it and what it waited for.
 func TestLateness(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: "version: 1\n"}, telemetry.Options{})
 	open := func(n int) {

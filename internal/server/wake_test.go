@@ -37,7 +37,7 @@ func (r *rig) idle() {
 	}
 }
 
-// TestCommandBeforeInstallation holds that a command that comes before the news of the installation is answered as soon as the repository is known: the
+// TestCommandBeforeInstallation holds that a command that comes before the news of the installation is answered as soon as the repository is known. The
 // clock stands still.
 func TestCommandBeforeInstallation(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
@@ -54,7 +54,7 @@ func TestCommandBeforeInstallation(t *testing.T) {
 	}
 }
 
-// TestUninstalledWhileAwaited holds that a coupling that waits for what was said in a repository is judged when the App is taken off that: nothing is
+// TestUninstalledWhileAwaited holds that a coupling that waits for what was said in a repository is judged when the App is taken off that. Nothing is
 // to be waited for any more.
 func TestUninstalledWhileAwaited(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
@@ -135,8 +135,8 @@ func TestEventsTheWrongWayRound(t *testing.T) {
 	}
 }
 
-// TestButtonBesideAnEvent holds that a check is written anew when somebody asks for that, though something else happens to the pull request before
-// anything is done about it.
+// TestButtonBesideAnEvent holds that a check is written again when somebody asks for that, though something else happens to the pull request before
+// it is done.
 func TestButtonBesideAnEvent(t *testing.T) {
 	r := newRig(t, ghsim.RepoSpec{Name: repo}, telemetry.Options{})
 	p := coupling.Pull{Repo: repo, Number: 1}
@@ -154,7 +154,7 @@ func TestButtonBesideAnEvent(t *testing.T) {
 	}
 }
 
-// sharing opens two pull requests with one head, the first of them in a coupling with a third, and holds the coupling in the midst of showing the second
+// sharing opens two pull requests with one head, the first of them in a coupling with a third. It holds the coupling in the midst of showing the second
 // for the first time.
 func sharing(t *testing.T) *rig {
 	r := newRig(t, ghsim.RepoSpec{Name: repo, Policy: drifting + "couplings: {set: {title: Set, members: {a: {pr: 1}, b: {pr: 3}}}}\n", Files: map[string]string{"VERSION": "1.4.0-dev.0\n"}, Permissions: map[string]string{"ann": "write"}}, telemetry.Options{})
@@ -186,8 +186,8 @@ func sharing(t *testing.T) *rig {
 	return r
 }
 
-// TestSharedHead holds that of two pull requests with one head, and so one check, none has its older verdict written over a newer one, and that the check is
-// shown anew when one of them is closed or goes on to another head.
+// TestSharedHead holds that of two pull requests with one head, and so one check, none has its older verdict written over a newer one. The check is shown again
+// when one of them is closed or goes on to another head.
 func TestSharedHead(t *testing.T) {
 	first, second := coupling.Pull{Repo: repo, Number: 1}, coupling.Pull{Repo: repo, Number: 2}
 	for name, leave := range map[string]func(r *rig) error{

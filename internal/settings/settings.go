@@ -1,11 +1,11 @@
-// Package settings reads what `relbot serve` is told: a settings file, the environment, flags, in that order of growing strength.
+// Package settings reads the settings of `relbot serve`: a settings file, the environment, flags, in that order of growing strength.
 //
 // One table names every setting with its default and meaning; the loader, the flags, the help and the documentation
 // all come from it. Every problem is reported at once, with the place it came from. Secrets are taken from files or the environment only: a
 // command line can be read by every user of the machine.
 //
 // The library koanf was left. It merges files, environment and flags into one map, which takes 20 lines here. It keeps neither the place that a
-// value came from nor the words that it does not know, and both are in every message of this package.
+// value came from nor the words that it does not know. Both are in every message of this package.
 package settings
 
 import (
@@ -73,7 +73,7 @@ var Table = []Setting{
 	{Name: "log_format", Default: "json", Doc: "`json` or `text`"},
 	{Name: "reconcile_interval", Default: "15m", Doc: "how often everything is looked at again, in case events were lost"},
 	{Name: "admin_listen", Doc: "address for metrics, profiling and the job list; off when empty, and never to be public"},
-	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; beside an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
+	{Name: "cache", Doc: "file in which reads of GitHub that never change are kept over restarts; next to an SQLite database when empty (`relbot.db.cache`), with PostgreSQL in memory alone; it may be deleted at any time"},
 	{Name: "cache_size", Default: "512", Doc: "bound of that file, in MiB"},
 	{Name: "debounce", Default: "1s", Doc: "the first event of a burst is handled at once, the others together this long after it"},
 	{Name: "workers", Default: "24", Doc: "how many couplings and pull requests are worked on at once"},

@@ -36,8 +36,8 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 
 var action = regexp.MustCompile(`action="([^"]*/settings/apps/new)\?state=([^"]*)"`)
 
-// TestEachGitHub registers the App at each form of GitHub. The browser goes to its pages, and the code is turned into credentials at its API:
-// asked of another host, the App that was made there would stay behind without an owner of its key.
+// TestEachGitHub registers the App at each form of GitHub. The browser goes to its pages, and the code is turned into credentials at its API.
+// Asked of another host, the App that was made there would stay behind without an owner of its key.
 func TestEachGitHub(t *testing.T) {
 	for _, c := range []struct{ web, api string }{
 		{"https://github.com", "https://api.github.com"},

@@ -14,7 +14,7 @@ import (
 	"github.com/relbot/relbot/internal/forge"
 )
 
-// settingsFile is what is written: a settings file, and beside it a file for each secret.
+// settingsFile is what is written: a settings file, and next to it a file for each secret.
 type settingsFile struct {
 	Path              string
 	PublicURL, APIURL string

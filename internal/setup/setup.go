@@ -7,13 +7,13 @@
 //
 // # Invariants
 //
-//   - Nobody gets in without the link of the terminal. It works once: whoever opens it has the session, and a second one is printed for
+//   - Nobody gets in without the link of the terminal. It works once: the first who opens it has the session, and a second one is printed for
 //     the next.
 //   - An answer of GitHub counts only in the session, and for the registration that was begun last there: a random state says so.
 //   - With the App registered there is no way to register another: the pages only look.
 //   - Credentials are in no log, on no page and in no address. They can be had once; when they cannot be written they are kept until they can.
 //
-// Asking for a password was refused: whoever starts a server sees its terminal, and there is nothing to choose, to store or to forget.
+// Asking for a password was refused. The user who starts a server sees its terminal, and there is nothing to choose, to store or to forget.
 package setup
 
 import (
@@ -274,7 +274,7 @@ func (f *form) check() {
 	web(f.Web, "GitHub")
 	web(f.PublicURL, "This server's address")
 	if f.Account != "" && !account.MatchString(f.Account) {
-		f.Problems = append(f.Problems, fmt.Sprintf("Organisation: %q is no name of one: want what stands behind github.com/", f.Account))
+		f.Problems = append(f.Problems, fmt.Sprintf("Organisation: %q is no name of one: want what follows github.com/", f.Account))
 	}
 	if f.Name == "" || len(f.Name) > maxName {
 		f.Problems = append(f.Problems, fmt.Sprintf("Name: want 1 to %d characters, such as relbot-ACCOUNT: no other App on this GitHub may have it", maxName))

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Clock tells the database's time. All instances on one database go by it, so that an instance whose own clock is wrong
-// neither takes a lease for expired that another still holds, nor puts work off, nor runs the night's work at another hour.
+// Clock tells the database's time. All instances on one database go by it. So an instance whose own clock is wrong takes
+// no lease for expired that another holds. Nor does it put work off, or run the night's work at another hour.
 //
 // It is set now and then, and runs in between by the machine's monotonic clock, which no change of the wall clock moves. A machine that
-// slept is behind until it is set again: it then believes leases of others longer than they are, and the renewal of its own tells it that they are lost.
+// slept is behind until it is set again. It then believes leases of others longer than they are, and the renewal of its own tells it that they are lost.
 type Clock struct {
 	local func() time.Time
 	mu    sync.Mutex

@@ -1,11 +1,11 @@
 // Package store defines what relbot must remember and what it needs from a database.
 //
 // relbot is level-triggered: what has to be remembered is not a list of jobs but which keys have to be looked at
-// again. So the store holds an inbox of deliveries, a keyed work table (want/done), periodic slots, documents (one JSON value a
-// kind and key: policies, judgements, what was published) and an audit log. Engines live in the packages below it, each with its own SQL;
+// again. So the store holds an inbox of deliveries, a keyed work table (want/done), periodic slots, documents and an audit log.
+// A document is one JSON value for a kind and key: policies, judgements, what was published. Engines live in the packages below it, each with its own SQL;
 // package storetest states what every engine has to do, and what it does not state is not promised.
 //
-// A general job queue was refused: its unique jobs either drop an event that arrives during an evaluation, or run
+// A general job queue was refused. Its unique jobs either drop an event that arrives during an evaluation, or run
 // two evaluations of one key at once.
 package store
 
@@ -41,7 +41,7 @@ type Work struct {
 	// Window bounds how often a busy key runs: the row runs no earlier than Window after the start of its last run. The first event after a quiet time
 	// runs at once, and all that follow within the window are one more run.
 	Window time.Duration
-	Data   []byte // a hint for the worker; the newest non-empty one wins
+	Data   []byte // a payload for the worker; the newest non-empty one wins
 	// Trail is what must not be lost when several events become one run: whole lines, to which each event appends. A run gets those of all the events
 	// that it answers. Beyond some [TrailLimit] characters new lines are dropped.
 	Trail string
@@ -58,7 +58,7 @@ type Origin struct {
 	At    time.Time // when the delivery was taken in or the timer fired; zero is not known
 	Event string    // of the delivery; "" when a timer called for the work
 	Trace string    // W3C traceparent of what queued the row; "" when it is not traced
-	// Queued is when the row was queued first since its last run, and Waited what the rows before it have waited for, as people read it.
+	// Queued is when the row was queued first since its last run. Waited is what the rows before it have waited for, as people read it.
 	Queued time.Time
 	Waited string
 }
@@ -148,9 +148,9 @@ type Store interface {
 	// Prune forgets deliveries received before t, and work that was called for before t and is done, in small batches, and says how many.
 	Prune(ctx context.Context, t time.Time) (int, error)
 
-	// Enqueue makes keys due (want+1), in one transaction. A row that was given up starts anew.
+	// Enqueue makes keys due (want+1), in one transaction. A row that was given up starts from the beginning.
 	Enqueue(ctx context.Context, work ...Work) error
-	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. Accounts (what stands before the slash in a
+	// Claim leases the due rows of one free lane, of one kind, oldest first, at most limit. Accounts (what is before the slash in a
 	// key) have their turns one after another, however much each has waiting. It returns nil when nothing is due.
 	Claim(ctx context.Context, now time.Time, owner string, lease time.Duration, limit int) ([]Claimed, error)
 	// Renew extends the leases of what was claimed together, or returns ErrLost.
@@ -158,7 +158,7 @@ type Store interface {
 	// Done releases rows that were claimed together; one stays due when its want grew since it was claimed. ErrLost when the lease of any is gone.
 	Done(ctx context.Context, c ...Claimed) error
 	// Later releases a row that failed, to be tried again, or given up until somebody enqueues it. What was enqueued since the row was claimed may be what
-	// it failed for the want of: then it is due as soon as the failure allows, and not given up.
+	// it failed for the want of. Then it is due as soon as the failure allows, and not given up.
 	Later(ctx context.Context, c Claimed, f Failure) error
 	// Next is when the next row becomes due (a leased row, and those of its lane: when its lease ends); zero when there is none.
 	Next(ctx context.Context) (time.Time, error)
@@ -193,7 +193,7 @@ type Store interface {
 	Time(ctx context.Context) (time.Time, error)
 	// Ping says whether the database answers and could be written to.
 	Ping(ctx context.Context) error
-	// Notify returns a channel that receives when work may have become due; a hint that may be missed.
+	// Notify returns a channel that receives when work may have become due; it may be missed.
 	Notify() <-chan struct{}
 	Close() error
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Turns remembers which account was served last, so that engines hand out the work of accounts in turn: an organisation with ten thousand
+// Turns remembers which account was served last, so that engines hand out the work of accounts in turn. An organisation with ten thousand
 // rows does not keep another waiting for more than one claim. What is forgotten with the process does no harm, and each instance keeps its
 // own.
 type Turns struct {

@@ -1,6 +1,6 @@
 // Package strict reads YAML that people write, and reports every problem with its place.
 //
-// A document is walked as a syntax tree, in which every value keeps its line, its column and its source text: an unknown
+// A document is walked as a syntax tree, in which every value keeps its line, its column and its source text. An unknown
 // key, a wrong type or an impossible value becomes a [Problem] and reading goes on, so that all problems are reported at
 // once. Scalars stay the text they are, so that a version is never taken for a number. Aliases are refused rather than expanded, and
 // with them every expansion bomb. The tree comes from goccy/go-yaml, which keeps positions that the standard decoders drop.
@@ -132,7 +132,7 @@ type Pair struct {
 	Node
 }
 
-// Mapping lists the pairs of a mapping; anything else is a problem. A key that stands twice is one too.
+// Mapping lists the pairs of a mapping; anything else is a problem. A key that is there twice is one too.
 func (n Node) Mapping(want string) []Pair {
 	var values []*ast.MappingValueNode
 	switch v := n.n.(type) {
@@ -157,7 +157,7 @@ func (n Node) Mapping(want string) []Pair {
 		}
 		key := n.r.Node(v.Key, path)
 		if slices.ContainsFunc(out, func(p Pair) bool { return p.Name == name }) {
-			key.Problemf(fmt.Sprintf("%q", name), "each key once", "the key stands twice")
+			key.Problemf(fmt.Sprintf("%q", name), "each key once", "the key is there twice")
 			continue
 		}
 		value := n.r.Node(v.Value, path)

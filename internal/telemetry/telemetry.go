@@ -1,11 +1,11 @@
 // Package telemetry counts, times and traces what the server does.
 //
-// It stands at the borders: it wraps the webhook's handler, the store, the handlers of work, the writes to GitHub and the HTTP
-// transport, and is told of outcomes by callbacks. What lies between is not instrumented and knows nothing of it. A row of work carries its
-// origin (package store), so that what is written at the end is measured from, and traced back to, the delivery that called for it.
+// It wraps what is at the borders: the webhook's handler, the store, the handlers of work, the writes to GitHub and the HTTP
+// transport. Callbacks report outcomes. What lies between is not instrumented and knows nothing of it. A row of work carries its
+// origin (package store). So what is written at the end is measured from, and traced back to, the delivery that called for it.
 //
 // Invariants: metrics live in the registry of one [Telemetry], never in a global one. No label and no span attribute holds text that people wrote,
-// and none of the labels grows with pull requests: kinds, events, codes and outcomes are closed sets, and installations are few.
+// and none of the labels grows with pull requests. Kinds, events, codes and outcomes are closed sets, and installations are few.
 //
 // prometheus/client_golang and OpenTelemetry's SDK are used, since operators' tools speak their formats. OpenTelemetry's own metrics were left:
 // a server with an address to scrape needs no second pipeline.

@@ -88,7 +88,7 @@ func within(ctx context.Context, traceparent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// end closes a span. Errors are told as such without their texts, which may quote what people wrote.
+// end closes a span. Errors are reported as such without their texts, which may quote what people wrote.
 func end(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, "")

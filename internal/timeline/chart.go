@@ -51,8 +51,8 @@ func (c *Chart) Add(l Lane, carriers map[string]versionscan.Fact[string]) {
 	has := make([]byte, 0, len(c.Releases))
 	for _, r := range c.Releases {
 		letter := byte(NotKnown)
-		switch f, told := carriers[r.Tag]; {
-		case carriers == nil || told && f.Absent():
+		switch f, known := carriers[r.Tag]; {
+		case carriers == nil || known && f.Absent():
 			letter = HasNot
 		case f.Known():
 			letter = Has

@@ -1,6 +1,6 @@
 // Package timeline draws in which releases a change is, with a gate's value on it.
 //
-// The drawing is one SVG without scripts, fonts or links, that is readable in light and dark, and by a screen reader; it stands alone, in a
+// The drawing is one SVG without scripts, fonts or links, that is readable in light and dark, and by a screen reader; it is alone, in a
 // page and in an issue.
 package timeline
 
@@ -85,8 +85,8 @@ func (t Timeline) drawn() (from, to int) {
 	return from, min(len(t.Releases), from+maxDrawn)
 }
 
-// SVG draws the timeline: a dot for each release, filled where it has the change, the release to come dashed, and the gate's value as a mark
-// at the release that it names.
+// SVG draws the timeline. Each release is a dot, filled where it has the change and dashed where it is to come. The gate's value is a
+// mark at the release that it names.
 func (t Timeline) SVG() string {
 	const step, left, y = 74, 40, 70
 	type dot struct{ class, version, about string }

@@ -254,7 +254,7 @@ func suiteWork(p *payload) []store.Work {
 	return p.ofHead(p.CheckSuite.PullRequests, "")
 }
 
-// onPull reports whether a comment stands on a pull request.
+// onPull reports whether a comment is on a pull request.
 func (p *payload) onPull() bool {
 	return p.Issue != nil && p.Comment != nil && p.Repository.FullName != "" && len(p.Issue.PullRequest) > 0 && string(p.Issue.PullRequest) != "null"
 }
@@ -276,7 +276,7 @@ func editWork(p *payload) []store.Work {
 }
 
 // refWork is the work of a branch or tag that moved, was made or deleted. Most branches are heads of pull requests, of which nothing but
-// these depends: which are bases is not known here. Pushes name the ref in full, other events its kind beside it.
+// these depends: which are bases is not known here. Pushes name the ref in full, other events its kind as well.
 func refWork(p *payload) []store.Work {
 	ref := p.Ref
 	switch p.RefType {

@@ -3,8 +3,8 @@
 // A delivery is answered with 202 once it and its work are on disk, and not before; everything else happens later. Signatures are
 // checked over the raw body with SHA-256 against every configured secret, in constant time; there is no mode without them.
 // One table says which event calls for which work; what it does not list is answered with 202 and counted. Payloads are decoded into small
-// structs of this package: GitHub adds events and fields at will, and a library's full types fail on the first it does not know. They are decoded
-// by the library that is to be Go's next encoding/json: it reads a payload in one pass, where today's takes three or more.
+// structs of this package. GitHub adds events and fields at will, and a library's full types fail on the first it does not know. They are decoded
+// by the library that is to be Go's next encoding/json. It reads a payload in one pass, where today's takes three or more.
 package webhook
 
 import (
@@ -41,8 +41,8 @@ type Options struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Debounce time.Duration // how long work that ran waits for more of a burst before it runs again
-	Memory   int64         // bytes of bodies that may be in memory at a time; beyond that the sender is told to come back; zero is [DefaultMemory]
-	// Count is told of every delivery: outcome is accepted, repeated, ignored, or a rejection's name. It may be nil.
+	Memory   int64         // bytes of bodies that may be in memory at a time; beyond that the sender is asked to come back; zero is [DefaultMemory]
+	// Count is notified of every delivery: outcome is accepted, repeated, ignored, or a rejection's name. It may be nil.
 	Count func(event, action, outcome string)
 }
 

@@ -165,7 +165,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-// TestMemory holds that bodies under way are bounded: beyond the bound a sender is told to come back, and what is done makes room.
+// TestMemory holds that bodies under way are bounded: beyond the bound a sender is asked to come back, and what is done makes room.
 func TestMemory(t *testing.T) {
 	const body = `{"ref":"refs/heads/main","repository":{"full_name":"acme/app"},"padding":"0123456789"}`
 	i := &intake{}
@@ -342,8 +342,8 @@ func field(in map[string]any, path ...string) map[string]any {
 	return in
 }
 
-// TestRoutes holds the work that GitHub's example payloads call for against testdata/routes.golden: for each event of the table its examples, with
-// their actions, and below each its work. What GitHub publishes no example of comes last.
+// TestRoutes holds the work that GitHub's example payloads call for against testdata/routes.golden. That has the examples of each event of the
+// table, with their actions, and below each its work. What GitHub publishes no example of comes last.
 func TestRoutes(t *testing.T) {
 	var golden strings.Builder
 	published := map[string]bool{}

@@ -1,7 +1,7 @@
 // Package ghspec holds REST calls against GitHub's own published description of its API; tests alone import it.
 //
-// A call that the description does not know, a request that it would not take and an answer that it would not give
-// are errors of the test. The description is a trimmed copy, made by trim.go. It is stricter here than as published:
+// A call, a request or an answer that the description does not know is an error of the
+// test. The description is a trimmed copy, made by trim.go. It is stricter here than as published:
 // bodies of requests may hold nothing but what it names, so that a misspelt field is found.
 package ghspec
 
@@ -27,7 +27,7 @@ import (
 //go:embed openapi.json
 var description []byte
 
-// slashed are the path parameters that may hold slashes, which the router must be told.
+// slashed are the path parameters that may hold slashes, which the router must know.
 var slashed = regexp.MustCompile(`\{(basehead|branch|path|ref|tree_sha)\}`)
 
 var load = sync.OnceValues(func() (routers.Router, error) {

@@ -1,12 +1,12 @@
 // Package backup writes what a store remembers into a file and reads it back, the same for every engine.
 //
-// A backup is lines of JSON under zstd: a header, then each table by its name and columns followed by its rows, and a last line that says how
-// many rows there were, so that half a file is not taken for a whole one. It is taken from a running database in one transaction. One
+// A backup is lines of JSON under zstd: a header, then each table by its name and columns followed by its rows. A last line says how many rows
+// there were, so that half a file is not taken for a whole one. It is taken from a running database in one transaction. One
 // format for all engines makes it the way from SQLite to PostgreSQL, too; the engines' own means (VACUUM INTO, pg_dump) give files that
 // only they can read.
 //
-// A backup is restored at the schema at which it was made and migrated from there, so that an old one goes through the same steps as
-// an old database.
+// A backup is restored at the schema at which it was made and migrated from there. So an old one goes through the same steps as an
+// old database.
 package backup
 
 import (

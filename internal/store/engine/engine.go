@@ -26,8 +26,8 @@ func Maintain(ctx context.Context, address string) (store.Database, error) {
 	return open(ctx, address, sqlite.Maintain, postgres.Maintain)
 }
 
-// Beside opens a database that is there and up to date, while servers may be running on it.
-func Beside(ctx context.Context, address string) (store.Database, error) {
+// Attach opens a database that is there and up to date, while servers may be running on it.
+func Attach(ctx context.Context, address string) (store.Database, error) {
 	db, err := Look(ctx, address)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func Beside(ctx context.Context, address string) (store.Database, error) {
 
 // Look opens a database that is there, of whatever schema this program knows, while servers may be running on it.
 func Look(ctx context.Context, address string) (store.Database, error) {
-	return open(ctx, address, sqlite.Beside, postgres.Beside)
+	return open(ctx, address, sqlite.Attach, postgres.Attach)
 }
 
 func open[S, P store.Database](ctx context.Context, address string, file func(context.Context, string) (S, error), server func(context.Context, string) (P, error)) (store.Database, error) {

@@ -1,16 +1,16 @@
 // Package postgres keeps what relbot remembers in PostgreSQL, for several instances on one database.
 //
-// The database's own means are the distributed engine: row locks with SKIP LOCKED hand out work, advisory locks keep a lane
-// to one worker while it is claimed, and LISTEN/NOTIFY wakes the other instances (by itself: commits that notify wait for each other). A lease, not a connection, says who works on a row, so that an
-// instance that is killed or cut off loses its work to another when the lease ends. Every acknowledged delivery was committed with
+// The database's own means are the distributed engine: row locks with SKIP LOCKED hand out work, and advisory locks keep a
+// lane to one worker. LISTEN/NOTIFY wakes the other instances, outside of commits, since commits that notify wait for each other. A lease, not a connection, says who works on a row. So an instance
+// that is killed or cut off loses its work to another when the lease ends. Every acknowledged delivery was committed with
 // the server's own durability.
 //
 // Instances agree on the time by the database's clock (see [store.Clock]). No call waits for ever: an instance that is cut off gives up
-// after some seconds and comes back by itself, and the server ends what it left open, so that its locks hold nobody up.
+// after some seconds and comes back by itself. The server ends what it left open, so that its locks hold nobody up.
 //
 // The driver is pgx. Migrations run under an advisory lock, so that instances may start together; a schema newer than the
 // program is refused. In a rolling upgrade the new program migrates while the old one runs. A migration leaves what the version before it uses, so
-// that statements under way succeed; then the old instances are told, take nothing more, and end. That an old program should go on writing
+// that statements under way succeed; then the old instances are notified, take nothing more, and end. That an old program should go on writing
 // under a newer schema was refused: nobody tests that pair.
 package postgres
 
@@ -52,7 +52,7 @@ const uniqueViolation = "23505"
 // Keys of advisory locks.
 const (
 	lockMigrate = 0x72656c62 // "relb"
-	lockLanes   = 0x6c616e65 // "lane", beside the lane's hash
+	lockLanes   = 0x6c616e65 // "lane", next to the lane's hash
 )
 
 // patience is how long a call may take, short of GitHub's own and of a lease.
@@ -66,7 +66,7 @@ var session = map[string]string{
 	"tcp_keepalives_interval":             "2",
 	"tcp_keepalives_count":                "3",
 	"tcp_user_timeout":                    "10000",
-	// A statement sees what was committed before it: so a lane's lock shows whether the lane is held, and rows that others changed are no error.
+	// A statement sees what was committed before it. So a lane's lock shows whether the lane is held, and rows that others changed are no error.
 	"default_transaction_isolation": "read committed",
 	// Plans are kept, also those made while a table was empty. What runs often finds its rows by an index, one by one.
 	"enable_seqscan":    "off",
@@ -115,8 +115,8 @@ func Maintain(ctx context.Context, url string) (*Store, error) {
 	return begin(ctx, url, visitor, func(s *Store) error { _, _, err := s.Schema(ctx); return err })
 }
 
-// Beside connects to a database whose schema this program knows, and leaves it as it is.
-func Beside(ctx context.Context, url string) (*Store, error) {
+// Attach connects to a database whose schema this program knows, and leaves it as it is.
+func Attach(ctx context.Context, url string) (*Store, error) {
 	return begin(ctx, url, visitor, func(s *Store) error { return store.NotNewer(ctx, s) })
 }
 
@@ -323,7 +323,7 @@ func (s *Store) hear(ctx context.Context) error {
 // Connections is how many an instance has at most, unless its URL asks for more.
 const Connections = 20
 
-// silence is how long nothing may be heard before the connection is made anew.
+// silence is how long nothing may be heard before the connection is made again.
 const silence = time.Minute
 
 // ready bounds a call, and refuses it once a newer program has the database.
@@ -583,8 +583,8 @@ RETURNING `+sqldb.ClaimedColumns, owner, sqldb.Millis(until), lane, kind, sqldb.
 	return nil, nil
 }
 
-// each runs a statement for each of the rows that were claimed together, in one transaction and one trip, and reports [store.ErrLost] unless it
-// found all of them. They are locked in the order of their keys, as those that are queued are: one statement for all would lock them as its
+// each runs a statement for each of the rows that were claimed together, in one transaction and one trip. It reports [store.ErrLost] unless it
+// found all of them. They are locked in the order of their keys, as those that are queued are. One statement for all would lock them as its
 // plan happens to find them.
 func (s *Store) each(ctx context.Context, claimed []store.Claimed, statement string, args func(store.Claimed) []any) error {
 	ctx, cancel, err := s.ready(ctx)

@@ -73,7 +73,7 @@ func TestFromSQLite(t *testing.T) {
 	storetest.Backups(t, file, d.maintain, d.open)
 }
 
-// TestUpgradeBesideServers holds what happens when a newer program migrates while this one runs: what is under way ends, then nothing more is
+// TestUpgradeBesideServers holds what happens when a newer program migrates while this one runs. What is under way ends, then nothing more is
 // taken, so that no old program writes under a newer schema.
 func TestUpgradeBesideServers(t *testing.T) {
 	d := databases{}
@@ -163,8 +163,8 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-// TestClockSkew holds that an instance whose own clock is hours wrong takes no lease that another holds, and finds what the other has queued, since both go by
-// the database's clock. By its own clock it would do harm.
+// TestClockSkew holds that an instance whose own clock is hours wrong takes no lease that another holds, and finds what that has queued. Both go by the database's
+// clock. By its own clock it would do harm.
 func TestClockSkew(t *testing.T) {
 	d := databases{}
 	first, second := d.open(t, "shared"), d.open(t, "shared")
@@ -206,7 +206,7 @@ func TestClockSkew(t *testing.T) {
 	}
 }
 
-// TestLockOrder holds that rows that were claimed together are locked in the order of their keys, as those that are queued together: else a lease
+// TestLockOrder holds that rows that were claimed together are locked in the order of their keys, as those that are queued together. Else a lease
 // that is renewed and work that arrives would lock each other out.
 func TestLockOrder(t *testing.T) {
 	d := databases{}
@@ -290,11 +290,11 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
-// TestWokenThoughDeaf holds that an instance that does not hear what is told at the moment knows of its own work.
+// TestWokenThoughDeaf holds that an instance that does not hear what is announced at the moment knows of its own work.
 func TestWokenThoughDeaf(t *testing.T) {
 	d := databases{}
 	d.open(t, "shared")
-	s, err := postgres.Beside(t.Context(), d.url(t, "shared")) // which never listens
+	s, err := postgres.Attach(t.Context(), d.url(t, "shared")) // which never listens
 	if err != nil {
 		t.Fatal(err)
 	}

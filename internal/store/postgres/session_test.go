@@ -7,8 +7,8 @@ import (
 	"github.com/relbot/relbot/internal/store/postgres/pgtest"
 )
 
-// TestDurable holds that a commit is waited for on a server whose default is not to wait, as that of the tests, and that transactions are as
-// the statements need them.
+// TestDurable holds that a commit is waited for on a server whose default is not to wait. Transactions are as the statements need
+// them.
 func TestDurable(t *testing.T) {
 	for name, c := range map[string]struct{ there, want string }{
 		"synchronous_commit":            {"off", "on"},

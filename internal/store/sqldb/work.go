@@ -7,8 +7,8 @@ import (
 	"github.com/relbot/relbot/internal/store"
 )
 
-// Queued returns the parameters of an engine's statement that queues a row of work: kind, key, lane, moment, data, delivery, three
-// parts of the origin, the window, the trail and its limit, the other parts of the origin.
+// Queued returns the parameters of an engine's statement that queues a row of work, as $1, $2, … name them
+// there.
 func Queued(w store.Work, guid string) []any {
 	lane := w.Lane
 	if lane == "" {

@@ -9,14 +9,14 @@ import (
 	"github.com/relbot/relbot/internal/store/sqldb"
 )
 
-// Bytes in memory: of all documents, of the largest that is kept, and what one takes beside its name and its body.
+// Bytes in memory: of all documents, of the largest that is kept, and what one takes in addition to its name and its body.
 const (
 	keptBytes   = 64 << 20
 	keptLargest = 1 << 20
 	keptBeside  = 256
 )
 
-// documents keeps the documents in memory that were used last. The file belongs to this process, so that what it has committed is what stands
+// documents keeps the documents in memory that were used last. The file belongs to this process, so that what it has committed is what is there
 // there. A nil one keeps nothing.
 type documents struct {
 	mu    sync.Mutex
@@ -85,7 +85,7 @@ func (k *documents) put(docs []store.Document) {
 	}
 }
 
-// forget has documents read again of which it is not certain what stands in the file: a write failed, so that somebody else may have been at
+// forget has documents read again of which it is not certain what is in the file. A write failed, so that somebody else may have been at
 // them. Without any it forgets all.
 func (k *documents) forget(docs ...store.Document) {
 	if k == nil {

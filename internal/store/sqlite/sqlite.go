@@ -1,8 +1,7 @@
 // Package sqlite keeps what relbot remembers in one SQLite file: the default, for one machine.
 //
 // All writes go through one connection, in immediate transactions; readers have a pool of their own. They are committed in
-// groups: one writer takes whatever has queued up while the last commit ran, so that many deliveries, and the work in hand,
-// share one fsync, and every delivery is on disk before it is acknowledged. The file belongs to one process: a lock file says so,
+// groups: one writer takes whatever has queued up while the last commit ran. So many deliveries and the work in hand share one fsync, and every delivery is on disk before it is acknowledged. The file belongs to one process: a lock file says so,
 // and a second process is refused rather than left to fight over the writer.
 //
 // The driver is modernc.org/sqlite, since the shipped binary has no cgo. Migrations are two short functions, because a migration library brings
@@ -73,9 +72,9 @@ func Maintain(_ context.Context, path string) (*Store, error) {
 	return begin(path, (*Store).own)
 }
 
-// Beside opens a database that a server may have open at the same time. It is neither made nor
+// Attach opens a database that a server may have open at the same time. It is neither made nor
 // migrated; a newer schema is refused.
-func Beside(ctx context.Context, path string) (*Store, error) {
+func Attach(ctx context.Context, path string) (*Store, error) {
 	return begin(path, func(s *Store, path string) error {
 		if _, err := os.Stat(path); err != nil {
 			return err
@@ -120,7 +119,7 @@ func (s *Store) own(path string) error {
 	if s.locked, err = s.lock.Stat(); err != nil {
 		return err
 	}
-	// Texts of private repositories are for the owner alone. SQLite's own files beside it take its permissions.
+	// Texts of private repositories are for the owner alone. SQLite's own files next to it take its permissions.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -135,7 +134,7 @@ func (s *Store) own(path string) error {
 	return s.connect(path)
 }
 
-// checkpointPages is how many pages the log gathers before they go into the file, 32 MB: pages that change with every delivery go there once
+// checkpointPages is how many pages the log gathers before they go into the file, 32 MB. Pages that change with every delivery go there once
 // for many.
 const checkpointPages = 8000
 
@@ -332,7 +331,7 @@ func (s *Store) Accept(ctx context.Context, d store.Delivery, work []store.Work)
 	return fresh, nil
 }
 
-// there reports an error when the file is no longer the one that was opened, or the lock no longer the one that is held: what is written to a
+// there reports an error when the file is no longer the one that was opened, or the lock no longer the one that is held. What is written to a
 // file that was removed goes with this process, and without the lock another one may write, too.
 func (s *Store) there() error {
 	now, err := os.Stat(s.path)

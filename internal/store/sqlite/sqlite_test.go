@@ -79,7 +79,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Close()
-	for name, open := range map[string]func(context.Context, string) (*sqlite.Store, error){"Open": sqlite.Open, "Beside": sqlite.Beside} {
+	for name, open := range map[string]func(context.Context, string) (*sqlite.Store, error){"Open": sqlite.Open, "Next to": sqlite.Attach} {
 		if _, err := open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "its schema 99 is newer than this program knows") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -131,14 +131,14 @@ func TestLockRemoved(t *testing.T) {
 	}
 	defer second.Close()
 	if err := first.Enqueue(t.Context(), work); err == nil || !strings.Contains(err.Error(), "lock file was removed") {
-		t.Errorf("the first wrote beside the second: %v", err)
+		t.Errorf("the first wrote next to the second: %v", err)
 	}
 	if err := second.Enqueue(t.Context(), work); err != nil {
 		t.Errorf("the second: %v", err)
 	}
 }
 
-// TestPrivate holds that nobody else may read the database, nor the files beside it.
+// TestPrivate holds that nobody else may read the database, nor the files next to it.
 func TestPrivate(t *testing.T) {
 	dir := t.TempDir()
 	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "relbot.db"))
@@ -200,7 +200,7 @@ func TestOthersWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	other, err := sqlite.Beside(t.Context(), path)
+	other, err := sqlite.Attach(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,12 @@ import (
 
 const (
 	groupSize   = 128  // changes of one commit, at most
-	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is told to come back
+	intakeQueue = 1024 // deliveries that may wait for the writer; beyond that the sender is asked to come back
 )
 
-// writer is the one connection that writes. What is asked of it while a commit runs is written together after it, so that
-// many changes share one wait for the disk, and each is on disk before its caller goes on. Transactions are begun by hand: those of
-// database/sql compile every statement anew.
+// writer is the one connection that writes. What is asked of it while a commit runs is written together after it. So many
+// changes share one wait for the disk, and each is on disk before its caller goes on. Transactions are begun by hand: those of
+// database/sql compile every statement each time.
 type writer struct {
 	*statements
 	db      *sql.DB
@@ -31,7 +31,7 @@ type writer struct {
 	done    sync.WaitGroup
 }
 
-// change is what is written at a time, all of it or nothing. It may be called again, after what it wrote was taken back.
+// change is what is written at a time, all of it or nothing. It may be called again, after what it wrote was rolled back.
 type change func(ctx context.Context, tx *statements) error
 
 type request struct {

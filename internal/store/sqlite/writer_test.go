@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestGroup holds that a change that fails or panics fails alone, whoever shares its commit.
+// TestGroup holds that a change that fails or panics fails alone, and no other of its commit does.
 func TestGroup(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "relbot.db"))
 	if err != nil {
@@ -19,7 +19,7 @@ func TestGroup(t *testing.T) {
 	refused := errors.New("refused")
 	for name, bad := range map[string]func() error{"error": func() error { return refused }, "panic": func() error { panic(refused) }} {
 		var group []request
-		var told []int
+		var notified []int
 		for i := range 3 {
 			group = append(group, request{
 				do: func(ctx context.Context, tx *statements) error {
@@ -28,7 +28,7 @@ func TestGroup(t *testing.T) {
 					}
 					return bad()
 				},
-				then:  func() { told = append(told, i) },
+				then:  func() { notified = append(notified, i) },
 				reply: make(chan error, 1),
 			})
 		}
@@ -40,8 +40,8 @@ func TestGroup(t *testing.T) {
 		}
 		var rows string
 		err := s.read.db.QueryRowContext(t.Context(), `SELECT group_concat(slot) FROM (SELECT slot FROM periodic WHERE name = ? ORDER BY slot)`, name).Scan(&rows)
-		if err != nil || rows != "0,2" || fmt.Sprint(told) != "[0 2]" {
-			t.Errorf("%s: wrote %s and told %v, %v", name, rows, told, err)
+		if err != nil || rows != "0,2" || fmt.Sprint(notified) != "[0 2]" {
+			t.Errorf("%s: wrote %s and notified %v, %v", name, rows, notified, err)
 		}
 	}
 }

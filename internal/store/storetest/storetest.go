@@ -111,7 +111,7 @@ func pruning(t *testing.T, s store.Store) {
 		t.Errorf("left %+v %v, want two that are not done", jobs, err)
 	}
 	must(t, s.Drop(t.Context(), "pull", "a/b#0"))
-	queue("a/b#9", now) // one that is forgotten begins anew
+	queue("a/b#9", now) // one that is forgotten begins again
 	if c := claim(t, s, now); len(c) != 1 || c[0].Key != "a/b#9" || c[0].Want != 1 {
 		t.Errorf("claimed %+v", c)
 	}
@@ -136,7 +136,7 @@ func coalescing(t *testing.T, s store.Store) {
 	}
 }
 
-// windows holds that the first event of a quiet key runs at once, that a burst costs one more run at the end of the window, and that no event is lost.
+// windows holds that the first event of a quiet key runs at once. A burst costs one more run at the end of the window. No event is lost.
 func windows(t *testing.T, s store.Store) {
 	const window, step = time.Second, 50 * time.Millisecond
 	random := rand.New(rand.NewPCG(1, 2))
@@ -609,7 +609,7 @@ func batches(t *testing.T, s store.Store) {
 	must(t, s.Done(t.Context(), other...))
 }
 
-// manyWriters write at once, over each other: who comes late is told so alone, nothing is lost, and each reads what it wrote.
+// manyWriters write at once, over each other: only the one who comes late learns of it, nothing is lost, and each reads what it wrote.
 func manyWriters(t *testing.T, s store.Store) {
 	const writers, rounds = 8, 40
 	count := func(d store.Document) (n int) {
@@ -669,12 +669,12 @@ func hints(t *testing.T, s store.Store) {
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1", Data: []byte("new")}, store.Work{Kind: "k", Key: "1"}))
 	c := claim(t, s, now)
 	if len(c) != 1 || string(c[0].Data) != "new" {
-		t.Fatalf("claimed %+v, want at once and with the newest hint", c)
+		t.Fatalf("claimed %+v, want at once and with the newest payload", c)
 	}
 	must(t, s.Done(t.Context(), c[0]))
 	must(t, s.Enqueue(t.Context(), store.Work{Kind: "k", Key: "1"}))
 	if c := claim(t, s, now); len(c) != 1 || len(c[0].Data) != 0 {
-		t.Errorf("claimed %+v, want no hint from before", c)
+		t.Errorf("claimed %+v, want no payload from before", c)
 	}
 }
 
@@ -901,8 +901,8 @@ func checkFilled(t *testing.T, s store.Store) {
 	}
 }
 
-// Backups holds that a backup that is taken while work goes on restores what was there, also in another engine (give its openers
-// as to and open), and that half a backup or one that does not fit replaces nothing.
+// Backups holds that a backup that is taken while work goes on restores what was there. That holds in another engine too; give
+// its openers as to and open. Half a backup, or one that does not fit, replaces nothing.
 func Backups(t *testing.T, maintain, to Maintain, open Open) {
 	db := maintain(t, "source")
 	_, newest, err := db.Schema(t.Context())

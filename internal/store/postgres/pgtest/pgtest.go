@@ -1,7 +1,7 @@
 // Package pgtest gives tests a PostgreSQL database of their own.
 //
-// The server is the one that RELBOT_TEST_POSTGRES names, else a private one that this package starts from the
-// distribution's binaries and stops at the end. There is no third way: without a server the tests fail and say what to install.
+// The server is the one that RELBOT_TEST_POSTGRES names. Else this package starts a private one from the distribution's
+// binaries and stops it at the end. There is no third way: without a server the tests fail and say what to install.
 package pgtest
 
 import (
