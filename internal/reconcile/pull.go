@@ -22,6 +22,21 @@ import (
 	"github.com/relbot/relbot/internal/work"
 )
 
+// pulling is the work on one pull request.
+type pulling struct {
+	*Reconciler
+	row             store.Claimed
+	pull            coupling.Pull
+	verify, recheck bool
+	said            work.PullPayload // what is known of it by now: what an event or a list said, and then what was read
+	changes         []work.Change
+	repo            memory.Repo
+	seen            memory.Pull // as it was remembered
+	keys            []coupling.Key
+	read            versionscan.Fact[forge.Pull] // where it was read
+	outage          error                        // why something could not be read
+}
+
 // pull handles what happened to one pull request: it remembers the head, takes up the lines of its body, looks at what
 // it changes of the policy and of registered gates, and has its couplings judged.
 func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
@@ -29,150 +44,201 @@ func (r *Reconciler) pull(ctx context.Context, c store.Claimed) error {
 	if !ok {
 		return nil
 	}
-	repo, err := r.Memory.Repos.Load(ctx, p.Repo)
+	l := &pulling{
+		Reconciler: r, row: c, pull: p, verify: c.Kind == work.KindVerify, recheck: c.Kind == work.KindRecheck,
+		said: work.Payload[work.PullPayload](c.Work), changes: work.Trail[work.Change](c.Work),
+	}
+	for _, step := range []func(context.Context) error{l.recallPull, l.readPull, l.noteMention} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if runs, err := l.inOrder(ctx); err != nil || !runs {
+		return err
+	}
+	found, err := l.compose(ctx)
 	if err != nil {
 		return err
 	}
-	said, changes := work.Payload[work.PullPayload](c.Work), work.Trail[work.Change](c.Work)
-	verify, recheck := c.Kind == work.KindVerify, c.Kind == work.KindRecheck
-	seen, err := r.Memory.Pulls.Load(ctx, p)
-	if err != nil {
+	queue := l.judging()
+	now, err := l.keep(ctx, found, queue)
+	if err != nil || len(queue) > 0 {
+		return errors.Join(err, l.outage)
+	}
+	// In no coupling: it is shown at once, under the serialization key that a row of its own would have. Such a row takes over what fails, with its own patience.
+	row := work.Show(p, l.verify)
+	if r.showNow(ctx, row, remembered{pull: p, said: work.ShowPayload{Verify: l.verify}, seen: now}) != nil {
+		return errors.Join(r.Store.Enqueue(ctx, row), l.outage)
+	}
+	return l.outage
+}
+
+// recallPull loads what is remembered of the pull request.
+func (l *pulling) recallPull(ctx context.Context) (err error) {
+	if l.repo, err = l.Memory.Repos.Load(ctx, l.pull.Repo); err != nil {
 		return err
 	}
-	keys, err := r.Memory.Members.Load(ctx, p)
-	if err != nil {
+	if l.seen, err = l.Memory.Pulls.Load(ctx, l.pull); err != nil {
 		return err
 	}
-	// An event that is no newer than what is known may be late, and of several the last need not be the newest: then, as without one, the truth is
-	// read.
-	var outage error
-	var read versionscan.Fact[forge.Pull]
-	late := !said.UpdatedAt.After(seen.Updated)
-	several := c.Want-c.Done > 1
-	if said.Read != nil && c.Attempt == 0 && (!late || said.UpdatedAt.Equal(seen.Updated)) && !seen.Lags(versionscan.Know(*said.Read)) {
-		read = versionscan.Know(*said.Read)
-	} else if said.Head == "" || recheck || c.Attempt > 0 || late || several {
-		if err := r.expect(ctx, p, changes); err != nil {
+	in, err := l.Memory.Members.Load(ctx, l.pull)
+	l.keys = in.Couplings
+	return err
+}
+
+// believed reports whether what an event or a list said counts without a read. An event that is no newer than what is known may be late, and of several
+// the last need not be the newest.
+func (l *pulling) believed() bool {
+	late := !l.said.UpdatedAt.After(l.seen.Updated)
+	if f := l.said.Read; f != nil && l.row.Attempt == 0 && (!late || l.said.UpdatedAt.Equal(l.seen.Updated)) && !l.seen.Lags(versionscan.Know(*f)) {
+		return true
+	}
+	several := l.row.Want-l.row.Done > 1
+	return l.said.Head != "" && !l.recheck && l.row.Attempt == 0 && !late && !several
+}
+
+// readPull reads the pull request, unless what is known of it counts.
+func (l *pulling) readPull(ctx context.Context) error {
+	if l.believed() {
+		if f := l.said.Read; f != nil && !l.seen.Lags(versionscan.Know(*f)) {
+			l.read = versionscan.Know(*f)
+		}
+		return nil
+	}
+	if err := l.expect(ctx, l.pull, l.changes); err != nil {
+		return err
+	}
+	var err error
+	l.read, err = l.lookingAt(ctx, l.pull, l.repo)
+	if _, lags := lagging(err); lags {
+		return err
+	}
+	switch {
+	case l.read.Known():
+		action := l.said.Action
+		l.said = work.Read(l.read.Value)
+		l.said.Action = action
+	case l.read.Absent():
+		l.said.State, l.said.Head = "closed", l.seen.Head
+	case err == nil || !transient(err):
+		if err := l.Store.Enqueue(ctx, judging(l.keys)...); err != nil { // its couplings say so
 			return err
 		}
-		facts, err := r.lookingAt(ctx, p, repo)
-		if _, lags := lagging(err); lags {
-			return err
-		}
-		read = facts
-		switch {
-		case read.Known():
-			fresh := work.Read(read.Value)
-			fresh.Action = said.Action
-			said = fresh
-		case read.Absent():
-			said.State, said.Head = "closed", seen.Head
-		case err == nil || !transient(err):
-			var unread []store.Work // its couplings say so
-			for _, key := range keys.Couplings {
-				unread = append(unread, work.Coupling(key))
-			}
-			if err := r.Store.Enqueue(ctx, unread...); err != nil {
-				return err
-			}
-			return fmt.Errorf("%s: %s: %w", p, read.Why, forge.ErrGone)
-		default:
-			outage = err
-			if said.Head == "" || said.Head != seen.Head && seen.Head != "" {
-				said.Head, said.State = cmpOr(seen.Head, said.Head), cmpOr(seen.State, said.State)
-			}
+		return fmt.Errorf("%s: %s: %w", l.pull, l.read.Why, forge.ErrGone)
+	default:
+		l.outage = err
+		if l.said.Head == "" || l.said.Head != l.seen.Head && l.seen.Head != "" {
+			l.said.Head, l.said.State = cmpOr(l.seen.Head, l.said.Head), cmpOr(l.seen.State, l.said.State)
 		}
 	}
-	if said.State != "closed" {
-		if err := r.mention(ctx, p, said.Body); err != nil {
-			return err
-		}
+	return nil
+}
+
+func (l *pulling) noteMention(ctx context.Context) error {
+	if l.said.State == "closed" {
+		return nil
 	}
-	if lines, _ := command.Body(said.Body); len(lines) > 0 && said.State == "open" {
-		// With a new database they take effect in the order in which all was said, and not before.
-		if known, err := r.await(ctx, memory.Restored, []store.Claimed{c}, p.Repo); err != nil {
-			return err
-		} else if !known {
-			deaf, err := r.unheard(ctx, p.Repo)
-			if err != nil || deaf == "" {
-				return err
-			}
-			seen := memory.Pull{Head: said.Head, Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Returned: returned(said, seen)}
-			return r.showNow(ctx, work.Show(p, false), remembered{pull: p, seen: seen})
-		}
+	return l.mention(ctx, l.pull, l.said.Body)
+}
+
+// inOrder reports whether the lines of the description may be taken up. With a new database they take effect in the order in which all was said, and
+// not before.
+func (l *pulling) inOrder(ctx context.Context) (bool, error) {
+	if lines, _ := command.Body(l.said.Body); len(lines) == 0 || l.said.State != "open" {
+		return true, nil
 	}
-	found := memory.Pull{Head: cmpOr(said.Head, seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
-	found.Returned = returned(said, seen)
-	heard := seen
-	heard.Hear(changes, r.Now())
-	found.Told, found.Second = r.Now(), heard.Second
-	if err := r.words(ctx, p, repo, said, seen, recheck, &found); err != nil {
+	if ready, err := l.await(ctx, memory.Restored, []store.Claimed{l.row}, l.pull.Repo); err != nil || ready {
+		return ready, err
+	}
+	deaf, err := l.unheard(ctx, l.pull.Repo)
+	if err != nil || deaf == "" {
+		return false, err
+	}
+	seen := memory.Pull{Head: l.said.Head, Base: l.said.Base, State: l.said.State, Author: l.said.Author, Private: l.said.Private, Returned: returned(l.said, l.seen)}
+	return false, l.showNow(ctx, work.Show(l.pull, false), remembered{pull: l.pull, seen: seen})
+}
+
+// compose returns what is to be remembered of the pull request.
+func (l *pulling) compose(ctx context.Context) (memory.Pull, error) {
+	said := l.said
+	found := memory.Pull{Head: cmpOr(said.Head, l.seen.Head), Base: said.Base, State: said.State, Author: said.Author, Private: said.Private, Updated: said.UpdatedAt}
+	found.Returned = returned(said, l.seen)
+	heard := l.seen
+	heard.Hear(l.changes, l.Now())
+	found.Told, found.Second = l.Now(), heard.Second
+	if err := l.words(ctx, l.pull, l.repo, said, l.seen, l.recheck, &found); err != nil {
 		if !transient(err) {
-			return err
+			return found, err
 		}
-		outage = err
+		l.outage = err
 	}
-	if found.Look, err = r.lookOf(ctx, p, repo, said, seen, read, len(keys.Couplings) > 0, recheck); err != nil {
+	var err error
+	if found.Look, err = l.lookOf(ctx, l.pull, l.repo, said, l.seen, l.read, len(l.keys) > 0, l.recheck); err != nil {
 		if _, lags := lagging(err); lags {
-			return errors.Join(r.expect(ctx, p, changes), err)
+			return found, errors.Join(l.expect(ctx, l.pull, l.changes), err)
 		}
 		if !transient(err) {
-			return err
+			return found, err
 		}
-		outage = err
+		l.outage = err
 	}
-	if outage != nil && !found.Looked && said.State == "open" && len(repo.Rules().Gates) > 0 {
+	if l.outage != nil && !found.Looked && said.State == "open" && len(l.repo.Rules().Gates) > 0 {
 		// What the pull request changes is unknown, and an unknown never passes. Its couplings are judged all the same.
-		found.Extra = &rules.Verdict{Pull: p, Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(p, outage.Error())}}
+		found.Extra = &rules.Verdict{Pull: l.pull, Level: rules.Unknown, Reasons: []rules.Reason{rules.Unreadable(l.pull, l.outage.Error())}}
 	}
-	var queue []store.Work
-	for _, key := range keys.Couplings {
-		w := work.Coupling(key)
-		if said.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
-			w.At = r.Now()
+	return found, nil
+}
+
+// judging is the work that judges the couplings of the pull request. What they say of its head comes first; then they have it shown.
+func (l *pulling) judging() []store.Work {
+	queue := judging(l.keys)
+	if l.said.Read != nil { // one of many that were listed: behind these, so that one set of reads serves all of their couplings
+		for i := range queue {
+			queue[i].At = l.Now()
 		}
-		queue = append(queue, w)
 	}
-	// What its couplings say of this head comes first; then they have it shown.
-	if len(queue) > 0 && (verify || recheck) {
-		queue = append(queue, work.Show(p, verify))
+	if len(queue) > 0 && (l.verify || l.recheck) {
+		queue = append(queue, work.Show(l.pull, l.verify))
 	}
-	now, err := r.Memory.Pulls.UpdateWith(ctx, p, func(d *memory.Pull) (beside []store.Document, work []store.Work, changed bool, err error) {
-		n := found
-		if !d.Looked && n.LookedAt(seen.LookBasis) && seen.Looked { // somebody has it looked at anew
-			n.Look = memory.Look{}
-		}
-		if n.Updated.Equal(d.Updated) {
-			n.Told, n.Second = d.Told, d.Second
-		}
-		n.Recheck = d.Recheck
-		if recheck {
-			n.Recheck++
-		}
-		if n.Head != "" && n.State == "open" {
-			if beside, err = r.share(ctx, p, n.Head); err != nil {
+	return queue
+}
+
+// keep remembers what was found, and queues what follows from it.
+func (l *pulling) keep(ctx context.Context, found memory.Pull, queue []store.Work) (memory.Pull, error) {
+	return l.Memory.Pulls.UpdateWith(ctx, l.pull, func(d *memory.Pull) ([]store.Document, []store.Work, bool, error) {
+		before := *d
+		*d = l.merged(before, found)
+		var more []store.Document
+		var err error
+		if d.Head != "" && d.State == "open" {
+			if more, err = l.share(ctx, l.pull, d.Head); err != nil {
 				return nil, nil, false, err
 			}
 		}
-		if work, err = r.left(ctx, p, *d, n); err != nil {
+		shows, err := l.left(ctx, l.pull, before, *d)
+		if err != nil {
 			return nil, nil, false, err
 		}
-		changed = len(beside) > 0 || publish.Hash(*d) != publish.Hash(n)
-		*d = n
-		if outage != nil && c.Attempt > 0 && !changed {
+		changed := len(more) > 0 || publish.Hash(before) != publish.Hash(*d)
+		if l.outage != nil && l.row.Attempt > 0 && !changed {
 			return nil, nil, false, nil // its couplings were called for at the first attempt, and have patience of their own
 		}
-		return beside, append(work, queue...), changed, nil
+		return more, append(shows, queue...), changed, nil
 	})
-	if err != nil || len(queue) > 0 {
-		return errors.Join(err, outage)
+}
+
+// merged returns what was found, with what another wrote since the work began.
+func (l *pulling) merged(now, found memory.Pull) memory.Pull {
+	if !now.Looked && l.seen.Looked && found.LookedAt(l.seen.LookBasis) { // somebody has it looked at again
+		found.Look = memory.Look{}
 	}
-	// In no coupling: it is shown at once, under the serialization key that a row of its own would have. Such a row takes over what fails, with its own patience.
-	row := work.Show(p, verify)
-	if r.showNow(ctx, row, remembered{pull: p, said: work.ShowPayload{Verify: verify}, seen: now}) != nil {
-		return errors.Join(r.Store.Enqueue(ctx, row), outage)
+	if found.Updated.Equal(now.Updated) {
+		found.Told, found.Second = now.Told, now.Second
 	}
-	return outage
+	if found.Recheck = now.Recheck; l.recheck {
+		found.Recheck++
+	}
+	return found
 }
 
 // showNow shows a pull request of which everything is at hand but what others may have changed meanwhile: the policy, and what couplings say.

@@ -2,12 +2,9 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"time"
 
 	"github.com/relbot/relbot/internal/coupling"
-	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/memory"
 	"github.com/relbot/relbot/internal/note"
 	"github.com/relbot/relbot/internal/publish"
@@ -43,9 +40,9 @@ func (r *Reconciler) bring(ctx context.Context, s remembered) error {
 		return err
 	}
 	if s.seen.State == "open" && s.seen.Head != "" {
-		asked := s.said
-		asked.Verify = asked.Verify || s.seen.Returned || r.settling(s.repo)
-		if err := r.notYet(s.seen, r.showCheck(ctx, s.pull, s.repo, s.seen, s.judgements, asked, len(behind) > 0)); err != nil {
+		shown := s
+		shown.said.Verify = s.said.Verify || s.seen.Returned || r.settling(s.repo)
+		if err := r.notYet(s.seen, r.showCheck(ctx, shown, len(behind) > 0)); err != nil {
 			return err
 		}
 	}
@@ -138,177 +135,6 @@ func (r *Reconciler) judged(ctx context.Context, w store.Work, s remembered) (re
 	var err error
 	s.judgements, err = r.judgementsOf(ctx, s.pull)
 	return s, err
-}
-
-// showCheck brings the check on the head into line. behind: its couplings are to be judged anew.
-func (r *Reconciler) showCheck(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull, js []memory.Judgement, said work.ShowPayload, behind bool) error {
-	now := r.Now()
-	sharing, err := r.sharing(ctx, p, seen.Head)
-	if err != nil {
-		return err
-	}
-	// A check stands on a commit. Its one writer is the work of the first of the pull requests that share it; else what one knew a moment ago might be
-	// written over what another knows.
-	if len(sharing) > 0 && sharing[0].pull.Number < p.Number {
-		return r.Store.Enqueue(ctx, work.Show(sharing[0].pull, said.Verify))
-	}
-	verdict, nonce := verdictOf(p, seen, js), seen.Recheck
-	var unlooked []store.Work
-	for _, other := range sharing {
-		theirs, err := r.judgementsOf(ctx, other.pull)
-		if err != nil {
-			return err
-		}
-		verdict = rules.Combine(p, verdict, verdictOf(other.pull, other.seen, theirs))
-		js = append(slices.Clone(js), theirs...)
-		nonce += other.seen.Recheck
-		if !other.seen.Looked {
-			unlooked = append(unlooked, work.Pull(other.pull))
-		}
-	}
-	posted, err := r.Publish.Posted(ctx, p.Repo, seen.Head)
-	if err != nil {
-		return err
-	}
-	expired := false
-	if verdict.Level == rules.Unknown {
-		since := posted.Unknown
-		if since.IsZero() {
-			since = now
-		}
-		deadline := since.Add(r.Patience)
-		expired = !now.Before(deadline)
-		if posted.Unknown.IsZero() {
-			if err := r.Publish.Remember(ctx, p.Repo, seen.Head, since); err != nil {
-				return err
-			}
-		}
-		if !expired {
-			if err := r.Store.Enqueue(ctx, work.Expire(p, deadline)); err != nil {
-				return err
-			}
-			// In an outage what was said of this head stands for a while: it was true, and nothing newer is known.
-			if outage(js) && posted.Level != "" && posted.Level != string(rules.Unknown) {
-				return nil
-			}
-		}
-	} else if !posted.Unknown.IsZero() {
-		if err := r.Publish.Remember(ctx, p.Repo, seen.Head, time.Time{}); err != nil {
-			return err
-		}
-	}
-	page, err := r.page(ctx, p, repo.Private)
-	if err != nil {
-		return err
-	}
-	pol := repo.Rules()
-	run := note.Check(note.CheckInput{
-		Pull: p, Name: pol.Check.Name, Head: seen.Head, Verdict: verdict, Judgements: judgements(js), Expired: expired,
-		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes,
-		DetailsURL: page, Private: repo.Private,
-	})
-	options := publish.CheckOptions{Level: string(verdict.Level), As: pol.Check.As, Verify: said.Verify, Now: now, Nonce: nonce, Again: []store.Work{work.Show(p, false)}}
-	if verdict.Level == rules.Pass && r.Publish.Differs(posted, run, options) {
-		switch {
-		case !seen.Looked && len(js)+len(sharing) == 0 && len(pol.Gates) == 0 && posted.ID == 0 && posted.Intent == "" && repo.NodeID != "" && pol.Check.As != "status":
-			options.Look = r.looking(ctx, p, repo, seen)
-		case !seen.Looked:
-			return r.Store.Enqueue(ctx, work.Pull(p))
-		case len(unlooked) > 0:
-			return r.Store.Enqueue(ctx, unlooked...)
-		}
-		// A pass is given only to a head that is still the head, and was judged: what was read a moment ago counts, else it is read again
-		// at the last moment. Taking a pass back needs no read.
-		if behind {
-			return nil // this head will be judged
-		}
-		stale := false
-		for _, j := range js {
-			stale = stale || now.Sub(j.Read) > freshness
-		}
-		if stale {
-			fresh, err := r.pulls(ctx, p)
-			if err != nil {
-				return err
-			}
-			if f := fresh[p]; !f.Known() || f.Value.Head != seen.Head || f.Value.State != "open" {
-				return r.Store.Enqueue(ctx, work.Pull(p))
-			}
-		}
-	}
-	written, err := r.Publish.Check(ctx, p.Repo, run, options)
-	if written && r.Wrote != nil {
-		r.Wrote(ctx, seen.Head, posted.Level, verdict)
-	}
-	if errors.Is(err, forge.ErrNoCommit) {
-		// It was pushed a moment ago and will be there, or was replaced and never will.
-		fresh, unread := r.pulls(ctx, p)
-		if f := fresh[p]; unread == nil && (!f.Known() || f.Value.Head != seen.Head || f.Value.State != "open") {
-			return r.Store.Enqueue(ctx, work.Pull(p))
-		}
-		return err
-	}
-	if errors.Is(err, forge.ErrRejected) {
-		// GitHub wants no more of this; the next look at everything tries it again.
-		r.Log.Warn("check rejected", "pull", p.String(), "head", seen.Head, "error", err)
-		return nil
-	}
-	return err
-}
-
-// sharing are the other open pull requests with the same head, by number.
-func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) ([]remembered, error) {
-	d, err := r.Memory.Heads.Load(ctx, memory.HeadKey{Repo: p.Repo, Commit: head})
-	if err != nil {
-		return nil, err
-	}
-	var out []remembered
-	for _, q := range d.Pulls {
-		s := remembered{pull: q}
-		if q == p {
-			continue
-		}
-		if s.seen, err = r.Memory.Pulls.Load(ctx, q); err != nil {
-			return nil, err
-		}
-		if s.seen.State == "open" && s.seen.Head == head {
-			out = append(out, s)
-		}
-	}
-	slices.SortFunc(out, func(a, b remembered) int { return comparePulls(a.pull, b.pull) })
-	return out, nil
-}
-
-// left is the work that shows those anew with whom a pull request shared a head, when it has another now or is closed.
-func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now memory.Pull) ([]store.Work, error) {
-	if before.State != "open" || before.Head == "" || now.State == "open" && now.Head == before.Head {
-		return nil, nil
-	}
-	others, err := r.sharing(ctx, p, before.Head)
-	var out []store.Work
-	for _, o := range others {
-		out = append(out, work.Show(o.pull, false))
-	}
-	return out, err
-}
-
-// freshness is for how long a read counts as one of the last moment.
-const freshness = 10 * time.Second
-
-// looking looks whether a head that nothing is known against has another policy file than the branch; see [Reconciler.lookOf].
-func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull) *publish.Look {
-	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
-		if !told || blob != repo.PolicyID {
-			return nil, []store.Work{work.Pull(p)}, nil
-		}
-		doc, err := r.Memory.Pulls.Read(ctx, p)
-		d := doc.Value
-		if err != nil || d.Head != seen.Head || d.Base != seen.Base || d.Looked {
-			return nil, nil, err
-		}
-		d.Looked, d.LookBasis = true, lookBasis(work.PullPayload{Head: d.Head, Base: d.Base}, repo, false)
-		return []store.Document{doc.With(d)}, nil, nil
-	}}
 }
 
 // verdictOf is all that is to be said of one pull request.
