@@ -359,6 +359,18 @@ func (s *session) overridden(ctx context.Context, cmd command.Command) (forge.Pu
 // seq orders commands of a pull request as they were given: ids of comments grow, whatever the order in which events come.
 func (s *session) seq(cmd command.Command) int64 { return s.said.ID*1000 + int64(cmd.Line) }
 
+// touched are the repositories in which a command on a coupling needs a role, given the pull requests that it names.
+func (s *session) touched(cmd command.Command, c coupling.Coupling, pulls []coupling.Pull) []coupling.Repo {
+	repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
+	if cmd.Spec.Reach == command.Members {
+		for _, m := range c.Members {
+			repos = append(repos, m.Pull.Repo)
+		}
+	}
+	slices.Sort(repos)
+	return slices.Compact(repos)
+}
+
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
 	change, changes := cmd.Action.(command.Change)
@@ -411,14 +423,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			s.again = append(s.again, work.Coupling(c.Key()))
 			continue
 		}
-		repos := append([]coupling.Repo{s.pull.Repo, c.Home}, reposOf(pulls)...)
-		if cmd.Spec.Reach == command.Members {
-			for _, m := range c.Members {
-				repos = append(repos, m.Pull.Repo)
-			}
-		}
-		slices.Sort(repos)
-		if ok, err := s.permitted(ctx, cmd, slices.Compact(repos)); err != nil || !ok {
+		if ok, err := s.permitted(ctx, cmd, s.touched(cmd, c, pulls)); err != nil || !ok {
 			return err
 		}
 		effects, err := change.Effects(command.Scope{At: s.pull, Coupling: c})

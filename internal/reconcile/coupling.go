@@ -195,47 +195,16 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 	}
 	d, err := r.Memory.Judgements.UpdateWith(ctx, key, func(d *memory.Judgement) ([]store.Document, []store.Work, bool, error) {
 		before := *d
-		beside, err := r.historyOf(ctx, before.Judgement, j, g, s, now)
+		docs, err := r.historyOf(ctx, before.Judgement, j, g, s, now)
 		if err != nil {
 			return nil, nil, false, err
 		}
-		var turned []coupling.Pull // of whom something else is said now
-		var queue []store.Work
-		show := func(p coupling.Pull, in bool) error {
-			d, err := r.Memory.Members.Read(ctx, p)
-			if err == nil && d.Value.Note(key, in) {
-				beside = append(beside, d.With(d.Value))
-			}
-			queue = append(queue, work.Show(p, false))
-			return err
-		}
-		for _, m := range j.Members {
-			if was, is := before.Member(m.Pull); !is || publish.Hash(was.Verdict) != publish.Hash(m.Verdict) {
-				turned = append(turned, m.Pull)
-			}
-			if err := show(m.Pull, true); err != nil {
-				return nil, nil, false, err
-			}
-		}
-		for _, m := range before.Members {
-			if _, still := j.Member(m.Pull); !still {
-				turned = append(turned, m.Pull)
-				if err := show(m.Pull, false); err != nil {
-					return nil, nil, false, err
-				}
-			}
-		}
-		others, err := r.neighbours(ctx, turned, key)
+		indexed, queue, err := r.reshow(ctx, before.Judgement, j)
 		if err != nil {
 			return nil, nil, false, err
 		}
-		queue = append(queue, others...)
-		d.Judgement, d.Heads = j, map[string]string{}
-		for _, m := range j.Members {
-			if f := g.shown[m.Pull]; f.Known() && f.Value.State == "open" {
-				d.Heads[m.Pull.String()] = f.Value.Head
-			}
-		}
+		docs = append(docs, indexed...)
+		d.Judgement, d.Heads = j, g.heads(j)
 		switch {
 		case !g.isOutage():
 			d.Outage = time.Time{}
@@ -251,26 +220,11 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 			}
 			d.Lately = d.Lately[:min(len(d.Lately), maxLately)]
 		}
-		var standing, tell []string
-		for _, a := range j.Alarms {
-			id := alarmID(a)
-			standing = append(standing, id)
-			if !slices.Contains(d.Told, id) {
-				tell = append(tell, id)
-			}
-		}
-		d.Told = standing
-		for _, a := range j.Alarms {
-			if slices.Contains(tell, alarmID(a)) {
-				for _, p := range a.Notify {
-					queue = append(queue, work.Alarm(p, alarmID(a), key))
-				}
-			}
-		}
+		queue = append(queue, alarms(d)...)
 		before.Read, d.Read = time.Time{}, time.Time{}
 		changed := publish.Hash(before) != publish.Hash(*d)
 		d.Read = g.asked
-		return beside, queue, changed || len(beside) > 0, nil
+		return docs, queue, changed || len(docs) > 0, nil
 	})
 	if err != nil {
 		return err
@@ -281,6 +235,68 @@ func (r *Reconciler) remember(ctx context.Context, j rules.Judgement, g *gatheri
 		}
 	}
 	return nil
+}
+
+// reshow notes who is in a coupling now, and shows the members again: those of before, those of now, and those of other couplings whose notes speak
+// of one of which something else is said now.
+func (r *Reconciler) reshow(ctx context.Context, before, now rules.Judgement) (docs []store.Document, queue []store.Work, err error) {
+	key := now.Coupling.Key()
+	show := func(p coupling.Pull, in bool) error {
+		d, err := r.Memory.Members.Read(ctx, p)
+		if err == nil && d.Value.Note(key, in) {
+			docs = append(docs, d.With(d.Value))
+		}
+		queue = append(queue, work.Show(p, false))
+		return err
+	}
+	var turned []coupling.Pull
+	for _, m := range now.Members {
+		if was, is := before.Member(m.Pull); !is || publish.Hash(was.Verdict) != publish.Hash(m.Verdict) {
+			turned = append(turned, m.Pull)
+		}
+		if err := show(m.Pull, true); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, m := range before.Members {
+		if _, still := now.Member(m.Pull); still {
+			continue
+		}
+		turned = append(turned, m.Pull)
+		if err := show(m.Pull, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	others, err := r.neighbours(ctx, turned, key)
+	return docs, append(queue, others...), err
+}
+
+// heads returns the head that each open member had when it was read.
+func (g *gathering) heads(j rules.Judgement) map[string]string {
+	out := map[string]string{}
+	for _, m := range j.Members {
+		if f := g.shown[m.Pull]; f.Known() && f.Value.State == "open" {
+			out[m.Pull.String()] = f.Value.Head
+		}
+	}
+	return out
+}
+
+// alarms notes the alarms of a judgement, and returns the work that comments on the new ones.
+func alarms(d *memory.Judgement) []store.Work {
+	var queue []store.Work
+	var all []string
+	for _, a := range d.Alarms {
+		id := alarmID(a)
+		if all = append(all, id); slices.Contains(d.Told, id) {
+			continue
+		}
+		for _, p := range a.Notify {
+			queue = append(queue, work.Alarm(p, id, d.Coupling.Key()))
+		}
+	}
+	d.Told = all
+	return queue
 }
 
 // neighbours is the work that shows the members of other couplings again in which some pull requests are too: their notes say of these what all

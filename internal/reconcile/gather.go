@@ -124,56 +124,14 @@ const justMerged = time.Minute
 
 // read reads pull requests and the repositories that the couplings touch, as one query where it serves, and takes over the policies.
 func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) error {
-	repos := map[coupling.Repo][]string{g.home: nil}
-	for _, c := range w.couplings {
-		for _, m := range c.Members {
-			repos[m.Pull.Repo] = append(repos[m.Pull.Repo], c.Base)
-		}
-		repos[g.home] = append(repos[g.home], c.Base)
+	requests, err := g.requests(ctx, w)
+	if err != nil {
+		return err
 	}
-	for _, p := range w.extra {
-		repos[p.Repo] = append(repos[p.Repo], "") // surveyed, whatever its base
-	}
-	var requests []forge.SurveyRequest
 	watched := map[coupling.Repo][]string{}
-	for _, repo := range slices.Sorted(maps.Keys(repos)) {
-		d, known, err := g.r.Memory.Repos.Find(ctx, repo)
-		if err != nil {
-			return err
-		}
-		if !known {
-			d.Name = repo
-		}
-		g.docs[repo] = d
-		if !known || d.Gone {
-			continue // not installed: unreadable
-		}
-		p := d.Rules()
-		if w.policy != nil && repo == g.home {
-			p = *w.policy
-		}
-		q := g.r.request(d, p)
-		var more []string
-		for _, b := range repos[repo] {
-			if b != "" && !slices.Contains(q.Branches, b) && !slices.Contains(more, b) {
-				more = append(more, b)
-			}
-		}
-		if len(more) > 0 {
-			if w.policy == nil { // what is merely proposed is not remembered
-				if _, err := g.r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
-					d.Bases = slices.Concat(d.Bases, more)
-					return nil, true
-				}); err != nil {
-					return err
-				}
-			}
-			q.Branches = append(q.Branches, more...)
-		}
-		requests = append(requests, q)
-		watched[repo] = q.Watched
+	for _, q := range requests {
+		watched[q.Repo] = q.Watched
 	}
-	var err error
 	g.asked = g.r.Now()
 	// Anybody may propose a policy: what it names in repositories where the App is not known to be costs no calls.
 	unasked := func(p coupling.Pull) bool { _, known := watched[p.Repo]; return w.policy != nil && !known }
@@ -189,8 +147,6 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 		if unasked(p) {
 			g.pulls[p] = versionscan.NotKnown[forge.Pull](notInstalled)
 		}
-	}
-	for _, p := range pulls {
 		if w.unread[p.Repo] {
 			err := fmt.Errorf("what was said in %s is still being read", p.Repo)
 			g.pulls[p] = versionscan.NotKnown[forge.Pull](err.Error())
@@ -209,6 +165,61 @@ func (g *gathering) read(ctx context.Context, w wanted, pulls []coupling.Pull) e
 			g.note(err)
 		}
 	}
+	return g.takeOver(ctx, requests)
+}
+
+// requests asks for the repositories that couplings touch, with the branches on which their members land, and loads what is remembered of them.
+func (g *gathering) requests(ctx context.Context, w wanted) ([]forge.SurveyRequest, error) {
+	bases := map[coupling.Repo][]string{g.home: nil}
+	for _, c := range w.couplings {
+		for _, m := range c.Members {
+			bases[m.Pull.Repo] = append(bases[m.Pull.Repo], c.Base)
+		}
+		bases[g.home] = append(bases[g.home], c.Base)
+	}
+	for _, p := range w.extra {
+		bases[p.Repo] = append(bases[p.Repo], "") // surveyed, whatever its base
+	}
+	var out []forge.SurveyRequest
+	for _, repo := range slices.Sorted(maps.Keys(bases)) {
+		d, known, err := g.r.Memory.Repos.Find(ctx, repo)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			d.Name = repo
+		}
+		g.docs[repo] = d
+		if !known || d.Gone {
+			continue // not installed: unreadable
+		}
+		p := d.Rules()
+		if w.policy != nil && repo == g.home {
+			p = *w.policy
+		}
+		q := g.r.request(d, p)
+		var more []string
+		for _, b := range bases[repo] {
+			if b != "" && !slices.Contains(q.Branches, b) && !slices.Contains(more, b) {
+				more = append(more, b)
+			}
+		}
+		if len(more) > 0 && w.policy == nil { // what is merely proposed is not remembered
+			if _, err := g.r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
+				d.Bases = slices.Concat(d.Bases, more)
+				return nil, true
+			}); err != nil {
+				return nil, err
+			}
+		}
+		q.Branches = append(q.Branches, more...)
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// takeOver adopts the policies that were read.
+func (g *gathering) takeOver(ctx context.Context, requests []forge.SurveyRequest) (err error) {
 	for _, q := range requests {
 		s := g.surveys[q.Repo]
 		if !s.Known() {

@@ -498,31 +498,17 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 	if err != nil {
 		return nil, err
 	}
-	told := map[coupling.Repo]bool{repo: true}
+	named := map[coupling.Repo]bool{repo: true}
 	for _, d := range today {
 		open(d.Value.Judgement, func(rules.MemberState) []rules.Verdict { return nil })
 		for _, m := range d.Value.Members {
-			told[m.Pull.Repo] = true // in the notes
+			named[m.Pull.Repo] = true // in the notes
 		}
 	}
-	for _, c := range declared {
-		for _, m := range c.Members {
-			if told[m.Pull.Repo] {
-				continue
-			}
-			told[m.Pull.Repo] = true
-			d, known, err := r.Memory.Repos.Find(ctx, m.Pull.Repo)
-			if err != nil {
-				return nil, err
-			} else if !known || d.Gone || !d.Private {
-				continue // relbot reads nothing there, or everybody may
-			}
-			if role, err := r.GitHub.Permission(ctx, m.Pull.Repo, author); err != nil && transient(err) {
-				return nil, err
-			} else if err != nil || !role.AtLeast(forge.RoleRead) {
-				return []string{note.PreviewUnread(m.Pull.Repo, author)}, nil
-			}
-		}
+	if secret, err := r.unreadBy(ctx, author, declared, named); err != nil {
+		return nil, err
+	} else if secret != "" {
+		return []string{note.PreviewUnread(secret, author)}, nil
 	}
 	if couplings := coupling.Assemble(repo, declared, effects); len(couplings) > 0 {
 		g, s, err := r.gather(ctx, wanted{home: repo, couplings: couplings, policy: &proposed})
@@ -538,29 +524,66 @@ func (r *Reconciler) preview(ctx context.Context, repo coupling.Repo, proposed r
 	}
 	var lines []string
 	for p, vs := range then {
-		js, err := r.judgementsOf(ctx, p)
+		line, err := r.previewLine(ctx, p, repo, vs)
 		if err != nil {
 			return nil, err
 		}
-		now := rules.Uncoupled(p)
-		if len(js) > 0 {
-			now = combined(p, js)
-		}
-		for _, j := range js { // couplings that are at home elsewhere stay as they are
-			if m, is := j.Member(p); is && j.Coupling.Home != repo {
-				vs = append(vs, m.Verdict)
-			}
-		}
-		after := rules.Uncoupled(p)
-		if len(vs) > 0 {
-			after = rules.Combine(p, vs...)
-		}
-		if after.Level != now.Level || publish.Hash(codesOf(after)) != publish.Hash(codesOf(now)) {
-			lines = append(lines, note.PreviewLine(p, now, after, repo))
+		if line != "" {
+			lines = append(lines, line)
 		}
 	}
 	slices.Sort(lines)
 	return lines, nil
+}
+
+// unreadBy returns the first private repository with a declared member that somebody cannot read, apart from those that notes name; "" for none.
+func (r *Reconciler) unreadBy(ctx context.Context, login string, declared []coupling.Coupling, named map[coupling.Repo]bool) (coupling.Repo, error) {
+	for _, c := range declared {
+		for _, m := range c.Members {
+			if named[m.Pull.Repo] {
+				continue
+			}
+			named[m.Pull.Repo] = true
+			d, known, err := r.Memory.Repos.Find(ctx, m.Pull.Repo)
+			if err != nil {
+				return "", err
+			} else if !known || d.Gone || !d.Private {
+				continue // relbot reads nothing there, or everybody may
+			}
+			if role, err := r.GitHub.Permission(ctx, m.Pull.Repo, login); err != nil && transient(err) {
+				return "", err
+			} else if err != nil || !role.AtLeast(forge.RoleRead) {
+				return m.Pull.Repo, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// previewLine says how a policy proposed at home would change the verdict on a pull request; "" when it would not. vs are the verdicts of the couplings at
+// home under it.
+func (r *Reconciler) previewLine(ctx context.Context, p coupling.Pull, home coupling.Repo, vs []rules.Verdict) (string, error) {
+	js, err := r.judgementsOf(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	now := rules.Uncoupled(p)
+	if len(js) > 0 {
+		now = combined(p, js)
+	}
+	for _, j := range js { // couplings that are at home elsewhere stay as they are
+		if m, is := j.Member(p); is && j.Coupling.Home != home {
+			vs = append(vs, m.Verdict)
+		}
+	}
+	after := rules.Uncoupled(p)
+	if len(vs) > 0 {
+		after = rules.Combine(p, vs...)
+	}
+	if after.Level == now.Level && publish.Hash(codesOf(after)) == publish.Hash(codesOf(now)) {
+		return "", nil
+	}
+	return note.PreviewLine(p, now, after, home), nil
 }
 
 func codesOf(v rules.Verdict) []rules.Code {
