@@ -296,7 +296,7 @@ func TestLooks(t *testing.T) {
 	}
 }
 
-// TestReadable holds that a backup with a document that cannot be read is told from one that can.
+// TestReadable holds that a document of a backup that cannot be read is found.
 func TestReadable(t *testing.T) {
 	for _, c := range []struct {
 		d     store.Document

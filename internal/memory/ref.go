@@ -11,7 +11,7 @@ import (
 	"github.com/relbot/relbot/internal/work"
 )
 
-// RefMove is what an event told of a branch or a tag.
+// RefMove is what events said of a branch or a tag.
 type RefMove struct {
 	Ref    string    `json:"ref"` // refs/heads/main
 	Gone   bool      `json:"gone,omitempty"`

@@ -209,7 +209,7 @@ func (r *Reconciler) sharing(ctx context.Context, p coupling.Pull, head string) 
 	return out, nil
 }
 
-// left is the work that shows those anew with whom a pull request shared a head, when it has another now or is closed.
+// left is the work that shows those again with whom a pull request shared a head, when it has another now or is closed.
 func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now memory.Pull) ([]store.Work, error) {
 	if before.State != "open" || before.Head == "" || now.State == "open" && now.Head == before.Head {
 		return nil, nil

@@ -1,7 +1,7 @@
 // Package work defines every kind of work: its key, its serialization key, its payload, and the one constructor of its rows.
 //
 // A row of work says that a key has to be looked at again. Rows with one serialization key never run at once, whatever their kinds; the store
-// keeps it as the row's lane. A payload saves a read, and no verdict depends on it: a handler that has none, or cannot read it, asks GitHub.
+// keeps it in the field Lane. A payload saves a read, and no verdict depends on it: a handler that has none, or cannot read it, asks GitHub.
 // Of the payloads of one row the newest counts. What must not be lost when several events become one run is in the row's trail instead.
 //
 // PULL is owner/name#number, REPO is owner/name, COUPLING is REPO:name.
@@ -131,7 +131,7 @@ func Changes(f forge.Pull) map[string]string {
 	return map[string]string{"head": f.Head, "base": f.Base, "body": Digest(f.Body), "state": f.State, "draft": strconv.FormatBool(f.Draft)}
 }
 
-// Digest stands for a text in a [Change].
+// Digest represents a text in a [Change].
 func Digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
