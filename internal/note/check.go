@@ -29,7 +29,7 @@ type CheckInput struct {
 	Proposals  []string          // Markdown, see [Proposal]
 	NearMisses []string          // Markdown, see [NearMiss]
 	Preview    []string          // Markdown, see [PreviewLine]
-	// Annotations stand beside those of the verdict's own reasons.
+	// Annotations are added to those of the verdict's own reasons.
 	Annotations []forge.Annotation
 	DetailsURL  string
 	InGroup     bool            // the check is a merge group's: nothing waits there

@@ -12,7 +12,7 @@ import (
 	"github.com/relbot/relbot/internal/rules"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 // golden holds a text against testdata/NAME. No text of relbot's may hold a line that begins as a command does.
 func golden(t *testing.T, name, got string) {
@@ -42,10 +42,10 @@ func golden(t *testing.T, name, got string) {
 	a, b := strings.Split(string(want), "\n"), strings.Split(got, "\n")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
-			t.Fatalf("%s:%d differs (-update writes it anew)\nwant %s\ngot  %s", path, i+1, a[i], b[i])
+			t.Fatalf("%s:%d differs (-update writes it)\nwant %s\ngot  %s", path, i+1, a[i], b[i])
 		}
 	}
-	t.Fatalf("%s: %d lines, want %d (-update writes it anew)", path, len(b), len(a))
+	t.Fatalf("%s: %d lines, want %d (-update writes it)", path, len(b), len(a))
 }
 
 func pr(n int) coupling.Pull { return coupling.Pull{Repo: "acme/app", Number: n} }

@@ -7,7 +7,7 @@ import (
 	"github.com/relbot/relbot/internal/coupling"
 )
 
-// Markers. What stands between the first and the last of a note is relbot's; the rest of the comment is whoever's wrote it.
+// Markers. What is between the first and the last of a note is relbot's; the rest of the comment is of the person who wrote it.
 const (
 	noteOpen     = "<!-- relbot:note v1"
 	noteClose    = "<!-- /relbot:note -->"

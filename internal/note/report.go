@@ -27,7 +27,7 @@ func reportVoice(in drift.Report) voice {
 	return voice{home: in.Repo, hidden: hidden(in.Repo, in.Private, js)}
 }
 
-// of is the voice in which a row is told.
+// of is the voice in which a row is written.
 func (v voice) of(r drift.Row) voice { v.self = r.Pull; return v }
 
 // Report is the body of the drift report's issue. It holds dates since when things stand and no counts of days, so that it
@@ -62,9 +62,9 @@ func Report(in drift.Report) string {
 			}
 		}
 	}
-	if beside := besideDrift(in); len(beside) > 0 {
+	if aside := besideDrift(in); len(aside) > 0 {
 		b.WriteString("\n### Warnings\n\n")
-		for _, w := range beside[:min(len(beside), maxRows)] {
+		for _, w := range aside[:min(len(aside), maxRows)] {
 			b.WriteString("- " + reason(v, w) + "\n")
 		}
 	}
@@ -268,11 +268,11 @@ func ReportText(in drift.Report) string {
 		}
 		b.WriteString("\n")
 	}
-	beside := besideDrift(in)
-	if len(beside) > 0 {
+	aside := besideDrift(in)
+	if len(aside) > 0 {
 		b.WriteString("\nWarnings\n")
 	}
-	for _, w := range beside {
+	for _, w := range aside {
 		fmt.Fprintf(&b, "  %s: %s %s\n", w.Code, v.sentence(w), v.remedy(w))
 	}
 	return b.String()

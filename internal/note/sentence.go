@@ -309,7 +309,7 @@ var sentences = []words{
 	{
 		code: rules.NotCoupled, verdict: "pass", when: "the pull request is in no coupling",
 		short: func(v voice, r rules.Reason) string {
-			if r.Value != "" { // the pull requests of a merge group could not be told
+			if r.Value != "" { // the pull requests of a merge group could not be named
 				return "nothing coupled is on this branch"
 			}
 			return "in no coupling"

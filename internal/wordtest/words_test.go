@@ -23,7 +23,7 @@ var list = flag.Bool("list", false, "report the directories that are not held ye
 const (
 	sentenceWords  = 25  // of a sentence of prose
 	changelogWords = 20  // of a line of the changelog
-	dialectWords   = 160 // of [dialect] in the whole tree
+	dialectWords   = 105 // of [dialect] in the whole tree
 )
 
 // out are words for which English has plainer ones, with those.

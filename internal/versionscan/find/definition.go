@@ -283,7 +283,7 @@ var versionedCall = regexp.MustCompile(`[a-z]\d+$`)
 
 var quotedRow = regexp.MustCompile(`[{(\[]\s*"([A-Za-z_][\w.-]*)"\s*,`)
 
-// rows lists the rows, told by the string they begin with, of blocks that a version heads, as in a history of settings:
+// rows lists the rows, known by the string they begin with, of blocks that a version heads, as in a history of settings:
 // add("25.12", { {"name", …}, … }).
 func (s *source) rows(scheme release.Scheme, wanted func(string) bool) []Finding {
 	var out []Finding

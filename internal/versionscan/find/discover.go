@@ -58,7 +58,7 @@ func (s *source) gate(from, to int, scheme release.Scheme) (Finding, bool) {
 	return f, ok && (f.Placeholder || !f.Value.IsZero() && (strings.Contains(f.Value.String(), ".") || scheme == release.Integer))
 }
 
-// hints are the spans of identifiers that are worth a closer look. They are told by the stems that [GateName]'s words begin with and by
+// hints are the spans of identifiers that are worth a closer look. They are known by the stems that [GateName]'s words begin with and by
 // a number behind a V or an underscore, all searched for at once: bit i of the state says that the bytes so far end in the
 // first letters of a stem, up to its letter i.
 func hints(text []byte) (out [][2]int) {
@@ -153,7 +153,7 @@ func gateLike(name []byte) bool {
 	}
 }
 
-// gateWords are the words of [GateName] that need no other word beside them.
+// gateWords are the words of [GateName] that need no other word next to them.
 var (
 	gateWords   = bytes.Fields([]byte("introduced since removed_in removedin breaks_in deprecated milestone available_from availablefrom shipped_in shippedin"))
 	versionWord = []byte("version")

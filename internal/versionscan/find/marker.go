@@ -48,11 +48,11 @@ func marked(s *source, id string, scheme release.Scheme) []Finding {
 		below, isBelow := s.onLine(next, m, scheme)
 		comment, isComment := s.inComment(m, scheme)
 		inside, isInside := s.inside(m.Line, next, m, scheme)
-		told := isBelow && below.telling(scheme)
+		tells := isBelow && below.telling(scheme)
 		switch {
 		case isHere && here.telling(scheme):
 			out = append(out, here)
-		case told && (next == m.Line+1 || !isComment):
+		case tells && (next == m.Line+1 || !isComment):
 			out = append(out, below)
 		case isComment:
 			out = append(out, comment)

@@ -51,7 +51,7 @@ func located(text, raw string, offset int) Located {
 	return Located{Raw: raw, Line: line, Column: column}
 }
 
-// places locates values at offsets that mostly grow, without counting the lines before them anew.
+// places locates values at offsets that mostly grow, without counting the lines before them again.
 func places(text string) func(raw string, offset int) Located {
 	line, start, counted := 1, 0, 0
 	return func(raw string, offset int) Located {
