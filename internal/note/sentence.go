@@ -793,6 +793,28 @@ var sentences = []words{
 		example: rules.Reason{Code: rules.ReadersDisagree, Path: "Chart.yaml", Value: "26.28.0-dev.0", Other: "26.29.0-dev.0"},
 	},
 	{
+		code: rules.TagsMatchNothing, verdict: "warning", when: "there are tags, and the policy's pattern matches none",
+		short: func(v voice, r rules.Reason) string { return "no tag matches " + r.Value },
+		sentence: func(v voice, r rules.Reason) string {
+			return fmt.Sprintf("no tag matches %s, such as %s: as relbot sees it, nothing was ever released.", v.code(r.Value), v.code(r.Tag))
+		},
+		remedy: func(v voice, r rules.Reason) string {
+			return "Correct " + v.code("releases.tags") + " in the policy."
+		},
+		example: rules.Reason{Code: rules.TagsMatchNothing, Value: "app-v{version}", Tag: "v26.41.0"},
+	},
+	{
+		code: rules.TagElsewhere, verdict: "warning", when: "a tag that the policy's pattern does not match reads as the coming release or a later one",
+		short: func(v voice, r rules.Reason) string { return r.Tag + " does not match " + r.Value },
+		sentence: func(v voice, r rules.Reason) string {
+			return fmt.Sprintf("the tag %s reads as %s or later, but %s does not match it: that release may be cut already.", v.code(r.Tag), r.Want, v.code(r.Value))
+		},
+		remedy: func(v voice, r rules.Reason) string {
+			return "Correct " + v.code("releases.tags") + " in the policy, or list the tag in " + v.code("releases.ignore") + "."
+		},
+		example: rules.Reason{Code: rules.TagElsewhere, Value: "v{version}", Tag: "app-v26.42.0", Want: "26.42.0"},
+	},
+	{
 		code: rules.HeadBehind, verdict: "warning", when: "the head's own version file is older than the base's",
 		short: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("the head says %s, the base %s", r.Value, r.Other)

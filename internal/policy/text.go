@@ -52,8 +52,8 @@ var (
 		want:  "a time zone such as UTC or Europe/Berlin", message: "not a time zone", schema: map[string]any{"minLength": 1},
 	}
 	tagPattern = check{
-		holds: func(s string) bool { return strings.Count(s, "{version}") == 1 && slots(s) },
-		want:  "a pattern with {version} in it once, such as v{version}", message: "not a tag pattern", schema: map[string]any{"pattern": `\{version\}`},
+		holds: func(s string) bool { return strings.Count(s, "{version}") == 1 && slots(s) && refName(s) },
+		want:  "a pattern with {version} in it once that the name of a git tag can match, such as v{version}", message: "not a tag pattern", schema: map[string]any{"pattern": `\{version\}`},
 	}
 	linePattern = check{
 		holds: func(s string) bool {
@@ -163,4 +163,26 @@ func alternatives(glob string) int {
 		}
 	}
 	return n
+}
+
+// refName reports whether a git tag can be called what a pattern matches, by the rules of git-check-ref-format(1).
+func refName(pattern string) bool {
+	name := refExample(pattern)
+	if strings.HasPrefix(name, "refs/") || strings.HasSuffix(name, ".") || strings.HasPrefix(name, "-") || strings.Contains(name, "..") || strings.Contains(name, "@{") {
+		return false
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) }) {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return true
+}
+
+// refExample is a tag that a pattern matches.
+func refExample(pattern string) string {
+	return strings.NewReplacer("{version}", "1.2.3", "{major}", "1", "{minor}", "2", "{patch}", "3").Replace(pattern)
 }

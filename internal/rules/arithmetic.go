@@ -147,5 +147,14 @@ func (a *arithmetic) doubts(repo coupling.Repo, branch string, t release.Train) 
 			out = append(out, readersDisagree(d, t.Dev))
 		}
 	}
+	if h := a.history(repo); h != nil {
+		pattern := a.s.Repos[repo].Releases.Tags
+		if tag, nothing := h.MatchesNothing(); nothing {
+			out = append(out, tagsMatchNothing(pattern, tag))
+		}
+		if tag, ok := h.Elsewhere(t.Core); ok {
+			out = append(out, tagElsewhere(pattern, tag, t.Core))
+		}
+	}
 	return out
 }

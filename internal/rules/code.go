@@ -34,6 +34,8 @@ const (
 	TrainLagging       Code = "train-lagging"
 	ReadersDisagree    Code = "readers-disagree"
 	HeadBehind         Code = "head-behind"
+	TagsMatchNothing   Code = "tags-match-nothing"
+	TagElsewhere       Code = "tag-elsewhere"
 	PolicyInvalid      Code = "policy-invalid"
 	OrderCycle         Code = "order-cycle"
 	OnHold             Code = "on-hold"
@@ -45,6 +47,6 @@ var Codes = []Code{
 	NotCoupled, OrderWaiting, OrderQueued, OrderBroken, MemberClosed, MemberReverted, MemberMissing, MemberUnreadable,
 	MemberDraft, WrongBase, ReleaseSplit, HalfLanded, GateCutWithout, GateShippedEarlier, GateAhead, GateUnreal,
 	GateMissing, GateAmbiguous, GateUnparsable, GateNameMismatch, GateConflict, GateForeignEdit, GateNoThreshold,
-	DevBuildsExcluded, RemovalDue, TrainUnknown, TrainLagging, ReadersDisagree, HeadBehind, PolicyInvalid, OrderCycle,
+	DevBuildsExcluded, RemovalDue, TrainUnknown, TrainLagging, ReadersDisagree, TagsMatchNothing, TagElsewhere, HeadBehind, PolicyInvalid, OrderCycle,
 	OnHold, Overridden,
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/relbot/relbot/internal/coupling"
@@ -226,6 +227,16 @@ func readersDisagree(d release.Reading, first release.Version) Reason {
 
 func headBehind(head, base release.Version, path string) Reason {
 	return Reason{Code: HeadBehind, Value: head.String(), Other: base.String(), Path: path}
+}
+
+// tagsMatchNothing says that a pattern matches none of the tags, of which one is named.
+func tagsMatchNothing(pattern, tag string) Reason {
+	return Reason{Code: TagsMatchNothing, Value: cmp.Or(pattern, "{version}"), Tag: tag}
+}
+
+// tagElsewhere says that a tag reads as the train or later, behind another prefix than the pattern has.
+func tagElsewhere(pattern, tag string, train release.Version) Reason {
+	return Reason{Code: TagElsewhere, Value: cmp.Or(pattern, "{version}"), Tag: tag, Want: train.String()}
 }
 
 // BadPolicy says that the policy file has problems, of which the first is at a line.

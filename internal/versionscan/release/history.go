@@ -15,8 +15,9 @@ type History struct {
 	builds   []Build
 	releases []Release
 	lines    []line
-	odd      []Build // tags that begin like a release and are no version; Version is what they begin with
-	pad      bool    // months are written with a leading zero
+	odd      []Build  // tags that begin like a release and are no version; Version is what they begin with
+	others   []string // tags that the pattern does not match
+	pad      bool     // months are written with a leading zero
 }
 
 // History orders tags and branches into releases. Tags and branches that name no release of this component are passed
@@ -32,10 +33,13 @@ func (r Releases) History(tags []Tag, branches []string) *History {
 			h.builds = append(h.builds, Build{t, v})
 			_, month, _ := strings.Cut(v.core, ".")
 			h.pad = h.pad || strings.HasPrefix(month, "0") && len(month) > 1 && digit(month[1])
+		case !slices.Contains(r.Ignore, t.Name):
+			h.others = append(h.others, t.Name)
 		}
 	}
 	slices.SortFunc(h.builds, compareBuilds)
 	slices.SortFunc(h.odd, compareBuilds)
+	slices.Sort(h.others)
 	for from := 0; from < len(h.builds); {
 		to := from + 1
 		for to < len(h.builds) && h.builds[to].Version.sameCore(h.builds[from].Version) {
