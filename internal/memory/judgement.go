@@ -16,11 +16,11 @@ type Judgement struct {
 	// Outage is since when facts are missing because GitHub does not answer; zero when it does.
 	Outage time.Time `json:"outage,omitzero"`
 	// Read is when GitHub was asked for the facts, and Heads the head that each open pull request had then.
-	Read   time.Time         `json:"read,omitzero"`
-	Heads  map[string]string `json:"heads,omitempty"`
-	Lately []Change          `json:"lately,omitempty"` // newest first
-	Opened time.Time         `json:"opened"`
-	Told   []string          `json:"told,omitempty"` // alarms for which comments were queued
+	Read    time.Time         `json:"read,omitzero"`
+	Heads   map[string]string `json:"heads,omitempty"`
+	Lately  []Change          `json:"lately,omitempty"` // newest first
+	Opened  time.Time         `json:"opened"`
+	Alarmed []string          `json:"alarmed,omitempty"` // alarms for which comments were queued
 }
 
 // Change is a line of the note's "what changed lately".

@@ -20,8 +20,8 @@ type Pull struct {
 	Author  string    `json:"author"`
 	Private bool      `json:"private,omitempty"`
 	Updated time.Time `json:"updated"`
-	// Told is when relbot learned of that: see [Pull.Lags].
-	Told    time.Time `json:"told,omitzero"`
+	// Learned is when relbot learned of that: see [Pull.Lags].
+	Learned time.Time `json:"learned,omitzero"`
 	Recheck int64     `json:"recheck,omitempty"` // counts clicks on re-run, so that the check is posted again
 	// Returned: it was open before, as far as is known, so that a check that nothing is remembered of may exist on its head.
 	Returned bool `json:"returned,omitempty"`
@@ -58,7 +58,7 @@ func (l Look) LookedAt(basis string) bool { return l.Looked && l.LookBasis == ba
 // replaced shows it.
 func (d Pull) Lags(fact versionscan.Fact[forge.Pull]) bool {
 	switch {
-	case d.Told.IsZero():
+	case d.Learned.IsZero():
 		return false
 	case fact.Known():
 		f := fact.Value
@@ -82,11 +82,11 @@ func (d *Pull) Hear(changes []work.Change, now time.Time) bool {
 			if d.Head != "" { // else it was not there when relbot looked
 				d.Before = map[string]string{"head": d.Head, "base": d.Base, "state": d.State}
 			}
-			d.Updated, d.Told, news = c.At, now, true
+			d.Updated, d.Learned, news = c.At, now, true
 		}
 		if c.At.Equal(d.Updated) && c.Of != "" && !slices.Contains(d.Changes, c) {
 			d.Changes = append(slices.Clip(d.Changes), c)
-			d.Told, news = now, true
+			d.Learned, news = now, true
 		}
 	}
 	return news

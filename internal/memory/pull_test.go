@@ -50,7 +50,7 @@ func TestHear(t *testing.T) {
 			if i >= len(c.said) {
 				slices.Reverse(said)
 			}
-			d := Pull{Head: "a", Base: "main", State: "open", Updated: second.Add(-time.Hour), Told: second}
+			d := Pull{Head: "a", Base: "main", State: "open", Updated: second.Add(-time.Hour), Learned: second}
 			d.Hear(said[:i/2], second)
 			d.Hear(said, second)
 			if got := d.Lags(versionscan.Know(c.read)); got != c.lags {

@@ -26,8 +26,8 @@ type Repo struct {
 	Bases []string `json:"bases,omitempty"`
 	// Since is when relbot first saw the repository, on this database.
 	Since time.Time `json:"since,omitzero"`
-	// Told is what events said of branches and tags in the last minute, which a read may not show yet.
-	Told []RefMove `json:"told,omitempty"`
+	// Moves is what events said of branches and tags in the last minute, which a read may not show yet.
+	Moves []RefMove `json:"moves,omitempty"`
 
 	parsed *parsedPolicy
 }

@@ -288,14 +288,14 @@ func alarms(d *memory.Judgement) []store.Work {
 	var all []string
 	for _, a := range d.Alarms {
 		id := alarmID(a)
-		if all = append(all, id); slices.Contains(d.Told, id) {
+		if all = append(all, id); slices.Contains(d.Alarmed, id) {
 			continue
 		}
 		for _, p := range a.Notify {
 			queue = append(queue, work.Alarm(p, id, d.Coupling.Key()))
 		}
 	}
-	d.Told = all
+	d.Alarmed = all
 	return queue
 }
 
@@ -342,7 +342,7 @@ func (r *Reconciler) strangers(ctx context.Context, repo coupling.Repo) error {
 	return nil
 }
 
-// sight keeps what was just read of a member, which is newer than any event told.
+// sight keeps what was just read of a member, which is newer than any event.
 func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) error {
 	fact := g.shown[p]
 	if !fact.Known() {
@@ -354,10 +354,10 @@ func (r *Reconciler) sight(ctx context.Context, p coupling.Pull, g *gathering) e
 			return nil, nil, false, nil
 		}
 		if d.Head == "" {
-			return nil, []store.Work{work.Pull(p)}, false, nil // no event told of it yet
+			return nil, []store.Work{work.Pull(p)}, false, nil // no event named it yet
 		}
 		before := *d
-		d.Head, d.State, d.Base, d.Updated, d.Told, d.Taken, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), false, false
+		d.Head, d.State, d.Base, d.Updated, d.Learned, d.Taken, d.Looked = f.Head, f.State, f.Base, f.UpdatedAt, r.Now(), false, false
 		queue, err := r.left(ctx, p, before, *d)
 		return nil, append(queue, work.Pull(p)), true, err
 	})

@@ -37,7 +37,7 @@ type gathering struct {
 	asked   time.Time                                      // when they were read
 	effects []coupling.Effect                              // of commands at home, where they are remembered with a judgement
 	outage  error
-	lag     *lagError // pull requests that were not read as events told of them; nil for none
+	lag     *lagError // pull requests that were not read as events showed them; nil for none
 	askers  map[coupling.Repo]*history.Asker
 	fatal   error // the store failed, or it would cost too much: nothing can be judged
 	bounded bool  // anybody may have written the policy: see [gathering.costly]
@@ -55,7 +55,7 @@ func (g *gathering) note(err error) {
 type wanted struct {
 	home      coupling.Repo
 	couplings []coupling.Coupling    // all of one home
-	extra     []coupling.Pull        // pull requests beside the members
+	extra     []coupling.Pull        // pull requests other than the members
 	group     *groupTree             // judged in place of its base's tip
 	policy    *rules.Policy          // in place of the home's own, to preview it
 	lag       bool                   // pull requests may lag: their couplings are not judged

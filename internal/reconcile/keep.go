@@ -37,8 +37,8 @@ func Installed(ctx context.Context, s Store) (bool, error) {
 	return len(docs) > 0, err
 }
 
-// told are the documents that hold what people said, and since when things stand: GitHub does not have them, or not whole.
-var told = []string{memory.KindOverlay, memory.KindOverride, memory.KindComment, memory.KindJudgement, memory.KindHistory, memory.KindReport, memory.KindPage, memory.KindTimeline, memory.KindMoved, memory.KindMention}
+// said are the documents that hold what people said, and since when things stand: GitHub does not have them, or not whole.
+var said = []string{memory.KindOverlay, memory.KindOverride, memory.KindComment, memory.KindJudgement, memory.KindHistory, memory.KindReport, memory.KindPage, memory.KindTimeline, memory.KindMoved, memory.KindMention}
 
 // queued is the work that holds what nothing else would call for again.
 var queued = []string{work.KindComment, work.KindAlarm, work.KindReport}
@@ -48,7 +48,7 @@ var queued = []string{work.KindComment, work.KindAlarm, work.KindReport}
 func Kept(table, kind string) bool {
 	switch table {
 	case "document":
-		return slices.Contains(told, kind)
+		return slices.Contains(said, kind)
 	case "work":
 		return slices.Contains(queued, kind)
 	}

@@ -64,14 +64,14 @@ func (r *Reconciler) pullLags(ctx context.Context, p coupling.Pull, fact version
 	if err != nil || !d.Lags(fact) {
 		return false, err
 	}
-	if r.Now().Sub(d.Told) < lagLimit {
+	if r.Now().Sub(d.Learned) < lagLimit {
 		return true, nil
 	}
 	_, err = r.Memory.Pulls.Update(ctx, p, func(d *memory.Pull) ([]store.Work, bool) {
 		if !d.Lags(fact) {
 			return nil, false
 		}
-		d.Told = time.Time{}
+		d.Learned = time.Time{}
 		r.believes(p.String())
 		return nil, true
 	})
@@ -84,7 +84,7 @@ func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s 
 		return false, err
 	}
 	var over []string // those that lag for too long
-	for _, ref := range d.Told {
+	for _, ref := range d.Moves {
 		switch {
 		case !ref.Lags(s, asked):
 		case r.Now().Sub(ref.At) < lagLimit:
@@ -97,9 +97,9 @@ func (r *Reconciler) repoLags(ctx context.Context, asked forge.SurveyRequest, s 
 		return false, nil
 	}
 	_, err = r.Memory.Repos.Update(ctx, asked.Repo, func(d *memory.Repo) ([]store.Work, bool) {
-		n := len(d.Told)
-		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t memory.RefMove) bool { return slices.Contains(over, t.Ref) && r.Now().Sub(t.At) >= lagLimit })
-		return nil, len(d.Told) < n
+		n := len(d.Moves)
+		d.Moves = slices.DeleteFunc(slices.Clone(d.Moves), func(t memory.RefMove) bool { return slices.Contains(over, t.Ref) && r.Now().Sub(t.At) >= lagLimit })
+		return nil, len(d.Moves) < n
 	})
 	r.believes(fmt.Sprint(asked.Repo, " ", over))
 	return false, err
@@ -116,7 +116,7 @@ func (r *Reconciler) expect(ctx context.Context, p coupling.Pull, changes []work
 	return err
 }
 
-// ref remembers what an event told of a branch or a tag, and has its repository read where something depends on it.
+// ref remembers what an event said of a branch or a tag, and has its repository read where something depends on it.
 func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	repo, ref := work.RefOf(c.Work)
 	d, err := r.Memory.Repos.Load(ctx, repo)
@@ -129,17 +129,17 @@ func (r *Reconciler) ref(ctx context.Context, c store.Claimed) error {
 	}
 	all := work.Trail[work.RefPayload](c.Work) // without any nothing is known but that the ref moved
 	_, err = r.Memory.Repos.Update(ctx, repo, func(d *memory.Repo) ([]store.Work, bool) {
-		told := memory.RefMove{Ref: ref}
-		if i := slices.IndexFunc(d.Told, func(t memory.RefMove) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
-			told = d.Told[i] // of several pushes the read may lack more than the last
+		move := memory.RefMove{Ref: ref}
+		if i := slices.IndexFunc(d.Moves, func(t memory.RefMove) bool { return t.Ref == ref && r.Now().Sub(t.At) < lagLimit }); i >= 0 {
+			move = d.Moves[i] // of several pushes the read may lack more than the last
 		} else if isBranch && branch == d.Default && !slices.ContainsFunc(all, func(said work.RefPayload) bool { return said.After == d.Tip }) {
-			told.Before = []string{d.Tip}
+			move.Before = []string{d.Tip}
 		}
 		for _, said := range all {
-			told = told.Then(said, r.Now())
+			move = move.Then(said, r.Now())
 		}
-		d.Told = slices.DeleteFunc(slices.Clone(d.Told), func(t memory.RefMove) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
-		d.Told = append(d.Told, told)
+		d.Moves = slices.DeleteFunc(slices.Clone(d.Moves), func(t memory.RefMove) bool { return t.Ref == ref || r.Now().Sub(t.At) >= lagLimit })
+		d.Moves = append(d.Moves, move)
 		return []store.Work{work.Repo(d.Name)}, true
 	})
 	return err
@@ -153,7 +153,7 @@ func lagging(err error) (*lagError, bool) {
 
 // notYet turns a refusal to know a pull request that was opened or changed a moment ago into an error to try again.
 func (r *Reconciler) notYet(d memory.Pull, err error) error {
-	if errors.Is(err, forge.ErrGone) && r.Now().Sub(d.Told) < lagLimit {
+	if errors.Is(err, forge.ErrGone) && r.Now().Sub(d.Learned) < lagLimit {
 		return &forge.RetryError{Err: errors.New(err.Error())} // no refusal any more, after which nothing would be tried
 	}
 	return err

@@ -18,7 +18,7 @@ import (
 
 // Each push leaves a check behind and each pull request a handful of documents. What stays for good is what people said (effects, audit), and
 // couplings with their members; the rest is forgotten once nothing has touched it for a while and nothing is open that it belongs to. Each
-// kind of document can go because whoever finds it missing looks at GitHub before writing:
+// kind of document can go because the one who finds it missing looks at GitHub before writing:
 //
 //   - The check of a commit and the pull requests that have it as their head: the heads of an open pull request stay, former ones too, so that a
 //     push that goes back finds its check. One that comes back after it was closed is [memory.Pull.Returned], and the check on its head is looked
@@ -26,9 +26,9 @@ import (
 //   - A pull request in no coupling, its page, and the last word of its note: a note is looked for before one is posted, and a page's address is
 //     made again the same. A coupling that links one later has it read.
 //   - A comment whose commands ran, and its reply: GitHub delivers nothing that old again, and a comment of that age is run only if it has no
-//     reaction of relbot's. That an alarm was told of is looked up by its marker.
+//     reaction of relbot's. That an alarm was posted is looked up by its marker.
 //
-// So an event that is late costs reads, and a lost database can be made anew from the same sources as before.
+// So an event that is late costs reads, and a lost database can be restored from the same sources as before.
 
 // remembrance is for how long what is done with is remembered: much longer than GitHub delivers anything again.
 const remembrance = 30 * 24 * time.Hour

@@ -165,7 +165,7 @@ func (l *pulling) compose(ctx context.Context) (memory.Pull, error) {
 	found.Returned = returned(said, l.seen)
 	heard := l.seen
 	heard.Hear(l.changes, l.Now())
-	found.Told, found.Second = l.Now(), heard.Second
+	found.Learned, found.Second = l.Now(), heard.Second
 	if err := l.words(ctx, l.pull, l.repo, said, l.seen, l.recheck, &found); err != nil {
 		if !transient(err) {
 			return found, err
@@ -233,7 +233,7 @@ func (l *pulling) merged(now, found memory.Pull) memory.Pull {
 		found.Look = memory.Look{}
 	}
 	if found.Updated.Equal(now.Updated) {
-		found.Told, found.Second = now.Told, now.Second
+		found.Learned, found.Second = now.Learned, now.Second
 	}
 	if found.Recheck = now.Recheck; l.recheck {
 		found.Recheck++

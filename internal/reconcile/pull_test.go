@@ -47,11 +47,11 @@ func TestBelieved(t *testing.T) {
 func TestMerged(t *testing.T) {
 	looked := memory.Look{Looked: true, LookBasis: "basis", Touches: true}
 	seen := memory.Pull{Updated: noon, Look: looked}
-	found := memory.Pull{Head: "b", Updated: noon, Told: noon.Add(time.Second), Look: looked}
+	found := memory.Pull{Head: "b", Updated: noon, Learned: noon.Add(time.Second), Look: looked}
 	now := seen
-	now.Recheck, now.Told = 2, noon
+	now.Recheck, now.Learned = 2, noon
 	l := pulling{seen: seen}
-	if got := l.merged(now, found); !got.Looked || got.Recheck != 2 || !got.Told.Equal(noon) {
+	if got := l.merged(now, found); !got.Looked || got.Recheck != 2 || !got.Learned.Equal(noon) {
 		t.Errorf("nobody changed it: %+v", got)
 	}
 	now.Looked = false
@@ -59,7 +59,7 @@ func TestMerged(t *testing.T) {
 		t.Errorf("somebody has it looked at again: %+v", got)
 	}
 	l.recheck, found.Updated = true, noon.Add(time.Second)
-	if got := l.merged(now, found); got.Recheck != 3 || !got.Told.Equal(found.Told) {
+	if got := l.merged(now, found); got.Recheck != 3 || !got.Learned.Equal(found.Learned) {
 		t.Errorf("a click after a newer event: %+v", got)
 	}
 }
@@ -147,8 +147,8 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("one more alarm: %+v", got)
 	}
 	d.Alarms = nil
-	if got := alarms(d); len(got) > 0 || len(d.Told) > 0 {
-		t.Errorf("none any more: %+v, %v", got, d.Told)
+	if got := alarms(d); len(got) > 0 || len(d.Alarmed) > 0 {
+		t.Errorf("none any more: %+v, %v", got, d.Alarmed)
 	}
 }
 

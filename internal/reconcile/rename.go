@@ -78,9 +78,9 @@ func (n *renaming) names(d memory.Judgement) (memory.Judgement, error) {
 	if err := json.Unmarshal([]byte(renamed(string(body), n.from, n.to)), &out); err != nil {
 		return d, err
 	}
-	out.Told = nil
+	out.Alarmed = nil
 	for _, a := range out.Alarms {
-		out.Told = append(out.Told, alarmID(a))
+		out.Alarmed = append(out.Alarmed, alarmID(a))
 	}
 	return out, nil
 }

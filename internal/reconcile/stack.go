@@ -7,7 +7,7 @@ import (
 )
 
 // unstack puts stacked members on the base of their stack: one that is based on another's branch is judged as if it were based where that
-// one is, since there it will land. kept are branches that are bases of their own, whoever has them as a head.
+// one is, since there it will land. kept are branches that are bases of their own, no matter which pull request has them as a head.
 //
 // A member that was merged into another's branch has landed nowhere yet: until the other is merged it counts as open, and then as
 // landed with it.

@@ -13,7 +13,7 @@ import (
 	"github.com/relbot/relbot/internal/timeline"
 )
 
-// What pages show is read from the store alone. Nothing here asks GitHub, and nothing is hidden from anybody: whoever makes a page decides what
+// What pages show is read from the store alone. Nothing here asks GitHub, and nothing is hidden from anybody: the maker of a page decides what
 // its reader may see.
 
 // Coupled is a coupling as it was last judged. It is shared and must not be changed.
@@ -23,7 +23,7 @@ type Coupled struct {
 	Outage time.Time // since when GitHub does not answer about it; zero when it does
 }
 
-// History is what is remembered of a coupling beside its judgement.
+// History is what is remembered of a coupling in addition to its judgement.
 type History struct {
 	Flips  []flip.Flip // newest first
 	Charts []timeline.Chart
@@ -88,13 +88,13 @@ func (r *Reconciler) Coupling(ctx context.Context, key coupling.Key) (Coupled, H
 	return coupled(d), h, true, err
 }
 
-// History is what is remembered of a coupling beside its judgement.
+// History is what is remembered of a coupling in addition to its judgement.
 func (r *Reconciler) History(ctx context.Context, key coupling.Key) (History, error) {
 	h, err := r.Memory.Histories.Load(ctx, key)
 	return History{Flips: h.Flips, Charts: h.Charts}, err
 }
 
-// Others are the further couplings that speak of a pull request beside the one with a key.
+// Others are the further couplings that speak of a pull request next to the one with a key.
 func (r *Reconciler) Others(ctx context.Context, p coupling.Pull, key coupling.Key) ([]Coupled, error) {
 	js, err := r.judgementsOf(ctx, p)
 	var out []Coupled

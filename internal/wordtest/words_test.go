@@ -21,9 +21,9 @@ import (
 var list = flag.Bool("list", false, "report the directories that are not held yet, too")
 
 const (
-	sentenceWords  = 25  // of a sentence of prose
-	changelogWords = 20  // of a line of the changelog
-	dialectWords   = 105 // of [dialect] in the whole tree
+	sentenceWords  = 25 // of a sentence of prose
+	changelogWords = 20 // of a line of the changelog
+	dialectWords   = 60 // of [dialect] in the whole tree
 )
 
 // out are words for which English has plainer ones, with those.
