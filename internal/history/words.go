@@ -133,6 +133,7 @@ type identity struct {
 	shas    []string // of it and of those that it is a pick of
 	numbers []string // of its pull requests
 	titles  []string // canonical
+	undone  []string // of a revert: the pull requests that it names
 }
 
 func (c Change) identity() identity {
@@ -151,11 +152,14 @@ func identityOf(o forge.Commit) identity {
 	if n := PullOf(o); n != 0 {
 		id.numbers = []string{fmt.Sprint(n)}
 	}
+	if obj, ok := objectOf(subject(o), reverts); ok {
+		id.undone = obj.numbers
+	}
 	return id
 }
 
 func (id identity) and(other identity) identity {
-	return identity{slices.Concat(id.shas, other.shas), slices.Concat(id.numbers, other.numbers), slices.Concat(id.titles, other.titles)}
+	return identity{slices.Concat(id.shas, other.shas), slices.Concat(id.numbers, other.numbers), slices.Concat(id.titles, other.titles), slices.Concat(id.undone, other.undone)}
 }
 
 func (id identity) hasSHA(sha string) bool {
@@ -197,17 +201,28 @@ func (id identity) takenBackBy(o forge.Commit) bool {
 		return false // it has its very title, as a pick has
 	}
 	if obj, ok := objectOf(s, reverts); ok {
-		return slices.ContainsFunc(obj.numbers, id.hasNumber) || id.hasTitle(canonical(obj.title))
+		return id.is(obj)
 	}
 	obj, ok := objectOf(s, reapplies) // takes the revert of it back
-	return ok && id.hasTitle(reverted(obj.title))
+	return ok && id.hasTitle(reverted(obj.title)) && (len(obj.numbers) == 0 || len(id.undone) == 0 || meet(obj.numbers, id.undone))
+}
+
+// is reports whether a commit's words are about it. Pull requests may have the same title, so that a number decides where there is one.
+func (id identity) is(obj object) bool {
+	if len(obj.numbers) > 0 && len(id.numbers) > 0 {
+		return meet(obj.numbers, id.numbers)
+	}
+	return id.hasTitle(canonical(obj.title))
+}
+
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
 // broughtBackBy reports whether a commit says that it brings the change in again.
 func (c Change) broughtBackBy(o forge.Commit) bool {
 	obj, ok := objectOf(subject(o), reapplies)
-	id := c.identity()
-	return ok && (slices.ContainsFunc(obj.numbers, id.hasNumber) || id.hasTitle(canonical(obj.title)))
+	return ok && c.identity().is(obj)
 }
 
 var (
