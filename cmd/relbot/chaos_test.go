@@ -65,7 +65,7 @@ func humans(r *rand.Rand, steps int) []scenario.Action {
 				a.Verb, a.Title = "edit", text(fmt.Sprint("title ", r.Intn(100)))
 			}
 		case 9:
-			a.Verb, a.Body = "comment", text([]string{"/relbot hold x", "/relbot resume", "/relbot override order-waiting because x until merge", "/relbot override cancel"}[r.Intn(4)])
+			a.Verb, a.Body = "comment", text([]string{"/relbot hold x", "/relbot resume", "/relbot hold x\n/relbot override on-hold because x until merge", "/relbot override cancel"}[r.Intn(4)])
 		case 10:
 			base := []string{"main", "next"}[r.Intn(2)]
 			a.Verb, a.Base = "edit", &base

@@ -34,7 +34,12 @@ var tables = map[string]func() string{
 			}
 			fmt.Fprintf(&b, "| `/relbot %s` | %s | %s |\n", strings.ReplaceAll(c.Usage, "|", `\|`), who, c.Summary)
 		}
-		b.WriteString("\nThe roles are defaults; the policy's `permissions` set them.\n")
+		b.WriteString("\nThe roles are defaults; the policy's `permissions` set them. Ending a coupling while a member is blocked needs the role of `override`, unless `permissions.end` says otherwise.\n\nOther names:\n\n")
+		for _, c := range command.Table {
+			if len(c.Names) > 0 {
+				fmt.Fprintf(&b, "- `%s`: `%s`\n", c.Name, strings.Join(c.Names, "`, `"))
+			}
+		}
 		return b.String()
 	},
 	"settings": func() string {

@@ -1,8 +1,8 @@
 // Package command reads commands addressed to relbot in a comment, and says who may use them and what they change.
 //
-// A command is a line of a new comment that begins with "/relbot". Everything that only looks like one is left alone: quotes,
-// code, HTML comments, text inside a line. The parser reports every mistake with its place, the accepted form and a
-// suggestion, and goes on with the next line.
+// A command is a line of a new comment that begins with "/relbot" or with the App's name, also in a list or in bold. Quotes, code,
+// HTML, and what came back by mail below an answer are left alone. The parser takes what people plainly mean, reports every mistake
+// with its place, the accepted form and a suggestion that it would take, and goes on with the next line.
 //
 // [Table] holds each command once. The parser, the rights, the help, the documentation and the audit log come from it. What a
 // command changes is a method of its [Action]. A grammar for each command was refused: the commands differ in a handful of
@@ -11,6 +11,7 @@ package command
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/relbot/relbot/internal/coupling"
 )
@@ -39,7 +40,9 @@ const (
 // Spec describes a command. [Table] gives every field of it by position, so that a command without one does not compile.
 type Spec struct {
 	Name    string
-	Usage   string // without "/relbot "
+	Names   []string // other names, in lower case
+	Akin    []string // words that mean something like it, for which it is suggested
+	Usage   string   // without "/relbot "
 	Right   Right
 	Reach   Reach
 	Summary string
@@ -49,21 +52,26 @@ type Spec struct {
 
 // Table holds all commands, in the order in which they are shown.
 var Table = []Spec{
-	{"help", "help", Anybody, Here, "lists the commands", "help", bare(Help{})},
-	{"status", "status", Anybody, Here, "answers with the present verdicts and their reasons", "status", bare(Status{})},
-	{"recheck", "recheck", Anybody, Here, "looks at everything again", "recheck", bare(Recheck{})},
-	{"link", "link #A #B owner/repo#C [as NAME] [role=#N …]", MayLink, Named, "makes a coupling, or extends one", "link #12 image=#13 as distroless", (*parser).link},
-	{"unlink", "unlink #A because TEXT", MayLink, Named, "takes a member out", "unlink #12 because it is no longer needed", (*parser).unlink},
-	{"replace", "replace #A with #B", MayLink, Named, "puts a successor in a member's place; edges and role stay", "replace #12 with #15", (*parser).replace},
-	{"order", "order A before B because TEXT, or A before-or-with B", MayLink, Named, "adds or changes an order edge; members are named by role or #N", "order gate before-or-with image because nonroot images need it", (*parser).order},
-	{"unorder", "unorder A B", MayLink, Named, "removes an order edge", "unorder gate image", (*parser).unorder},
-	{"hold", "hold [TEXT]", MayHold, Members, "blocks every member", "hold the cut is at noon", (*parser).hold},
-	{"resume", "resume", MayHold, Members, "lifts a hold", "resume", bare(Resume{})},
-	{"override", "override CODE because TEXT [until push|merge|RELEASE], or override cancel", MayOverride, Here, "lifts one reason code for this pull request; ends at the next push that changes the tree unless said otherwise", "override gate-ahead because the release is renamed until merge", (*parser).override},
-	{"supersede", "supersede by #N", MayLink, Members, "ends the coupling: another pull request does its work", "supersede by #37526", (*parser).supersede},
-	{"abandon", "abandon because TEXT", MayLink, Members, "ends the coupling without its work being done", "abandon because the plan changed", (*parser).abandon},
-	{"reopen", "reopen", MayLink, Members, "takes the end of a coupling back", "reopen", bare(Reopen{})},
+	{"help", nil, []string{"commands", "usage"}, "help", Anybody, Here, "lists the commands", "help", bare(Help{})},
+	{"status", []string{"why", "list"}, []string{"state", "show", "info"}, "status [#N]", Anybody, Here, "answers with the present verdicts and their reasons", "status", (*parser).status},
+	{"recheck", []string{"retry", "retest", "rerun", "refresh", "check"}, []string{"re-check", "re-run", "update", "reload"}, "recheck", Anybody, Here, "looks at everything again", "recheck", bare(Recheck{})},
+	{"link", nil, []string{"add", "join", "couple", "group"}, "link #A #B owner/repo#C [as NAME] [role=#N …]", MayLink, Named, "makes a coupling, or extends one", "link #12 image=#13 as distroless", (*parser).link},
+	{"after", []string{"depends on", "depends-on", "merge after", "merge-after", "wait for", "wait-for", "blocked by", "blocked-by"}, []string{"needs", "requires", "waits", "depends"}, "after #N because TEXT", MayLink, Named, "couples this pull request with #N, which has to merge first", "after #12 because it calls the new function", (*parser).after},
+	{"with", nil, []string{"together"}, "with #N because TEXT", MayLink, Named, "couples this pull request with #N, and both have to land together", "with #12 because neither works alone", (*parser).with},
+	{"unlink", nil, []string{"remove", "drop", "leave"}, "unlink #A because TEXT", MayLink, Named, "takes a member out; what came after it then comes after what was before it", "unlink #12 because it is no longer needed", (*parser).unlink},
+	{"replace", nil, []string{"swap"}, "replace #A with #B", MayLink, Named, "puts a successor in a member's place; edges and role stay", "replace #12 with #15", (*parser).replace},
+	{"order", nil, []string{"sort"}, "order A before B because TEXT, or A before-or-with B", MayLink, Named, "adds or changes an order edge; members are named by role or #N", "order gate before-or-with image because nonroot images need it", (*parser).order},
+	{"unorder", nil, nil, "unorder A B", MayLink, Named, "removes an order edge", "unorder gate image", (*parser).unorder},
+	{"hold", nil, []string{"pause", "freeze", "stop", "block", "wip"}, "hold [TEXT]", MayHold, Members, "blocks every member", "hold the cut is at noon", (*parser).hold},
+	{"resume", []string{"unhold", "remove-hold", "unblock"}, []string{"unfreeze", "unpause", "continue", "go"}, "resume", MayHold, Members, "lifts a hold", "resume", bare(Resume{})},
+	{"override", nil, []string{"ignore", "skip", "bypass", "force", "allow", "waive"}, "override CODE because TEXT [until push|merge|RELEASE], or override cancel", MayOverride, Here, "lifts one reason code for this pull request; ends at the next push that changes the tree unless said otherwise", "override gate-ahead because the release is renamed until merge", (*parser).override},
+	{"supersede", []string{"superseded by", "superseded-by"}, nil, "supersede by #N", MayLink, Members, "ends the coupling: another pull request does its work", "supersede by #37526", (*parser).supersede},
+	{"abandon", nil, []string{"cancel", "close"}, "abandon because TEXT", MayLink, Members, "ends the coupling without its work being done", "abandon because the plan changed", (*parser).abandon},
+	{"reopen", nil, nil, "reopen", MayLink, Members, "takes the end of a coupling back", "reopen", bare(Reopen{})},
 }
+
+// Mentioned reports whether a text can hold a command at all.
+func Mentioned(body string) bool { return strings.Contains(strings.ToLower(body), "relbot") }
 
 // SpecOf finds a command by name.
 func SpecOf(name string) (Spec, bool) {
@@ -92,6 +100,16 @@ func (c Command) Named() []Target {
 		return t
 	})
 	return out
+}
+
+// At returns the command as it is meant on a pull request, which it may name by "this".
+func (c Command) At(p coupling.Pull) Command {
+	return c.Retarget(func(t Target) Target {
+		if t.Pull == this {
+			t.Pull = p.String()
+		}
+		return t
+	})
 }
 
 // Retarget returns the command with f of every member and pull request that it names.
@@ -126,4 +144,6 @@ type Mistake struct {
 	Message      string
 	Accepted     string // the accepted form, with "/relbot "
 	Suggestion   string // a line that would be understood; "" when there is no good guess
+	Stray        bool   // the line only looks like a command
+	Code         bool   // the line names a reason code that is none
 }

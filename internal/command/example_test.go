@@ -7,8 +7,8 @@ import (
 )
 
 // A comment may hold several commands. A line that is not understood stops no other, and gets a suggestion. Quotes are left alone.
-func ExampleParse() {
-	commands, mistakes := command.Parse(`The image has to land first.
+func ExampleLanguage_Parse() {
+	commands, mistakes := command.Language{}.Parse(`The image has to land first.
 /relbot link #12 image=#13 as distroless
 > /relbot hold
 

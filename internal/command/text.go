@@ -1,188 +1,186 @@
 package command
 
 import (
-	"fmt"
+	"bytes"
+	"cmp"
 	"regexp"
+	"slices"
+	"sort"
 	"strings"
+	"unicode"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/text"
 )
 
-// visibleLine is a line that a reader sees as plain text.
-type visibleLine struct {
-	number int
-	text   string
+// markdown reads texts as GitHub does.
+var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser()
+
+// textLine is a line that a reader sees as text of the author's own: no quote, no code, no HTML.
+type textLine struct {
+	number int    // of the source, from 1
+	text   string // without what makes it a list item, a heading or the cell of a table
+	plain  string // the same, with code and HTML within the line blanked out
+	cell   bool   // it is a cell of a table
+	folded bool   // it is in a <details>
 }
 
-var (
-	fence      = regexp.MustCompile("^ {0,3}(```+|~~~+)")
-	htmlOpen   = regexp.MustCompile(`(?i)<(pre|code|script|style|textarea)\b[^>]*>`)
-	inlineCode = regexp.MustCompile("`+")
-)
+// invisible are characters that nobody sees: those without width, and the byte order mark.
+var invisible = strings.NewReplacer("\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "", "\u00ad", "", "\r\n", "\n", "\r", "\n")
 
-// visible lists the lines of a Markdown text that are neither quoted, nor code, nor inside an HTML comment or a code element. It
-// errs on the side of leaving lines out.
-func visible(body string) []visibleLine {
-	body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
-	body = blankComments(body)
-	var out []visibleLine
-	closing := ""   // the fence that ends a code block
-	element := ""   // the tag that ends an HTML code element
-	span := ""      // the backticks that end a code span begun on an earlier line
-	quoted := false // a quote goes on lazily until a blank line
-	before := ""
-	n := 0
-	for line := range strings.SplitSeq(body, "\n") {
-		n++
-		text := line
-		blank := strings.TrimSpace(text) == ""
-		switch {
-		case closing != "":
-			if m := fence.FindStringSubmatch(text); m != nil && m[1][0] == closing[0] && len(m[1]) >= len(closing) && strings.Trim(strings.TrimSpace(text), closing[:1]) == "" {
-				closing = ""
+// visible lists the lines of a Markdown text that its author wrote as text. mail says to end where a quoted mail begins.
+func visible(body string, mail bool) []textLine {
+	src := []byte(invisible.Replace(body))
+	var out []textLine
+	folds := 0                                  // how many <details> are open
+	own, code := map[int]bool{}, map[int]bool{} // the numbers of lines of text, and of code
+	starts := []int{0}
+	for i, b := range src {
+		if b == '\n' {
+			starts = append(starts, i+1)
+		}
+	}
+	number := func(at int) int { return sort.SearchInts(starts, at+1) }
+	_ = ast.Walk(markdown.Parse(text.NewReader(src)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		switch n.Kind() {
+		case ast.KindHTMLBlock:
+			if entering {
+				folds = max(folds+foldsIn(n.(*ast.HTMLBlock), src), 0)
 			}
-		case element != "":
-			if strings.Contains(strings.ToLower(text), "</"+element) {
-				element = ""
+			return ast.WalkSkipChildren, nil
+		case ast.KindBlockquote:
+			return ast.WalkSkipChildren, nil
+		case ast.KindCodeBlock, ast.KindFencedCodeBlock:
+			for i := range n.Lines().Len() {
+				code[number(n.Lines().At(i).Start)] = true
 			}
-		case blank:
-			quoted, span = false, "" // a code span does not cross a paragraph
-		case fence.MatchString(text):
-			closing = fence.FindStringSubmatch(text)[1]
-		case strings.HasPrefix(strings.TrimLeft(text, " "), ">"):
-			quoted = true
-		case quoted:
-		case (strings.HasPrefix(text, "    ") || strings.HasPrefix(text, "\t")) && strings.TrimSpace(before) == "":
-		default:
-			inSpan := span != ""
-			for _, ticks := range inlineCode.FindAllString(text, -1) {
-				switch span {
-				case "":
-					span = ticks
-				case ticks:
-					span = ""
+			return ast.WalkSkipChildren, nil
+		}
+		if !entering || n.Type() != ast.TypeBlock || n.Lines() == nil {
+			return ast.WalkContinue, nil
+		}
+		hidden := hiddenIn(n, src)
+		for i := range n.Lines().Len() {
+			seg := n.Lines().At(i)
+			l := textLine{number: number(seg.Start), cell: n.Kind().String() == "TableCell", folded: folds > 0}
+			own[l.number] = true
+			for len(hidden) > 0 && hidden[0].to <= seg.Start {
+				hidden = hidden[1:]
+			}
+			if len(hidden) > 0 && hidden[0].from <= seg.Start || n.Parent().Kind() == ast.KindDocument && indented(src, seg.Start) {
+				continue
+			}
+			l.text = strings.TrimRightFunc(string(src[seg.Start:seg.Stop]), unicode.IsSpace)
+			plain := []byte(l.text)
+			for _, s := range hidden {
+				if s.from >= seg.Start+len(plain) {
+					break
+				}
+				for k := max(s.from-seg.Start, 0); k < min(s.to-seg.Start, len(plain)); k++ {
+					plain[k] = '`'
 				}
 			}
-			if m := htmlOpen.FindStringSubmatch(text); m != nil {
-				if tag := strings.ToLower(m[1]); !strings.Contains(strings.ToLower(text), "</"+tag) {
-					element = tag
-				}
-			}
-			if !inSpan {
-				out = append(out, visibleLine{n, text})
+			l.plain = string(plain)
+			out = append(out, l)
+		}
+		return ast.WalkContinue, nil
+	})
+	if mail {
+		end := mailTail(strings.Split(string(src), "\n"), own, code)
+		for i, l := range out {
+			if l.number >= end {
+				return out[:i]
 			}
 		}
-		before = line
 	}
 	return out
 }
 
-// blankComments takes HTML comments out and keeps the line breaks. A comment that is never closed reaches to the end.
-func blankComments(s string) string {
-	var b strings.Builder
-	for {
-		start := strings.Index(s, "<!--")
-		if start < 0 {
-			b.WriteString(s)
-			return b.String()
-		}
-		b.WriteString(s[:start])
-		end := strings.Index(s[start:], "-->")
-		comment := s[start:]
-		if end >= 0 {
-			comment, s = s[start:start+end+3], s[start+end+3:]
-		} else {
-			s = ""
-		}
-		// What follows on the comment's last line is not at the line's start for a reader of the source.
-		b.WriteString("\x00" + strings.Repeat("\n", strings.Count(comment, "\n")) + "\x00")
+// foldsIn counts how many <details> a block of HTML opens more than it closes.
+func foldsIn(n *ast.HTMLBlock, src []byte) int {
+	html := n.Lines().Value(src)
+	if n.HasClosure() {
+		html = append(html, n.ClosureLine.Value(src)...)
 	}
+	html = bytes.ToLower(html)
+	return bytes.Count(html, []byte("<details")) - bytes.Count(html, []byte("</details"))
 }
 
-// BodyLine is a line of a pull request's description that proposes a coupling.
-type BodyLine struct {
-	Key     string // Ships-With, Merge-After or Depends-On
-	Line    int
-	Raw     string
-	Targets []Target
+// indented reports whether a line that goes on with a paragraph is set off as code is.
+func indented(src []byte, at int) bool {
+	before := src[bytes.LastIndexByte(src[:at], '\n')+1 : at]
+	return len(bytes.TrimSpace(before)) == 0 && (len(before) > 3 || bytes.ContainsRune(before, '\t'))
 }
 
-// String is the line in the form that relbot reads.
-func (l BodyLine) String() string {
-	var names []string
-	for _, t := range l.Targets {
-		names = append(names, t.Pull)
-	}
-	return l.Key + ": " + strings.Join(names, ", ")
-}
+// span is a part of a text, by offsets.
+type span struct{ from, to int }
 
-// NearMiss is a line that looks as if it were meant for relbot.
-type NearMiss struct {
-	Line       int
-	Raw        string
-	Message    string
-	Suggestion string
-}
+var codeTag = regexp.MustCompile(`(?i)^<(/?)(pre|code|kbd|samp|script|style|textarea)\b`)
 
-// Keys of body lines.
-const (
-	ShipsWith  = "Ships-With"
-	MergeAfter = "Merge-After"
-	DependsOn  = "Depends-On"
-)
-
-var (
-	bodyKey = regexp.MustCompile(`(?i)^(ships-with|merge-after|depends-on)[ \t]*:[ \t]*(.*?)[ \t]*$`)
-	almost  = regexp.MustCompile(`(?i)^[-*]?[ \t]*(ships?[-_ ]+with|merges?[-_ ]+after|depends?[-_ ]+on)\b[ \t]*:?[ \t]*(.*(?:#\d+|/pull/\d+).*)$`)
-	anyPull = regexp.MustCompile(`(?:[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)?#[1-9][0-9]{0,8}\b|https?://[^\s,]+/pull/[1-9][0-9]{0,8}`)
-)
-
-var bodyKeys = map[string]string{"ships-with": ShipsWith, "merge-after": MergeAfter, "depends-on": DependsOn}
-
-// maxNamed bounds how many pull requests a description or a comment names: anybody may write one, and each costs a look.
-const maxNamed = 100
-
-// Body reads the lines of a pull request's description.
-func Body(body string) ([]BodyLine, []NearMiss) {
-	var lines []BodyLine
-	var misses []NearMiss
-	named := 0
-	for _, l := range visible(body) {
-		text := strings.TrimRight(l.text, " \t")
-		if m := bodyKey.FindStringSubmatch(text); m != nil {
-			key := bodyKeys[strings.ToLower(m[1])]
-			line := BodyLine{Key: key, Line: l.number, Raw: text}
-			bad := ""
-			for _, word := range strings.FieldsFunc(m[2], func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
-				if pullText.MatchString(word) {
-					line.Targets = append(line.Targets, Target{Text: word, Pull: word})
-				} else if bad == "" && !strings.EqualFold(word, "and") {
-					bad = word
+// hiddenIn finds code spans, HTML and what lies within elements of code in the text of a block.
+func hiddenIn(block ast.Node, src []byte) []span {
+	var out []span
+	open := -1 // where an element of code began
+	_ = ast.Walk(block, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering || n == block {
+			return ast.WalkContinue, nil
+		}
+		if n.Type() == ast.TypeBlock {
+			return ast.WalkSkipChildren, nil
+		}
+		switch n := n.(type) {
+		case *ast.CodeSpan:
+			for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+				if t, ok := c.(*ast.Text); ok {
+					out = append(out, span{t.Segment.Start, t.Segment.Stop + 1})
 				}
 			}
-			switch {
-			case bad != "" && isNumber(bad):
-				misses = append(misses, NearMiss{l.number, text, "\"" + bad + "\" is no pull request", key + ": #" + bad})
-			case bad != "" || len(line.Targets) == 0:
-				misses = append(misses, NearMiss{l.number, text, "it names no pull request", key + ": #12"})
+		case *ast.RawHTML:
+			s := span{n.Segments.At(0).Start, n.Segments.At(n.Segments.Len() - 1).Stop}
+			out = append(out, s)
+			if m := codeTag.FindSubmatch(src[s.from:s.to]); m != nil && len(m[1]) == 0 && open < 0 {
+				open = s.to
+			} else if m != nil && len(m[1]) > 0 && open >= 0 {
+				out = append(out, span{open, s.from})
+				open = -1
 			}
-			if named += len(line.Targets); named > maxNamed {
-				return lines, append(misses, NearMiss{l.number, text, fmt.Sprintf("a description names at most %d pull requests", maxNamed), ""})
-			}
-			if len(line.Targets) > 0 {
-				lines = append(lines, line)
-			}
-			continue
 		}
-		if m := almost.FindStringSubmatch(text); m != nil {
-			word := strings.ToLower(strings.NewReplacer("_", "-", " ", "-").Replace(m[1]))
-			key := ShipsWith
-			switch {
-			case strings.HasPrefix(word, "merge"):
-				key = MergeAfter
-			case strings.HasPrefix(word, "depend"):
-				key = DependsOn
-			}
-			misses = append(misses, NearMiss{l.number, text, "it is not in the form that relbot reads", key + ": " + strings.Join(anyPull.FindAllString(m[2], -1), ", ")})
+		return ast.WalkContinue, nil
+	})
+	if open >= 0 {
+		out = append(out, span{open, len(src)})
+	}
+	slices.SortFunc(out, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	return out
+}
+
+var (
+	// wroteLine introduces what is quoted below it in a mail, in the commonest languages; it may be broken over two lines.
+	wroteLine = regexp.MustCompile(`(?i)^(?:on\b.*\d.*\bwrote:|am\b.*\d.*\bschrieb\b.*:|le\b.*\d.*\ba écrit\s*:|el\b.*\d.*\bescribió:|il\b.*\d.*\bha scritto:|-{2,} ?on\b.*\bwrote ?-{2,}|-{2,} ?(?:original message|forwarded message|ursprüngliche nachricht)\b.*-{2,}|-{2,} ?reply to this email directly.*)$`)
+	fromLine  = regexp.MustCompile(`(?i)^\**(?:from|von|de):`)
+	sentLine  = regexp.MustCompile(`(?i)^\**(?:sent|date|gesendet|datum|envoyé):`)
+	ruleLine  = regexp.MustCompile(`^_{10,}$`)
+	deviceTag = regexp.MustCompile(`(?i)^(?:sent from my|von meinem .* gesendet|get outlook for)\b`)
+)
+
+// mailTail returns the number of the first line that came back by mail below somebody's answer. own are the lines that are text,
+// and code are those of code.
+func mailTail(lines []string, own, code map[int]bool) int {
+	for i := range lines {
+		line := strings.TrimSpace(lines[i])
+		next := ""
+		if i+1 < len(lines) {
+			next = strings.TrimSpace(lines[i+1])
+		}
+		switch number := i + 1; {
+		case ruleLine.MatchString(line) && !code[number]:
+			return number
+		case !own[number]:
+		case wroteLine.MatchString(line), deviceTag.MatchString(line), wroteLine.MatchString(line + " " + next), fromLine.MatchString(line) && sentLine.MatchString(next):
+			return number
 		}
 	}
-	return lines, misses
+	return len(lines) + 1
 }

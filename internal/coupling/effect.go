@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Effect is what a command or a line of a body changed about the couplings of one home. Effects are kept in the order
@@ -19,8 +20,9 @@ type Effect struct {
 	By       string   `json:"by"`
 	Coupling string   `json:"coupling"`
 	Members  []Member `json:"members,omitempty"`
-	Pull     Pull     `json:"pull,omitzero"` // unlink, replace: the one that goes
-	With     Pull     `json:"with,omitzero"` // replace, supersede: the one that comes
+	Title    string   `json:"title,omitempty"` // link: of a coupling that has none
+	Pull     Pull     `json:"pull,omitzero"`   // unlink, replace: the one that goes
+	With     Pull     `json:"with,omitzero"`   // replace, supersede: the one that comes
 	Edge     Edge     `json:"edge,omitzero"`
 	Why      string   `json:"why,omitempty"`
 }
@@ -124,28 +126,51 @@ func (c *Coupling) Apply(e Effect) *Refusal {
 }
 
 func (c *Coupling) link(e Effect) *Refusal {
-	members := slices.Clone(c.Members)
+	next := *c
+	next.Members, next.Order, next.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
 	for _, m := range e.Members {
-		if i := slices.IndexFunc(members, func(o Member) bool { return o.Pull == m.Pull }); i >= 0 {
-			if m.Role != DefaultRole(m.Pull, c.Home) && members[i].Role != m.Role {
-				if members[i].Origin == FromPolicy {
-					return overruled("%s is %q in the policy", m.Pull, members[i].Role)
-				}
-				return refuse("%s is a member already, as %q", m.Pull, members[i].Role)
-			}
+		is := slices.IndexFunc(next.Members, func(o Member) bool { return o.Pull == m.Pull })
+		if is >= 0 && (m.Role == DefaultRole(m.Pull, c.Home) || strings.EqualFold(next.Members[is].Role, m.Role)) {
 			continue
 		}
-		if i := slices.IndexFunc(members, func(o Member) bool { return o.Role == m.Role }); i >= 0 {
-			if members[i].Origin == FromPolicy {
-				return overruled("the role %q is held by %s in the policy", m.Role, members[i].Pull)
+		if is >= 0 && next.Members[is].Origin == FromPolicy {
+			return overruled("%s is %q in the policy", m.Pull, next.Members[is].Role)
+		}
+		if i := slices.IndexFunc(next.Members, func(o Member) bool { return strings.EqualFold(o.Role, m.Role) }); i >= 0 {
+			if next.Members[i].Origin == FromPolicy {
+				return overruled("the role %q is held by %s in the policy", m.Role, next.Members[i].Pull)
 			}
-			return refuse("the role %q is held by %s", m.Role, members[i].Pull)
+			return refuse("the role %q is held by %s", m.Role, next.Members[i].Pull)
+		}
+		if is >= 0 {
+			next.rename(next.Members[is].Role, m.Role)
+			next.Members[is].Role = m.Role
+			continue
 		}
 		m.Origin = e.Origin
-		members = append(members, m)
+		next.Members = append(next.Members, m)
 	}
-	c.Members = members
+	if next.Title == "" {
+		next.Title = e.Title
+	}
+	*c = next
 	return nil
+}
+
+// rename gives the edges and gates of one role to another.
+func (c *Coupling) rename(role, to string) {
+	for i := range c.Order {
+		for _, end := range []*string{&c.Order[i].Before, &c.Order[i].After} {
+			if *end == role {
+				*end = to
+			}
+		}
+	}
+	for i := range c.Gates {
+		if c.Gates[i].Subject == role {
+			c.Gates[i].Subject = to
+		}
+	}
 }
 
 func (c *Coupling) unlink(e Effect) *Refusal {
@@ -157,9 +182,65 @@ func (c *Coupling) unlink(e Effect) *Refusal {
 		return overruled("the policy declares %s as %q of %s: take it out there", e.Pull.In(c.Home), m.Role, c.Name)
 	}
 	c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(o Member) bool { return o.Pull == e.Pull })
-	c.Order = slices.DeleteFunc(slices.Clone(c.Order), func(o Edge) bool { return o.Before == m.Role || o.After == m.Role })
+	c.Order = c.bridged(m.Role, e.Origin)
 	c.Gates = slices.DeleteFunc(slices.Clone(c.Gates), func(g GateUse) bool { return g.Subject == m.Role })
 	return nil
+}
+
+// bridged returns the edges without a role: what came after it then comes after what was before it, with both reasons. Two that had to land
+// together with it have to land together.
+func (c *Coupling) bridged(role string, origin Origin) []Edge {
+	var out, into, from []Edge // into it and from it; an edge "with" is both
+	for _, o := range c.Order {
+		switch back := (Edge{Before: o.After, After: o.Before, With: o.With, Reason: o.Reason}); {
+		case o.Before != role && o.After != role:
+			out = append(out, o)
+		case o.With && o.Before == role:
+			into, from = append(into, back), append(from, o)
+		case o.With:
+			into, from = append(into, o), append(from, back)
+		case o.After == role:
+			into = append(into, o)
+		default:
+			from = append(from, o)
+		}
+	}
+	for _, a := range into {
+		for _, b := range from {
+			e := Edge{Before: a.Before, After: b.After, With: a.With && b.With, Origin: origin, Reason: joinReasons(a.Reason, b.Reason)}
+			e.Together = !e.With && !a.Strict() && !b.Strict()
+			at := slices.IndexFunc(out, e.Same)
+			switch {
+			case e.Before == e.After:
+			case at < 0:
+				out = append(out, e)
+			case e.Strict() && out[at].Together:
+				out[at] = e
+			}
+		}
+	}
+	return out
+}
+
+// Since returns the edges that a coupling has and an earlier form of it had not.
+func (c Coupling) Since(before Coupling) []Edge {
+	var out []Edge
+	for _, e := range c.Order {
+		if !slices.Contains(before.Order, e) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func joinReasons(a, b string) string {
+	switch {
+	case a == "" || a == b:
+		return b
+	case b == "":
+		return a
+	}
+	return a + "; " + b
 }
 
 func (c *Coupling) replace(e Effect) *Refusal {
@@ -167,12 +248,65 @@ func (c *Coupling) replace(e Effect) *Refusal {
 	if i < 0 {
 		return refuse("%s is no member of %s", e.Pull, c.Name)
 	}
-	if _, taken := c.ByPull(e.With); taken {
-		return refuse("%s is a member of %s already", e.With, c.Name)
+	if m, taken := c.ByPull(e.With); taken && e.With != e.Pull {
+		return c.merge(c.Members[i], m)
 	}
 	c.Members = slices.Clone(c.Members)
 	c.Members[i].Pull, c.Members[i].Origin = e.With, e.Origin
 	return nil
+}
+
+// merge lets a member take the place of another one too: it has the edges and gates of both, without those to itself.
+func (c *Coupling) merge(gone, by Member) *Refusal {
+	next := *c
+	next.Members = slices.DeleteFunc(slices.Clone(c.Members), func(m Member) bool { return m.Role == gone.Role })
+	next.Order, next.Gates = slices.Clone(c.Order), slices.Clone(c.Gates)
+	next.rename(gone.Role, by.Role)
+	var order []Edge
+	for _, o := range next.Order {
+		at := slices.IndexFunc(order, o.Same)
+		switch {
+		case o.Before == o.After:
+		case at < 0:
+			order = append(order, o)
+		case o.Strict() && !order[at].Strict():
+			order[at] = o
+		}
+	}
+	next.Order = order
+	if r := next.cycle(next.Order); r != nil {
+		return r
+	}
+	for i := range next.Members {
+		if next.Members[i].Role == by.Role {
+			next.Members[i].SafeAlone = by.SafeAlone && gone.SafeAlone
+		}
+	}
+	*c = next
+	return nil
+}
+
+// cycle refuses edges that make a cycle, with its path.
+func (c *Coupling) cycle(order []Edge) *Refusal {
+	var pairs, with [][2]string
+	for _, o := range order {
+		if pair := [2]string{o.Before, o.After}; o.With {
+			with = append(with, pair)
+		} else {
+			pairs = append(pairs, pair)
+		}
+	}
+	cycle := Cycle(Contract(pairs, with))
+	if cycle == nil {
+		return nil
+	}
+	r := refuse("the order would be a cycle")
+	r.Cycle = cycle
+	for _, role := range cycle {
+		m, _ := c.ByRole(role)
+		r.Numbers = append(r.Numbers, m.Pull.In(c.Home))
+	}
+	return r
 }
 
 func (c *Coupling) order(e Effect) *Refusal {
@@ -197,21 +331,7 @@ func (c *Coupling) order(e Effect) *Refusal {
 		c.Order[i] = edge
 		return nil
 	}
-	var pairs, with [][2]string
-	for _, o := range append(slices.Clone(c.Order), edge) {
-		if pair := [2]string{o.Before, o.After}; o.With {
-			with = append(with, pair)
-		} else {
-			pairs = append(pairs, pair)
-		}
-	}
-	if cycle := Cycle(Contract(pairs, with)); cycle != nil {
-		r := refuse("the order would be a cycle")
-		r.Cycle = cycle
-		for _, role := range cycle {
-			m, _ := c.ByRole(role)
-			r.Numbers = append(r.Numbers, m.Pull.In(c.Home))
-		}
+	if r := c.cycle(append(slices.Clone(c.Order), edge)); r != nil {
 		return r
 	}
 	c.Order = append(slices.Clone(c.Order), edge)

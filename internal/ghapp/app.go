@@ -382,6 +382,12 @@ func (a *App) bot(ctx context.Context) (string, error) {
 	return login, nil
 }
 
+// Slug returns the App's name, by which people address it.
+func (a *App) Slug(ctx context.Context) (string, error) {
+	login, err := a.bot(ctx)
+	return strings.TrimSuffix(login, "[bot]"), err
+}
+
 // all reads every page of a list; more is called for each and says whether to go on.
 func all[T any](ctx context.Context, a *App, repo coupling.Repo, path string, more func([]T) bool) error {
 	return list(ctx, a, repo, path, func(page []T) []T { return page }, more)

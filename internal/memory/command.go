@@ -23,6 +23,7 @@ type Comment struct {
 	Reaction string   `json:"reaction,omitempty"`
 	Replies  []string `json:"replies,omitempty"`
 	Done     bool     `json:"done,omitempty"` // it was answered, too
+	Once     string   `json:"once,omitempty"` // of replies that are given once, what they are known by
 }
 
 // Overrides are the overrides in force on a pull request.

@@ -36,6 +36,7 @@ type Words struct {
 	WordsBasis string   `json:"words_basis,omitempty"` // what it was taken up from
 	Proposals  []string `json:"proposals,omitempty"`
 	NearMisses []string `json:"near_misses,omitempty"`
+	Missed     []int    `json:"missed,omitempty"` // the lines of the near misses
 }
 
 // TakenFrom reports whether the description was taken up from a basis.

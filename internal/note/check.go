@@ -28,6 +28,7 @@ type CheckInput struct {
 	Expired    bool              // an unknown verdict has lasted too long: it fails
 	Proposals  []string          // Markdown, see [Proposal]
 	NearMisses []string          // Markdown, see [NearMiss]
+	Missed     []int             // their lines in the description
 	Preview    []string          // Markdown, see [PreviewLine]
 	// Annotations are added to those of the verdict's own reasons.
 	Annotations []forge.Annotation
@@ -123,14 +124,26 @@ func hidden(home coupling.Repo, private bool, js []rules.Judgement) map[coupling
 func title(v voice, in CheckInput) string {
 	lead := titles[in.Verdict.Level] + ": "
 	rs := in.Verdict.Reasons
+	missed := missed(in)
 	if len(rs) == 0 {
-		return clip(lead+quiet(v, in), maxTitle)
+		return clip(lead+quiet(v, in), maxTitle-len(missed)) + missed
 	}
-	rest := ""
+	rest := missed
 	if n := len(rs) - 1; n > 0 {
-		rest = fmt.Sprintf(" (and %d more)", n)
+		rest = fmt.Sprintf(" (and %d more)", n) + missed
 	}
 	return clip(lead+v.short(rs[0]), maxTitle-len(rest)) + rest
+}
+
+// missed says in the title of a pass which line of the description was not understood: it may have been meant to make this wait.
+func missed(in CheckInput) string {
+	switch {
+	case in.Verdict.Level != rules.Pass || len(in.Missed) == 0:
+		return ""
+	case len(in.Missed) == 1:
+		return fmt.Sprintf("; line %d of the description was not understood", in.Missed[0])
+	}
+	return fmt.Sprintf("; %d lines of the description were not understood", len(in.Missed))
 }
 
 // quiet is the title of a verdict without reasons.
@@ -239,7 +252,7 @@ func annotations(v voice, in CheckInput) []forge.Annotation {
 	out := []forge.Annotation{}
 	add := func(level string, rs []rules.Reason) {
 		for _, r := range rs {
-			if r.Gate == "" || r.Path == "" || r.Line == 0 || r.Coupling != "" && !r.Coupling.Home().Same(in.Pull.Repo) {
+			if r.Gate == "" || r.Path == "" || r.Line == 0 || !r.Owner.IsZero() || r.Coupling != "" && !r.Coupling.Home().Same(in.Pull.Repo) {
 				continue
 			}
 			out = append(out, forge.Annotation{Path: r.Path, Line: r.Line, Level: level, Title: clip(string(r.Code)+": gate "+r.Gate, 255), Message: v.sentence(r) + " " + v.remedy(r)})

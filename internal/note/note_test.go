@@ -95,7 +95,7 @@ func TestUnnamedReasons(t *testing.T) {
 	v := voice{home: "acme/app", hidden: map[coupling.Pull]bool{secret: true}}
 	for _, w := range sentences {
 		r := w.example
-		r.About, r.Pulls = secret, []coupling.Pull{secret}
+		r.About, r.Pulls, r.Owner = secret, []coupling.Pull{secret}, secret
 		for _, text := range []string{v.sentence(r), v.remedy(r), v.short(r)} {
 			if strings.Contains(text, "vault") || strings.Contains(text, "77") {
 				t.Errorf("%s: %q", w.code, text)

@@ -32,7 +32,7 @@ func mentioned(j rules.Judgement) []coupling.Pull {
 	var out []coupling.Pull
 	reasons := func(rs ...rules.Reason) {
 		for _, r := range rs {
-			out = append(append(out, r.About), r.Pulls...)
+			out = append(append(out, r.About, r.Owner), r.Pulls...)
 		}
 	}
 	for _, m := range j.Coupling.Members {
@@ -86,7 +86,7 @@ func (r Reader) Next(j rules.Judgement) (text string, by []string) {
 func (r Reader) Say(self coupling.Pull, x rules.Reason) (sentence, remedy string) {
 	v := r.v
 	v.self = self
-	if v.hidden[x.About] || slices.ContainsFunc(x.Pulls, func(p coupling.Pull) bool { return v.hidden[p] }) {
+	if v.hidden[x.About] || v.hidden[x.Owner] || slices.ContainsFunc(x.Pulls, func(p coupling.Pull) bool { return v.hidden[p] }) {
 		x.Detail, x.By, x.Commit, x.Tag, x.Method, x.Edges = "", "", "", "", "", nil
 	}
 	return v.sentence(x), v.remedy(x)

@@ -90,6 +90,38 @@ func caret(raw string, column int) []string {
 	return []string{line, strings.Repeat(" ", at-from) + "^"}
 }
 
+// Given says which reasons an override could lift now, each as a line that does.
+func Given(codes []rules.Code) string {
+	if len(codes) == 0 {
+		return "No reason that an override lifts is given for this pull request now."
+	}
+	var b strings.Builder
+	b.WriteString("What is given for this pull request now, and how a maintainer lifts it:\n")
+	for _, c := range codes {
+		b.WriteString("- " + spanned("/relbot override "+string(c)+" because …") + "\n")
+	}
+	return b.String()
+}
+
+// NoEnd answers a hold whose text names an end.
+const NoEnd = "The coupling is on hold. The text says until when, and relbot does not watch for that: the hold lasts until somebody says `/relbot resume`."
+
+// Bridged says which order remains when the middle of a chain was taken out.
+func Bridged(c coupling.Coupling, kept []coupling.Edge, home coupling.Repo) string {
+	v := voice{home: home}
+	name := func(role string) string { // readers need not be able to see other repositories
+		if m, _ := c.ByRole(role); m.Pull.Repo.Same(home) {
+			return v.pull(m.Pull)
+		}
+		return "a member in another repository"
+	}
+	var lines []string
+	for _, e := range kept {
+		lines = append(lines, fmt.Sprintf("%s %s %s%s", name(e.Before), e.Word(), name(e.After), v.because(e.Reason)))
+	}
+	return "What came after the member that left now comes after what was before it: " + strings.Join(lines, "; ") + "."
+}
+
 // Refused answers a command that was understood and not carried out.
 func Refused(cmd command.Command, why string) string {
 	return spanned(cmd.Raw) + " was refused: " + said(strings.TrimSuffix(why, ".")) + "."
@@ -162,7 +194,7 @@ func Proposal(l command.BodyLine, p coupling.Pull) string {
 	accept := []string{code("/relbot link " + strings.Join(append([]string{self}, pulls...), " "))}
 	if l.Key != command.ShipsWith {
 		for _, q := range pulls {
-			accept = append(accept, code("/relbot order "+q+" before "+self+" because TEXT"))
+			accept = append(accept, code("/relbot order "+q+" before "+self))
 		}
 	}
 	return fmt.Sprintf("%s (line %d of the description) takes effect when somebody with write access accepts it: %s.", spanned(l.Raw), l.Line, list(accept))

@@ -1,6 +1,7 @@
 package note
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestReply(t *testing.T) {
 	j := distroless()
 	reply("status", StatusReply(pr(3), j.Members[2].Verdict, []rules.Judgement{j}))
 	reply("status-uncoupled", StatusReply(pr(9), rules.Uncoupled(pr(9)), nil))
-	_, mistakes := command.Parse("/relbot lnik #12 #13\n/relbot order gate befor image\n/relbot unlink `@ann` <!-- relbot:note v1 -->\n")
+	_, mistakes := command.Language{}.Parse("/relbot lnik #12 #13\n/relbot order gate befor image\n/relbot unlink `@ann` <!-- relbot:note v1 -->\n")
 	reply("mistakes", Mistakes(mistakes))
 	refused := func(raw, why string) string { return Refused(command.Command{Raw: raw}, why) }
 	reply("refused", refused("/relbot hold", "it needs the role write in acme/app, and you have read there"),
@@ -74,5 +75,22 @@ func TestCaret(t *testing.T) {
 	for _, column := range []int{-1, 0, 1, 5, 99} {
 		caret("abc", column)
 		caret("", column)
+	}
+}
+
+// TestProposedCommands holds that the commands which accept a line of a description are understood as they are.
+func TestProposedCommands(t *testing.T) {
+	lines, _ := command.Body("Ships-With: #12, acme/docs#3\nMerge-After: #4\nDepends on https://github.com/acme/app/pull/5/files\n")
+	seen := 0
+	for _, l := range lines {
+		for _, m := range regexp.MustCompile("`(/relbot [^`]*)`").FindAllStringSubmatch(Proposal(l, pr(1)), -1) {
+			seen++
+			if commands, mistakes := (command.Language{}).Parse(m[1]); len(commands) != 1 || len(mistakes) > 0 {
+				t.Errorf("%q: %v %v", m[1], commands, mistakes)
+			}
+		}
+	}
+	if seen != 5 {
+		t.Errorf("%d commands are proposed", seen)
 	}
 }

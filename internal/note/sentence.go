@@ -176,6 +176,15 @@ func (v voice) place(path string, line int) string {
 	return " (" + v.code(fmt.Sprintf("%s:%d", path, line)) + ")"
 }
 
+// owned names a gate, and the pull request that changes it where that is another.
+func (v voice) owned(r rules.Reason) string {
+	s := "gate " + v.code(r.Gate)
+	if !r.Owner.IsZero() {
+		s += " in " + v.pull(r.Owner)
+	}
+	return s
+}
+
 // constant names a gate's constant, or the gate where the form has no name.
 func (v voice) constant(r rules.Reason) string {
 	if r.Name != "" {
@@ -186,7 +195,7 @@ func (v voice) constant(r rules.Reason) string {
 
 // gate names a gate and its place.
 func (v voice) gate(r rules.Reason) string {
-	s := "gate " + v.code(r.Gate)
+	s := v.owned(r)
 	if r.Name != "" {
 		s += ", constant " + v.code(r.Name)
 	}
@@ -208,6 +217,12 @@ func (v voice) shown(r rules.Reason) string {
 
 // set is the remedy of a gate with a wrong value.
 func (v voice) set(r rules.Reason) string {
+	if !r.Owner.IsZero() {
+		owner := v.pull(r.Owner)
+		r.Owner = coupling.Pull{}
+		own := v.set(r)
+		return "In " + owner + ", " + strings.ToLower(own[:1]) + own[1:]
+	}
 	if r.Want == "" {
 		return "Set " + v.constant(r) + " to the release in which the change first ships" + v.at(r) + "."
 	}
@@ -557,7 +572,7 @@ var sentences = []words{
 	{
 		code: rules.GateCutWithout, verdict: "block", when: "the gate names a release that was cut without the change",
 		short: func(v voice, r rules.Reason) string {
-			return fmt.Sprintf("gate %s names %s, cut without the change (%s)%s", r.Gate, r.Value, r.Tag, wanted(r))
+			return v.elsewhere(r, "was cut without the change", fmt.Sprintf("gate %s names %s, cut without the change (%s)%s", r.Gate, r.Value, r.Tag, wanted(r)))
 		},
 		sentence: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("%s names %s, but release %s was cut without the change (%s).", v.gate(r), v.code(r.Value), orElse(r.Release, r.Value), v.code(r.Tag))
@@ -570,7 +585,7 @@ var sentences = []words{
 	{
 		code: rules.GateShippedEarlier, verdict: "block", when: "the change shipped before the release that the gate names",
 		short: func(v voice, r rules.Reason) string {
-			return fmt.Sprintf("gate %s names %s, but the change first ships in %s", r.Gate, r.Value, orElse(r.Want, "an earlier release"))
+			return v.elsewhere(r, "is later than its first ship", fmt.Sprintf("gate %s names %s, but the change first ships in %s", r.Gate, r.Value, orElse(r.Want, "an earlier release")))
 		},
 		sentence: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("%s names %s, but the change is in an earlier release: it first ships in %s%s.", v.gate(r), v.code(r.Value), r.Want, v.shown(r))
@@ -583,7 +598,7 @@ var sentences = []words{
 	{
 		code: rules.GateAhead, verdict: "block", when: "the gate names a release after the one in which the change will ship",
 		short: func(v voice, r rules.Reason) string {
-			return fmt.Sprintf("gate %s names %s, ahead of %s", r.Gate, r.Value, orElse(r.Want, "the train"))
+			return v.elsewhere(r, "is not built yet", fmt.Sprintf("gate %s names %s, ahead of %s", r.Gate, r.Value, orElse(r.Want, "the train")))
 		},
 		sentence: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("%s names %s, but what merges now ships in %s.", v.gate(r), v.code(r.Value), orElse(r.Want, "an earlier release"))
@@ -594,7 +609,7 @@ var sentences = []words{
 	{
 		code: rules.GateUnreal, verdict: "block", when: "the gate names a release that never existed and never will",
 		short: func(v voice, r rules.Reason) string {
-			return fmt.Sprintf("gate %s names %s, which never existed%s", r.Gate, r.Value, wanted(r))
+			return v.elsewhere(r, "never existed", fmt.Sprintf("gate %s names %s, which never existed%s", r.Gate, r.Value, wanted(r)))
 		},
 		sentence: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("%s names %s, a release that never existed and never will: it has no tag and lies behind.", v.gate(r), v.code(r.Value))
@@ -604,7 +619,7 @@ var sentences = []words{
 	},
 	{
 		code: rules.GateMissing, verdict: "block", when: "no constant was found for the gate",
-		short: func(v voice, r rules.Reason) string { return "gate " + r.Gate + " was not found" },
+		short: func(v voice, r rules.Reason) string { return v.owned(r) + " was not found" },
 		sentence: func(v voice, r rules.Reason) string {
 			return v.gate(r) + " was not found" + v.because(r.Detail) + "."
 		},
@@ -615,7 +630,7 @@ var sentences = []words{
 	},
 	{
 		code: rules.GateAmbiguous, verdict: "block", when: "several constants were found for the gate, and they disagree",
-		short: func(v voice, r rules.Reason) string { return "gate " + r.Gate + " is ambiguous" },
+		short: func(v voice, r rules.Reason) string { return v.owned(r) + " is ambiguous" },
 		sentence: func(v voice, r rules.Reason) string {
 			return v.gate(r) + " is ambiguous" + v.because(r.Detail) + "."
 		},
@@ -626,7 +641,7 @@ var sentences = []words{
 	},
 	{
 		code: rules.GateUnparsable, verdict: "block", when: "the gate's value is no version",
-		short: func(v voice, r rules.Reason) string { return "gate " + r.Gate + " is no version" },
+		short: func(v voice, r rules.Reason) string { return v.owned(r) + " is no version" },
 		sentence: func(v voice, r rules.Reason) string {
 			s := v.gate(r) + " is no version"
 			if r.Value != "" {
@@ -709,7 +724,7 @@ var sentences = []words{
 	},
 	{
 		code: rules.GateNoThreshold, verdict: "block", when: "no single version separates the releases that have the change from those that have not",
-		short: func(v voice, r rules.Reason) string { return "no version fits gate " + r.Gate },
+		short: func(v voice, r rules.Reason) string { return "no version fits " + v.owned(r) },
 		sentence: func(v voice, r rules.Reason) string {
 			return fmt.Sprintf("no single version can be right for %s: the evidence comes and goes, at %s.", v.gate(r), v.text(orElse(r.Detail, "several releases")))
 		},
@@ -882,6 +897,14 @@ var sentences = []words{
 }
 
 func with(r rules.Reason, change func(*rules.Reason)) rules.Reason { change(&r); return r }
+
+// elsewhere is the title of a reason about a gate's value: where another pull request has to change it, that one is named.
+func (v voice) elsewhere(r rules.Reason, why, own string) string {
+	if r.Owner.IsZero() || r.Want == "" {
+		return own
+	}
+	return fmt.Sprintf("%s must name %s (%s %s)", v.owned(r), r.Want, r.Value, why)
+}
 
 // wanted is the short form of a gate's remedy.
 func wanted(r rules.Reason) string {

@@ -142,9 +142,10 @@ func (d *decoder) file() form {
 			{name: "labels", doc: "labels of the issue, by which it is found", form: texts(&d.p.Report.Labels, "a label", 1, label)},
 		}, nil, nil)},
 		{name: "permissions", doc: "the role that each group of commands needs", form: mapping(keys{
-			{name: "link", doc: "link, unlink, replace, order, unorder, supersede, abandon, reopen", form: role(&d.p.Permissions.Link)},
+			{name: "link", doc: "link, after, with, unlink, replace, order, unorder, supersede, abandon, reopen", form: role(&d.p.Permissions.Link)},
 			{name: "hold", doc: "hold, resume", form: role(&d.p.Permissions.Hold)},
 			{name: "override", doc: "override", form: role(&d.p.Permissions.Override)},
+			{name: "end", doc: "ending a coupling while an open member is blocked, taking out or replacing the member that is the reason, and reopen; left out, the role of override for couplings of the policy, and that of link for others", form: role(&d.p.Permissions.End)},
 		}, nil, nil)},
 		{name: "trust", doc: "home repositories that may block pull requests of this one; others may only read them", form: d.trust()},
 	}, nil, nil)

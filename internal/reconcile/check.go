@@ -113,7 +113,7 @@ func (c *checking) run(ctx context.Context) (forge.CheckRun, error) {
 	}
 	return note.Check(note.CheckInput{
 		Pull: c.pull, Name: c.repo.Rules().Check.Name, Head: c.seen.Head, Verdict: c.verdict, Judgements: judgements(c.judgements), Expired: c.expired,
-		Proposals: c.seen.Proposals, NearMisses: c.seen.NearMisses, Preview: c.seen.Preview, Annotations: c.seen.Notes,
+		Proposals: c.seen.Proposals, NearMisses: c.seen.NearMisses, Missed: c.seen.Missed, Preview: c.seen.Preview, Annotations: c.seen.Notes,
 		DetailsURL: page, Private: c.repo.Private,
 	}), nil
 }

@@ -41,6 +41,7 @@ type session struct {
 	policy  rules.Policy
 	replies []string
 	refused bool
+	asked   string // help and status, where they were asked for
 	again   []store.Work
 	roles   map[coupling.Repo]forge.Role // of the author, as asked for this comment
 }
@@ -94,6 +95,9 @@ func (r *Reconciler) comment(ctx context.Context, c store.Claimed) error {
 func (s *session) say(ctx context.Context, d memory.Comment, settling bool) error {
 	if len(d.Replies) > 0 {
 		key, id := s.key(), fmt.Sprint(s.said.ID)
+		if d.Once != "" {
+			id, key = d.Once, d.Once
+		}
 		if err := s.r.Publish.Once(ctx, s.pull, replyTo(s.pull.Repo, id), note.ReplyMarker(key), note.Reply(key, d.Replies), settling); err != nil {
 			return err
 		}
@@ -120,9 +124,20 @@ func (s *session) unsaid(ctx context.Context, err error) error {
 
 // execute runs the commands of a comment, and remembers what is to be said of it: a second run would meet another world.
 func (s *session) execute(ctx context.Context, key memory.CommentKey, d *memory.Comment) error {
-	commands, mistakes := command.Parse(s.said.Body, overridable...)
+	language := command.Language{Codes: overridable}
+	if strings.Contains(s.said.Body, "@") {
+		slug, err := s.r.GitHub.Slug(ctx)
+		if err != nil {
+			return err
+		}
+		language.Slug = slug
+	}
+	commands, mistakes := language.Parse(s.said.Body)
+	for i := range commands {
+		commands[i] = commands[i].At(s.pull)
+	}
 	if s.said.Refused {
-		said, err := s.answered(ctx)
+		said, err := s.answers(ctx)
 		if err != nil {
 			return err
 		}
@@ -139,10 +154,30 @@ func (s *session) execute(ctx context.Context, key memory.CommentKey, d *memory.
 			return err
 		}
 	}
-	if len(mistakes) > 0 {
-		s.refused = true
-		s.replies = append(s.replies, note.Mistakes(mistakes))
+	wrong := slices.DeleteFunc(slices.Clone(mistakes), func(m command.Mistake) bool { return m.Stray })
+	if len(wrong) > 0 {
+		s.replies = append(s.replies, note.Mistakes(wrong))
+		if slices.ContainsFunc(wrong, func(m command.Mistake) bool { return m.Code }) && !s.said.Replay {
+			given, _, err := s.given(ctx)
+			if err != nil {
+				return err
+			}
+			s.replies = append(s.replies, note.Given(given))
+		}
 	}
+	stranger := false
+	if s.asked != "" && len(wrong) == 0 && !s.refused {
+		role, err := s.role(ctx, s.pull.Repo)
+		stranger = err != nil || !role.AtLeast(forge.RoleWrite)
+	}
+	switch {
+	case len(s.replies) == 0 && len(mistakes) > 0: // lines that only look like commands: one answer a pull request will do
+		d.Once = fmt.Sprint("stray ", s.pull.Number)
+		s.replies = append(s.replies, note.Mistakes(mistakes))
+	case stranger: // one answer of a kind an hour will do
+		d.Once = fmt.Sprintf("answer %d %s %d%s", s.pull.Number, s.said.Author, s.said.Created.Unix()/3600, s.asked)
+	}
+	s.refused = s.refused || len(mistakes) > 0
 	switch {
 	case len(commands)+len(mistakes) == 0, s.said.Replay:
 		d.Done = true
@@ -159,8 +194,8 @@ func (s *session) execute(ctx context.Context, key memory.CommentKey, d *memory.
 	return err
 }
 
-// answered is what relbot replied to the comment before its database was lost.
-func (s *session) answered(ctx context.Context) (string, error) {
+// answers is what relbot replied to the comment before its database was lost.
+func (s *session) answers(ctx context.Context) (string, error) {
 	comments, err := s.r.GitHub.Comments(ctx, s.pull)
 	if err != nil {
 		return "", err
@@ -215,10 +250,11 @@ func (s *session) refuse(cmd command.Command, why string) {
 func (s *session) run(ctx context.Context, cmd command.Command) error {
 	switch a := cmd.Action.(type) {
 	case command.Help:
+		s.asked += " help"
 		s.replies = append(s.replies, note.Help())
 		return nil
 	case command.Status:
-		return s.status(ctx)
+		return s.status(ctx, cmd, a)
 	case command.Recheck:
 		s.again = append(s.again, work.Verify(s.pull))
 		return nil
@@ -231,40 +267,96 @@ func (s *session) run(ctx context.Context, cmd command.Command) error {
 }
 
 // status answers with the present verdicts.
-func (s *session) status(ctx context.Context) error {
-	js, err := s.r.judgementsOf(ctx, s.pull)
+func (s *session) status(ctx context.Context, cmd command.Command, a command.Status) error {
+	p := s.pull
+	if a.Of.Pull != "" {
+		var err error
+		if p, err = a.Of.In(s.pull.Repo); err != nil || p.Repo != s.pull.Repo {
+			s.refuse(cmd, "relbot answers for pull requests of this repository alone: ask there")
+			return nil
+		}
+	}
+	s.asked += " status"
+	js, err := s.r.judgementsOf(ctx, p)
 	if err != nil {
 		return err
 	}
-	verdict := rules.Uncoupled(s.pull)
+	verdict := rules.Uncoupled(p)
 	if len(js) > 0 {
-		verdict = combined(s.pull, js)
+		verdict = combined(p, js)
 	}
-	s.replies = append(s.replies, note.StatusReply(s.pull, verdict, judgements(js)))
+	s.replies = append(s.replies, note.StatusReply(p, verdict, judgements(js)))
 	return nil
+}
+
+// given returns the codes that an override could lift on this pull request now, and whether that is known.
+func (s *session) given(ctx context.Context) (codes []rules.Code, known bool, err error) {
+	add := func(v rules.Verdict) {
+		for _, code := range v.Codes() {
+			if slices.Contains(overridable, string(code)) && !slices.Contains(codes, code) {
+				codes = append(codes, code)
+			}
+		}
+	}
+	seen, known, err := s.r.Memory.Pulls.Find(ctx, s.pull)
+	if err != nil {
+		return nil, false, err
+	}
+	if seen.Extra != nil {
+		add(*seen.Extra)
+	}
+	open := true // nothing is given for one that is closed
+	found, own, err := s.r.find(ctx, s.pull, nil, "")
+	if err != nil {
+		return nil, false, err
+	}
+	for _, c := range found[:own] {
+		j, err := s.r.judgedNow(ctx, c)
+		if err != nil {
+			return nil, false, err
+		}
+		if m, ok := j.Member(s.pull); ok {
+			add(m.Verdict)
+			open = open && (m.State == "open" || m.State == "draft")
+		}
+		kept, err := s.r.Memory.Judgements.Load(ctx, c.Key()) // what its check shows may be what the author of the command saw
+		if err != nil {
+			return nil, false, err
+		}
+		if m, ok := kept.Member(s.pull); ok {
+			add(m.Verdict)
+		}
+	}
+	return codes, known && open, nil
+}
+
+// judgedNow judges a coupling as it is at this moment, whatever is remembered of it.
+func (r *Reconciler) judgedNow(ctx context.Context, c coupling.Coupling) (rules.Judgement, error) {
+	g, s, err := r.gather(ctx, wanted{home: c.Home, couplings: []coupling.Coupling{c}})
+	if err != nil {
+		return rules.Judgement{}, err
+	}
+	if g.isOutage() {
+		return rules.Judgement{}, g.outage
+	}
+	return rules.Evaluate(g.policy, s)[0], nil
 }
 
 // permitted checks the author's role in every repository, and refuses with the first that is too weak. What was acknowledged in full
 // was checked when it was given.
 func (s *session) permitted(ctx context.Context, cmd command.Command, repos []coupling.Repo) (bool, error) {
-	need := s.policy.Permissions.Role(string(cmd.Spec.Right))
+	return s.may(ctx, cmd, s.policy.Permissions.Role(string(cmd.Spec.Right)), repos)
+}
+
+// may is [session.permitted] for a role.
+func (s *session) may(ctx context.Context, cmd command.Command, need string, repos []coupling.Repo) (bool, error) {
 	if s.said.Replay && !s.said.Refused {
 		return true, nil
 	}
 	for _, repo := range repos {
-		role, asked := s.roles[repo]
-		var err error
-		if !asked {
-			role, err = s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.said.Author) // a hold must not wait for other people's checks
-		}
+		role, err := s.role(ctx, repo)
 		if err != nil && transient(err) {
 			return false, err
-		}
-		if err == nil {
-			if s.roles == nil {
-				s.roles = map[coupling.Repo]forge.Role{}
-			}
-			s.roles[repo] = role
 		}
 		if err != nil || !role.AtLeast(forge.Role(need)) {
 			s.refuse(cmd, fmt.Sprintf("it needs the role %s in %s, and you have %s there", need, repo, cmpOr(string(role), "none")))
@@ -272,6 +364,21 @@ func (s *session) permitted(ctx context.Context, cmd command.Command, repos []co
 		}
 	}
 	return true, nil
+}
+
+// role returns the author's role in a repository, as asked once for this comment.
+func (s *session) role(ctx context.Context, repo coupling.Repo) (forge.Role, error) {
+	if role, asked := s.roles[repo]; asked {
+		return role, nil
+	}
+	role, err := s.r.GitHub.Permission(budget.With(ctx, budget.Demotions), repo, s.said.Author) // a hold must not wait for other people's checks
+	if err == nil {
+		if s.roles == nil {
+			s.roles = map[coupling.Repo]forge.Role{}
+		}
+		s.roles[repo] = role
+	}
+	return role, err
 }
 
 // id names a command for ever: the same line of the same comment runs once.
@@ -293,6 +400,17 @@ func (s *session) override(ctx context.Context, cmd command.Command, a command.O
 	head, ok, err := s.overridden(ctx, cmd)
 	if err != nil || !ok {
 		return err
+	}
+	if !s.said.Replay {
+		given, known, err := s.given(ctx)
+		if err != nil {
+			return err
+		}
+		if known && !slices.Contains(given, rules.Code(a.Code)) {
+			s.refuse(cmd, fmt.Sprintf("%s is no reason that is given for this pull request now, and an override lifts none in advance", a.Code))
+			s.replies = append(s.replies, note.Given(given))
+			return nil
+		}
 	}
 	if s.said.Replay && a.Until == "push" {
 		// It cannot be known any more for which commit it was given.
@@ -377,7 +495,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if !changes {
 		return fmt.Errorf("nothing carries out %q", cmd.Spec.Name)
 	}
-	link, links := change.(command.Link)
+	name, makes := command.Makes(change)
 	// Other repositories are asked for nobody who may do nothing in this one.
 	if named, _ := s.pulls(cmd); slices.ContainsFunc(named, func(p coupling.Pull) bool { return p.Repo != s.pull.Repo }) {
 		if ok, err := s.permitted(ctx, cmd, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
@@ -394,7 +512,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		s.refuse(cmd, err.Error())
 		return nil
 	}
-	targets, own, err := s.r.find(ctx, s.pull, pulls, link.Name)
+	targets, own, err := s.r.find(ctx, s.pull, pulls, name)
 	if err != nil {
 		return err
 	}
@@ -403,13 +521,13 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		return err
 	}
 	if len(targets) == 0 && len(kept) == 0 {
-		if !links {
+		if !makes {
 			s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
 			return nil
 		}
-		targets = []coupling.Coupling{{Name: cmpOr(link.Name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
+		targets = []coupling.Coupling{{Name: cmpOr(name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
 	}
-	if links && len(targets) > 1 {
+	if makes && len(targets) > 1 {
 		targets = targets[:1]
 	}
 	var foreign error // the members that were named are none of some coupling's
@@ -423,7 +541,8 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			s.again = append(s.again, work.Coupling(c.Key()))
 			continue
 		}
-		if ok, err := s.permitted(ctx, cmd, s.touched(cmd, c, pulls)); err != nil || !ok {
+		repos := s.touched(cmd, c, pulls)
+		if ok, err := s.permitted(ctx, cmd, repos); err != nil || !ok {
 			return err
 		}
 		effects, err := change.Effects(command.Scope{At: s.pull, Coupling: c})
@@ -443,6 +562,9 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			e.ID, e.At, e.Seq, e.Line = s.id(cmd), s.said.Created.UnixMilli(), s.said.ID, cmd.Line
 			e.Origin, e.By, e.Coupling = coupling.FromCommand, s.said.Author, c.Name
 		}
+		if ok, err := s.ends(ctx, cmd, c, effects[0], repos); err != nil || !ok {
+			return err
+		}
 		refusal, err := s.r.apply(ctx, c, effects...)
 		if err != nil {
 			return err
@@ -451,6 +573,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 			s.refuse(cmd, note.RefusalText(refusal))
 			return nil
 		}
+		s.tell(cmd, c, effects)
 		s.again = append(s.again, work.Coupling(c.Key()))
 	}
 	if !done && len(kept) == 0 {
@@ -462,6 +585,79 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		return err
 	}
 	return s.audit(ctx, cmd, cmd.Spec.Name, p.Head)
+}
+
+// ends reports whether the author may carry out what takes a block away: ending a coupling of which an open member is blocked, taking out the
+// member that is the reason of a block, and taking an end back.
+func (s *session) ends(ctx context.Context, cmd command.Command, c coupling.Coupling, e coupling.Effect, repos []coupling.Repo) (bool, error) {
+	var blocks func(m rules.MemberState, r rules.Reason) bool
+	switch e.Verb {
+	case coupling.Reopen:
+	case coupling.Abandon, coupling.Supersede:
+		blocks = func(rules.MemberState, rules.Reason) bool { return true }
+	case coupling.Unlink, coupling.Replace:
+		blocks = func(m rules.MemberState, r rules.Reason) bool {
+			about := r.About == e.Pull || r.About.IsZero() && (m.Pull == e.Pull || slices.Contains(r.Pulls, e.Pull))
+			return about && r.Code != rules.MemberClosed
+		}
+	default:
+		return true, nil
+	}
+	if tried := c; s.said.Replay && !s.said.Refused || tried.Apply(e) != nil { // what cannot be is refused for that
+		return true, nil
+	}
+	home, err := s.r.Memory.Repos.Load(ctx, c.Home)
+	if err != nil {
+		return false, err
+	}
+	need := home.Rules().Permissions.Ending(c.Origin == coupling.FromPolicy)
+	if ok, err := s.able(ctx, need, repos); err != nil || ok {
+		return ok, err
+	}
+	if blocks != nil {
+		j, err := s.r.judgedNow(ctx, c)
+		if err != nil {
+			return false, err
+		}
+		blocked := slices.ContainsFunc(j.Members, func(m rules.MemberState) bool {
+			return m.Verdict.Level == rules.Block && slices.ContainsFunc(m.Verdict.Reasons, func(r rules.Reason) bool { return blocks(m, r) })
+		})
+		if !blocked {
+			return true, nil
+		}
+	}
+	return s.may(ctx, cmd, need, repos)
+}
+
+// able reports whether the author has a role in all of some repositories.
+func (s *session) able(ctx context.Context, need string, repos []coupling.Repo) (bool, error) {
+	for _, repo := range repos {
+		if role, err := s.role(ctx, repo); err != nil && transient(err) {
+			return false, err
+		} else if err != nil || !role.AtLeast(forge.Role(need)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// tell answers a change of which something else follows than its words say.
+func (s *session) tell(cmd command.Command, c coupling.Coupling, effects []coupling.Effect) {
+	if hold, is := cmd.Action.(command.Hold); is && hold.NoEnd && !slices.ContainsFunc(s.replies, func(r string) bool { return r == note.NoEnd }) {
+		s.replies = append(s.replies, note.NoEnd)
+	}
+	if effects[0].Verb != coupling.Unlink {
+		return
+	}
+	after := c
+	for _, e := range effects {
+		if after.Apply(e) != nil {
+			return
+		}
+	}
+	if kept := after.Since(c); len(kept) > 0 {
+		s.replies = append(s.replies, note.Bridged(after, kept, s.pull.Repo))
+	}
 }
 
 // kept are the couplings, by key, on which a command took effect before.
@@ -528,7 +724,7 @@ func (r *Reconciler) find(ctx context.Context, at coupling.Pull, pulls []couplin
 		}
 		for _, c := range all {
 			if name != "" {
-				if c.Name == name {
+				if strings.EqualFold(c.Name, name) {
 					ours = append(ours, c)
 				}
 				continue

@@ -8,9 +8,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/relbot/relbot/internal/command"
 	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/memory"
@@ -240,7 +240,7 @@ func (l *listening) hear(ctx context.Context, c forge.Comment) error {
 		l.queue = append(l.queue, work.Show(c.Pull, true))
 		l.notes[c.Pull] = c.Body
 	}
-	if c.Bot || !strings.Contains(c.Body, "/relbot") {
+	if c.Bot || !command.Mentioned(c.Body) {
 		return nil
 	}
 	said := work.CommentPayload{ID: c.ID, Body: c.Body, Author: c.Author, Created: c.Created}

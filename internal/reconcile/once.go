@@ -147,7 +147,7 @@ func (r *Reconciler) JudgePull(ctx context.Context, p coupling.Pull) (Answer, er
 	a.Verdict = verdictOf(p, seen, js)
 	a.Check = note.Check(note.CheckInput{
 		Pull: p, Name: repo.Rules().Check.Name, Head: seen.Head, Verdict: a.Verdict, Judgements: a.Judgements,
-		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Preview: seen.Preview, Annotations: seen.Notes, Private: repo.Private,
+		Proposals: seen.Proposals, NearMisses: seen.NearMisses, Missed: seen.Missed, Preview: seen.Preview, Annotations: seen.Notes, Private: repo.Private,
 	})
 	return a, nil
 }

@@ -677,12 +677,15 @@ func (r *Reconciler) foreign(ctx context.Context, p coupling.Pull, pol rules.Pol
 // name they take effect, for good: emptying the description removes nothing. Otherwise the check shows them as
 // proposals. at is when they were written.
 func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, out *memory.Pull, at time.Time) error {
+	if said.Bot || isLine(repo.Rules().Releases, said.Base) {
+		return nil // a backport's copied text makes no member, and a bot's text is mostly other people's
+	}
 	lines, misses := command.Body(said.Body)
 	for _, m := range misses {
-		out.NearMisses = append(out.NearMisses, note.NearMiss(m))
+		miss(out, m)
 	}
-	if len(lines) == 0 || said.Bot || isLine(repo.Rules().Releases, said.Base) {
-		return nil // a backport's copied text makes no member
+	if len(lines) == 0 {
+		return nil
 	}
 	roles := map[coupling.Repo]bool{}
 	writes := func(repo coupling.Repo) (bool, error) {
@@ -743,6 +746,14 @@ func (r *Reconciler) body(ctx context.Context, p coupling.Pull, repo memory.Repo
 	return nil
 }
 
+// miss notes a line of the description that was not understood.
+func miss(d *memory.Pull, m command.NearMiss) {
+	d.NearMisses = append(d.NearMisses, note.NearMiss(m))
+	if !slices.Contains(d.Missed, m.Line) {
+		d.Missed = append(d.Missed, m.Line)
+	}
+}
+
 // existing leaves out of a proposal the numbers that nobody knows, with a word about them. One may yet be opened: it is looked for again.
 func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.Pull]versionscan.Fact[forge.Pull], out *memory.Pull) []coupling.Pull {
 	return slices.DeleteFunc(proposal, func(p coupling.Pull) bool {
@@ -750,7 +761,7 @@ func existing(l command.BodyLine, proposal []coupling.Pull, facts map[coupling.P
 		gone := asked && fact.Absent()
 		if gone {
 			out.Taken = false
-			out.NearMisses = append(out.NearMisses, note.NearMiss(command.NearMiss{Line: l.Line, Raw: l.Raw, Message: p.String() + " is no pull request"}))
+			miss(out, command.NearMiss{Line: l.Line, Raw: l.Raw, Message: p.String() + " is no pull request"})
 		}
 		return gone
 	})

@@ -45,6 +45,7 @@ type Reader interface {
 // People is what commands need to know of the people who give them.
 type People interface {
 	Permission(ctx context.Context, repo coupling.Repo, login string) (forge.Role, error)
+	Slug(ctx context.Context) (string, error)
 	Reactions(ctx context.Context, repo coupling.Repo, comment int64) ([]string, error)
 	Edited(ctx context.Context, repo coupling.Repo, nodeID string) (bool, error)
 	CommentsSince(ctx context.Context, repo coupling.Repo, since time.Time) (found []forge.Comment, next time.Time, err error)

@@ -642,17 +642,21 @@ var rank = map[Level]int{Pass: 0, Wait: 1, Unknown: 2, Block: 3}
 
 // decide lifts overridden codes and takes the worst level; unknown facts cannot be overridden.
 func decide(pull coupling.Pull, found []finding, overrides []Override) Verdict {
+	v := Verdict{Pull: pull, Level: Pass}
 	kept := slices.Clone(found)
 	for _, o := range overrides {
 		if o.Pull != pull {
 			continue
 		}
 		kept = slices.DeleteFunc(kept, func(f finding) bool {
-			return f.reason.Code == o.Code && f.level != Unknown && f.level != warning
+			lifted := f.reason.Code == o.Code && f.level != Unknown && f.level != warning
+			if lifted {
+				v.Also = append(v.Also, f.reason.Code)
+			}
+			return lifted
 		})
 		kept = append(kept, finding{Pass, overridden(o)})
 	}
-	v := Verdict{Pull: pull, Level: Pass}
 	for _, f := range kept {
 		if rank[f.level] > rank[v.Level] {
 			v.Level = f.level
@@ -664,8 +668,12 @@ func decide(pull coupling.Pull, found []finding, overrides []Override) Verdict {
 			v.Reasons = append(v.Reasons, f.reason)
 		case warning:
 			v.Warnings = append(v.Warnings, f.reason)
+		default:
+			v.Also = append(v.Also, f.reason.Code)
 		}
 	}
+	slices.Sort(v.Also)
+	v.Also = slices.Compact(v.Also)
 	sortReasons(v.Reasons)
 	sortReasons(v.Warnings)
 	return v
@@ -685,7 +693,15 @@ func Combine(pull coupling.Pull, verdicts ...Verdict) Verdict {
 			out.Reasons = append(out.Reasons, v.Reasons...)
 		}
 		out.Warnings = append(out.Warnings, v.Warnings...)
+		out.Also = append(out.Also, v.Also...)
+		if v.Level != out.Level {
+			for _, r := range v.Reasons {
+				out.Also = append(out.Also, r.Code)
+			}
+		}
 	}
+	slices.Sort(out.Also)
+	out.Also = slices.Compact(out.Also)
 	sortReasons(out.Reasons)
 	sortReasons(out.Warnings)
 	none := func(r Reason) bool { return r.Code == NotCoupled }

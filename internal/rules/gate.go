@@ -232,10 +232,17 @@ func (j *judge) gate(use coupling.GateUse) {
 		answer.Reasons = append(answer.Reasons, *conflict)
 	}
 	for _, t := range targets {
+		others := len(owners) > 0 && !slices.Contains(owners, t)
 		for _, r := range answer.Reasons {
+			if others {
+				r = r.ownedBy(owners[0].Pull)
+			}
 			t.add(Block, r)
 		}
 		for _, w := range answer.Warnings {
+			if others {
+				w = w.ownedBy(owners[0].Pull)
+			}
 			t.add(warning, w)
 		}
 		if answer.Unknown != "" {

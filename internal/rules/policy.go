@@ -72,6 +72,20 @@ type Report struct {
 // Permissions name the repository role that each group of commands needs.
 type Permissions struct {
 	Link, Hold, Override string
+	// End is needed for ending a coupling while a member is blocked; see [Permissions.Ending].
+	End string
+}
+
+// Ending returns the role that may end a coupling while an open member is blocked. Where the policy sets none, it is that of an override for
+// couplings of the policy. For those that commands made it is that of link.
+func (p Permissions) Ending(declared bool) string {
+	switch {
+	case p.End != "":
+		return p.End
+	case declared:
+		return p.Override
+	}
+	return p.Link
 }
 
 // Role returns the role that a group of commands needs, by its key in the policy; "" for a group that needs none.

@@ -35,6 +35,7 @@ type Reason struct {
 	By       string          `json:"by,omitempty"`
 	Until    string          `json:"until,omitempty"`
 	Detail   string          `json:"detail,omitempty"` // free text from the reader, from people (escaped by note) or from GitHub
+	Owner    coupling.Pull   `json:"owner,omitzero"`   // of a gate: the open member that changes it, where that is another
 	Wrong    Code            `json:"wrong,omitempty"`  // of a foreign edit: what is wrong with the value
 	Queue    Entering        `json:"queue,omitempty"`  // of a merge group: what keeps Pulls from being in it
 }
@@ -122,6 +123,12 @@ func (r Reason) Alone() bool { return r.Code == HalfLanded && r.Method == byPoli
 // gateReason is what all reasons about a gate have: the gate and, where there is one, its constant.
 func gateReason(code Code, gate string, at find.Finding) Reason {
 	return Reason{Code: code, Gate: gate, Path: at.Path, Line: at.Line, Name: at.Name, Value: at.Value.String()}
+}
+
+// ownedBy adds the member that changes the gate, to a reason on another one.
+func (r Reason) ownedBy(owner coupling.Pull) Reason {
+	r.Owner = owner
+	return r
 }
 
 // gateShips adds the release of a gate's subject, which the gate must name; after is the open lower end where only builds above it will do.

@@ -21,6 +21,17 @@ type Verdict struct {
 	Level    Level         `json:"verdict"`
 	Reasons  []Reason      `json:"reasons"` // of the verdict's own level, sorted by code and subject, one a subject
 	Warnings []Reason      `json:"warnings"`
+	// Also are the codes that were found at a lower level, or lifted by an override.
+	Also []Code `json:"also,omitempty"`
+}
+
+// Codes returns the codes of everything that was found, whatever decides.
+func (v Verdict) Codes() []Code {
+	var out []Code
+	for _, r := range v.Reasons {
+		out = append(out, r.Code)
+	}
+	return append(out, v.Also...)
 }
 
 // Alarm is something that went wrong after a merge. It is in the notes of all members until it is fixed.

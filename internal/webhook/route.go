@@ -260,7 +260,7 @@ func (p *payload) onPull() bool {
 }
 
 func commentWork(p *payload) []store.Work {
-	if !p.onPull() || p.Comment.User.Type == "Bot" || p.Sender.Type == "Bot" || !strings.Contains(strings.ToLower(p.Comment.Body), "/relbot") {
+	if !p.onPull() || p.Comment.User.Type == "Bot" || p.Sender.Type == "Bot" || !strings.Contains(strings.ToLower(p.Comment.Body), "relbot") {
 		return nil
 	}
 	return []store.Work{work.Comment(p.pull(p.Issue.Number), work.CommentPayload{
