@@ -489,13 +489,31 @@ func (s *session) touched(cmd command.Command, c coupling.Coupling, pulls []coup
 	return slices.Compact(repos)
 }
 
+// targets returns the couplings that a command may be about, of which the first own are those where it was said, and the keys of those that a run that
+// was broken off has changed already. A command that makes a coupling has one target.
+func (s *session) targets(ctx context.Context, cmd command.Command, change command.Change, pulls []coupling.Pull) (targets []coupling.Coupling, kept []coupling.Key, own int, err error) {
+	name, makes := command.Makes(change)
+	if targets, own, err = s.r.find(ctx, s.pull, pulls, name); err != nil {
+		return nil, nil, 0, err
+	}
+	if kept, err = s.kept(ctx, cmd, targets); err != nil {
+		return nil, nil, 0, err
+	}
+	if makes && len(targets) == 0 && len(kept) == 0 {
+		targets = []coupling.Coupling{{Name: cmpOr(name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
+	}
+	if makes && len(targets) > 1 {
+		targets = targets[:1]
+	}
+	return targets, kept, own, nil
+}
+
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
 	change, changes := cmd.Action.(command.Change)
 	if !changes {
 		return fmt.Errorf("nothing carries out %q", cmd.Spec.Name)
 	}
-	name, makes := command.Makes(change)
 	// Other repositories are asked for nobody who may do nothing in this one.
 	if named, _ := s.pulls(cmd); slices.ContainsFunc(named, func(p coupling.Pull) bool { return p.Repo != s.pull.Repo }) {
 		if ok, err := s.permitted(ctx, cmd, []coupling.Repo{s.pull.Repo}); err != nil || !ok {
@@ -512,23 +530,13 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 		s.refuse(cmd, err.Error())
 		return nil
 	}
-	targets, own, err := s.r.find(ctx, s.pull, pulls, name)
-	if err != nil {
-		return err
-	}
-	kept, err := s.kept(ctx, cmd, targets)
+	targets, kept, own, err := s.targets(ctx, cmd, change, pulls)
 	if err != nil {
 		return err
 	}
 	if len(targets) == 0 && len(kept) == 0 {
-		if !makes {
-			s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
-			return nil
-		}
-		targets = []coupling.Coupling{{Name: cmpOr(name, coupling.DefaultRole(pulls[0], s.pull.Repo)), Home: s.pull.Repo, SameRelease: true}}
-	}
-	if makes && len(targets) > 1 {
-		targets = targets[:1]
+		s.refuse(cmd, fmt.Sprintf("%s is in no coupling", s.pull.In(s.pull.Repo)))
+		return nil
 	}
 	var foreign error // the members that were named are none of some coupling's
 	done := false
