@@ -15,7 +15,7 @@ import (
 var valueNames = map[string]string{
 	"config": "FILE", "token-file": "FILE", "github-private-key-file": "FILE", "webhook-secret-file": "FILE", "github-client-secret-file": "FILE", "cache": "FILE",
 	"state": "DIR", "database-url": "URL", "public-url": "URL", "github-api-url": "URL", "api-url": "URL", "url": "URL",
-	"listen": "ADDRESS", "admin-listen": "ADDRESS", "serve": "ADDRESS", "repo": "OWNER/NAME", "doctor repo": "OWNER/NAME,…", "format": "FORMAT",
+	"commit": "SHA", "listen": "ADDRESS", "admin-listen": "ADDRESS", "serve": "ADDRESS", "repo": "OWNER/NAME", "doctor repo": "OWNER/NAME,…", "format": "FORMAT",
 	"github-app-id": "ID", "github-client-id": "ID", "gate": "ID", "pr": "N", "check pr": "N|OWNER/NAME#N", "until": "STEP", "since": "REVISION", "audit since": "DATE",
 	"public": "true|false", "log-level": "LEVEL", "log-format": "json|text", "reconcile-interval": "DURATION", "debounce": "DURATION", "cache-size": "MIB", "workers": "N",
 }
