@@ -510,8 +510,7 @@ func (s *session) targets(ctx context.Context, cmd command.Command, change comma
 
 // change executes a command that changes couplings.
 func (s *session) change(ctx context.Context, cmd command.Command) error {
-	change, changes := cmd.Action.(command.Change)
-	if !changes {
+	if _, changes := cmd.Action.(command.Change); !changes {
 		return fmt.Errorf("nothing carries out %q", cmd.Spec.Name)
 	}
 	// Other repositories are asked for nobody who may do nothing in this one.
@@ -524,7 +523,7 @@ func (s *session) change(ctx context.Context, cmd command.Command) error {
 	if err != nil {
 		return err
 	}
-	change = cmd.Action.(command.Change)
+	change := cmd.Action.(command.Change)
 	pulls, err := s.pulls(cmd)
 	if err != nil {
 		s.refuse(cmd, err.Error())
