@@ -75,7 +75,7 @@ func sayWhy(out io.Writer, p coupling.Pull, l reconcile.Lateness, format string)
 	for _, r := range rows {
 		fmt.Fprintf(out, "  waits for %s %s: %s", r.Kind, r.Key, r.State)
 		if r.Attempts > 0 {
-			fmt.Fprintf(out, ", %s", counted(r.Attempts, "attempt"))
+			fmt.Fprintf(out, ", %s", coupling.Count(r.Attempts, "attempt"))
 		}
 		if r.Next != nil {
 			fmt.Fprintf(out, ", next at %s", r.Next.Format(time.RFC3339))
@@ -102,12 +102,4 @@ func sayWhy(out io.Writer, p coupling.Pull, l reconcile.Lateness, format string)
 		fmt.Fprintf(out, "  it waited %s\n", *last.Waited)
 	}
 	return nil
-}
-
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprint(n, " ", noun, "s")
 }

@@ -47,6 +47,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -306,21 +307,31 @@ func (t *Table[K, T]) readable(d store.Document) error {
 
 // Readable reports whether a document is of a kind of this package, and an error when it cannot be read.
 func Readable(d store.Document) (known bool, err error) {
-	m := New(nil)
-	if d.Kind == KindWatermark && d.Key == deliveriesKey {
-		return true, m.Deliveries.readable(d)
-	}
-	read, known := map[string]func(store.Document) error{
-		KindRepo: m.Repos.readable, KindOverlay: m.Overlays.readable, KindJudgement: m.Judgements.readable, KindHistory: m.Histories.readable,
-		KindMember: m.Members.readable, KindPull: m.Pulls.readable, KindHead: m.Heads.readable, KindOverride: m.Overrides.readable,
-		KindComment: m.Comments.readable, KindMention: m.Mentions.readable, KindReport: m.Reports.readable, KindPage: m.Pages.readable,
-		KindTimeline: m.Timelines.readable, KindWaiting: m.Waiting.readable, KindLines: m.Lines.readable, KindWatermark: m.Watermarks.readable,
-		KindQueue: m.Queues.readable, KindMoved: m.Moved.readable, KindRefused: m.Refused.readable,
-	}[d.Kind]
+	read, known := readers()[d.Kind]
 	if !known {
 		return false, nil
 	}
 	return true, read(d)
+}
+
+// readers returns by kind what reads a document.
+var readers = sync.OnceValue(func() map[string]func(store.Document) error {
+	m := New(nil)
+	return map[string]func(store.Document) error{
+		KindRepo: m.Repos.readable, KindOverlay: m.Overlays.readable, KindJudgement: m.Judgements.readable, KindHistory: m.Histories.readable,
+		KindMember: m.Members.readable, KindPull: m.Pulls.readable, KindHead: m.Heads.readable, KindOverride: m.Overrides.readable,
+		KindComment: m.Comments.readable, KindMention: m.Mentions.readable, KindReport: m.Reports.readable, KindPage: m.Pages.readable,
+		KindTimeline: m.Timelines.readable, KindWaiting: m.Waiting.readable, KindLines: m.Lines.readable, KindWatermark: m.readableMark,
+		KindQueue: m.Queues.readable, KindMoved: m.Moved.readable, KindRefused: m.Refused.readable,
+	}
+})
+
+// readableMark is readable for the kind that two tables share.
+func (m *Memory) readableMark(d store.Document) error {
+	if d.Key == deliveriesKey {
+		return m.Deliveries.readable(d)
+	}
+	return m.Watermarks.readable(d)
 }
 
 func decode(d store.Document, v any) error {

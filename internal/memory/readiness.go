@@ -18,8 +18,8 @@ const (
 	Gone     Readiness = "gone"     // the App was uninstalled there
 )
 
-// readiness returns how much is known of a repository; heard says that commands and descriptions were taken up.
-func (d Repo) readiness(heard bool) Readiness {
+// Readiness returns how much is known of a repository as far as its document says: [Surveyed] may be [Restored].
+func (d Repo) Readiness() Readiness {
 	switch {
 	case d.Name == "":
 		return Absent
@@ -27,10 +27,8 @@ func (d Repo) readiness(heard bool) Readiness {
 		return Gone
 	case !d.Surveyed():
 		return Unknown
-	case !heard:
-		return Surveyed
 	}
-	return Restored
+	return Surveyed
 }
 
 // Readiness returns how much is known of a repository.
@@ -39,7 +37,7 @@ func (m *Memory) Readiness(ctx context.Context, repo coupling.Repo) (Readiness, 
 	if err != nil {
 		return "", err
 	}
-	if now := d.readiness(false); now != Surveyed {
+	if now := d.Readiness(); now != Surveyed {
 		return now, nil
 	}
 	for _, list := range []List{Replayed, Proposed} {

@@ -67,9 +67,15 @@ func (r *Reconciler) admit(ctx context.Context, c store.Claimed) (bool, error) {
 		return true, nil
 	}
 	repo := work.RepoOf(c.Work)
-	now, err := r.Memory.Readiness(ctx, repo)
+	d, err := r.Memory.Repos.Load(ctx, repo)
 	if err != nil {
 		return false, err
+	}
+	now := d.Readiness()
+	if _, matters := fates[memory.Surveyed]; matters && now == memory.Surveyed { // for other kinds two reads more would change nothing
+		if now, err = r.Memory.Readiness(ctx, repo); err != nil {
+			return false, err
+		}
 	}
 	switch fates[now] {
 	case list:

@@ -94,7 +94,7 @@ func (f *forgetting) commits(ctx context.Context, repo coupling.Repo) error {
 	if err != nil {
 		return err
 	}
-	checks, err := listOld[publish.Posted](ctx, f, publish.DocCheck, string(repo)+"@")
+	checks, err := listOld[publish.Posted](ctx, f, publish.DocCheck, f.Memory.Heads.Prefix(repo))
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
 			return err
 		}
 	}
-	for _, prefix := range []string{replyTo(repo, ""), toldOf(string(repo) + "#")} {
+	for _, prefix := range []string{replyTo(repo, ""), toldOf(f.Memory.Pulls.Prefix(repo))} {
 		said, err := f.list(ctx, publish.DocOnce, prefix)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (f *forgetting) comments(ctx context.Context, repo coupling.Repo) error {
 func (f *forgetting) closed(ctx context.Context, repo coupling.Repo) error {
 	m := f.Memory
 	for _, kind := range []string{m.Pages.Kind, m.Mentions.Kind, publish.DocNote, m.Overrides.Kind, m.Members.Kind, m.Pulls.Kind} {
-		docs, err := f.list(ctx, kind, string(repo)+"#")
+		docs, err := f.list(ctx, kind, m.Pulls.Prefix(repo))
 		if err != nil {
 			return err
 		}

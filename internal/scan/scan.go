@@ -102,7 +102,7 @@ func (s *scanner) registered(files, changed []string) []Gate {
 	var out []Gate
 	for _, g := range s.Policy.Gates {
 		matches := func(file string) bool { return versionscan.Match(g.Find.Path, file) }
-		if !slices.ContainsFunc(changed, matches) && s.Since != "" {
+		if s.Since != "" && !slices.ContainsFunc(changed, matches) {
 			continue
 		}
 		facts := map[string]versionscan.Fact[versionscan.File]{}
