@@ -296,10 +296,10 @@ func (h *Historian) snapshot(ctx context.Context, gate rules.Gate) rules.Snapsho
 	if gate.ID != "" {
 		base.Gates[gate.ID] = h.gateFacts(ctx, gate)
 	}
-	return rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{h.home: {
+	return rules.Snapshot{Repos: map[coupling.Repo]rules.Repository{h.home: rules.Repository{
 		Name: h.home, Default: h.base, Releases: h.policy.Releases, Tags: versionscan.Know(h.all),
 		Branches: versionscan.Know(slices.Sorted(maps.Keys(h.branches))), Bases: map[string]rules.Base{h.base: base},
-	}}}
+	}.Ordered()}}
 }
 
 func (h *Historian) gateFacts(ctx context.Context, gate rules.Gate) rules.GateFacts {

@@ -42,7 +42,7 @@ type Asker struct {
 	Failed func(error) // called for every read that failed; may be nil
 
 	logs    map[string]versionscan.Fact[[]forge.Commit]
-	diffs   map[string]versionscan.Fact[string]
+	patches map[string]versionscan.Fact[patchIDs]
 	matched map[matching]files
 }
 

@@ -151,32 +151,36 @@ func (a *Asker) patched(ctx context.Context, c Change, self forge.Commit) func(f
 }
 
 func (a *Asker) patch(ctx context.Context, commit string) versionscan.Fact[string] {
-	return a.patchOf(ctx, commit, patchID)
+	ids := a.patchOf(ctx, commit)
+	return versionscan.Fact[string]{State: ids.State, Value: ids.Value.patch, Why: ids.Why}
 }
 
 // inverts says whether a commit takes back the very lines of a change.
 func (a *Asker) inverts(ctx context.Context, c Change, o forge.Commit) versionscan.Fact[bool] {
-	mine, theirs := a.patchOf(ctx, c.Merge, inverseID), a.patch(ctx, o.SHA)
+	mine, theirs := a.patchOf(ctx, c.Merge), a.patchOf(ctx, o.SHA)
 	if mine.Unknown() || theirs.Unknown() {
 		return versionscan.NotKnown[bool](cmp.Or(mine.Why, theirs.Why))
 	}
-	return versionscan.Know(mine.Value != "" && mine.Value == theirs.Value)
+	return versionscan.Know(mine.Value.inverse != "" && mine.Value.inverse == theirs.Value.patch)
 }
 
+// patchIDs identify a commit's patch, and the one that takes it back.
+type patchIDs struct{ patch, inverse string }
+
 // patchOf identifies a commit's patch, which is read once.
-func (a *Asker) patchOf(ctx context.Context, commit string, id func(diff string) string) versionscan.Fact[string] {
-	d, ok := a.diffs[commit]
-	if !ok {
-		var err error
-		d, err = a.Source.Diff(ctx, a.Repo, commit)
-		a.failed(err)
-		if a.diffs == nil {
-			a.diffs = map[string]versionscan.Fact[string]{}
-		}
-		a.diffs[commit] = d
+func (a *Asker) patchOf(ctx context.Context, commit string) versionscan.Fact[patchIDs] {
+	if ids, ok := a.patches[commit]; ok {
+		return ids
 	}
-	if !d.Known() {
-		return versionscan.NotKnown[string](d.Why)
+	d, err := a.Source.Diff(ctx, a.Repo, commit)
+	a.failed(err)
+	ids := versionscan.NotKnown[patchIDs](d.Why)
+	if d.Known() {
+		ids = versionscan.Know(patchIDs{patchID(d.Value), inverseID(d.Value)})
 	}
-	return versionscan.Know(id(d.Value))
+	if a.patches == nil {
+		a.patches = map[string]versionscan.Fact[patchIDs]{}
+	}
+	a.patches[commit] = ids
+	return ids
 }

@@ -87,13 +87,16 @@ func objectOf(subject string, verb *regexp.Regexp) (object, bool) {
 
 // opens is the quote that closes what a text begins with; "" where it begins with none.
 func opens(text string) string {
-	for open, end := range map[string]string{`"`: `"`, "'": "'", "`": "`", "“": "”", "‘": "’"} {
-		if strings.HasPrefix(text, open) {
-			return end
+	for _, q := range quotes {
+		if strings.HasPrefix(text, q[0]) {
+			return q[1]
 		}
 	}
 	return ""
 }
+
+// quotes are the pairs of quotes that people use.
+var quotes = [][2]string{{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}}
 
 // leads reports whether nothing but labels is before an offset of a subject.
 func leads(subject string, at int) bool {

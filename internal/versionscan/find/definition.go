@@ -250,7 +250,7 @@ var (
 // of an availability list, or a number in the name itself (willBeRemovedInGradle10()).
 func (s *source) call(from, to int, scheme release.Scheme) (Finding, bool) {
 	f := Finding{Path: s.path, Name: s.name(from, to)}
-	rest := s.bare[to:min(len(s.bare), to+maxValue)]
+	rest := s.rest(to)
 	end := 0
 	switch {
 	case called.MatchString(rest):

@@ -1,10 +1,10 @@
 package release
 
 import (
+	"time"
+
 	"github.com/relbot/relbot/internal/versionscan"
 )
-
-import "time"
 
 // Releases is how a repository versions itself: the `releases` section of a policy.
 type Releases struct {
