@@ -15,6 +15,7 @@ type arithmetic struct {
 	histories map[coupling.Repo]*release.History
 	trained   map[branchOf]versionscan.Fact[release.Train]
 	devs      map[branchOf]versionscan.Fact[release.Dev]
+	doubted   map[branchOf][]Reason
 }
 
 type branchOf struct {
@@ -28,6 +29,7 @@ func newArithmetic(s Snapshot) *arithmetic {
 		histories: map[coupling.Repo]*release.History{},
 		trained:   map[branchOf]versionscan.Fact[release.Train]{},
 		devs:      map[branchOf]versionscan.Fact[release.Dev]{},
+		doubted:   map[branchOf][]Reason{},
 	}
 }
 
@@ -136,13 +138,17 @@ func Standing(s Snapshot, repo coupling.Repo) []Reason {
 	return a.doubts(repo, r.Default, t.Value)
 }
 
-// doubts are the warnings about a branch's versions.
+// doubts are the warnings about a branch's versions. They are looked for once, since each tag may have to be read.
 func (a *arithmetic) doubts(repo coupling.Repo, branch string, t release.Train) []Reason {
+	key := branchOf{repo, branch}
+	if out, ok := a.doubted[key]; ok {
+		return out
+	}
 	var out []Reason
 	if t.Lagging {
 		out = append(out, trainLagging(t, a.devPath(repo)))
 	}
-	if dev, ok := a.devs[branchOf{repo, branch}]; ok {
+	if dev, ok := a.devs[key]; ok {
 		for _, d := range dev.Value.Differ {
 			out = append(out, readersDisagree(d, t.Dev))
 		}
@@ -156,5 +162,6 @@ func (a *arithmetic) doubts(repo coupling.Repo, branch string, t release.Train) 
 			out = append(out, tagElsewhere(pattern, tag, t.Core))
 		}
 	}
+	a.doubted[key] = out
 	return out
 }

@@ -689,15 +689,12 @@ func Combine(pull coupling.Pull, verdicts ...Verdict) Verdict {
 		}
 	}
 	for _, v := range verdicts {
+		out.Warnings = append(out.Warnings, v.Warnings...)
 		if v.Level == out.Level {
 			out.Reasons = append(out.Reasons, v.Reasons...)
-		}
-		out.Warnings = append(out.Warnings, v.Warnings...)
-		out.Also = append(out.Also, v.Also...)
-		if v.Level != out.Level {
-			for _, r := range v.Reasons {
-				out.Also = append(out.Also, r.Code)
-			}
+			out.Also = append(out.Also, v.Also...)
+		} else {
+			out.Also = append(out.Also, v.Codes()...)
 		}
 	}
 	slices.Sort(out.Also)
