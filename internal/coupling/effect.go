@@ -63,8 +63,7 @@ func Assemble(home Repo, declared []Coupling, effects []Effect) []Coupling {
 		out = append(out, c)
 	}
 	for _, c := range declared {
-		c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
-		add(c)
+		add(c.clone())
 	}
 	for _, e := range slices.SortedStableFunc(slices.Values(effects), Effect.Before) {
 		if _, ok := named[e.Coupling]; !ok {
@@ -125,9 +124,14 @@ func (c *Coupling) Apply(e Effect) *Refusal {
 	return nil
 }
 
+// clone returns a coupling that can be changed without the other.
+func (c Coupling) clone() Coupling {
+	c.Members, c.Order, c.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
+	return c
+}
+
 func (c *Coupling) link(e Effect) *Refusal {
-	next := *c
-	next.Members, next.Order, next.Gates = slices.Clone(c.Members), slices.Clone(c.Order), slices.Clone(c.Gates)
+	next := c.clone()
 	for _, m := range e.Members {
 		is := slices.IndexFunc(next.Members, func(o Member) bool { return o.Pull == m.Pull })
 		if is >= 0 && (m.Role == DefaultRole(m.Pull, c.Home) || strings.EqualFold(next.Members[is].Role, m.Role)) {
@@ -258,9 +262,8 @@ func (c *Coupling) replace(e Effect) *Refusal {
 
 // merge lets a member take the place of another one too: it has the edges and gates of both, without those to itself.
 func (c *Coupling) merge(gone, by Member) *Refusal {
-	next := *c
-	next.Members = slices.DeleteFunc(slices.Clone(c.Members), func(m Member) bool { return m.Role == gone.Role })
-	next.Order, next.Gates = slices.Clone(c.Order), slices.Clone(c.Gates)
+	next := c.clone()
+	next.Members = slices.DeleteFunc(next.Members, func(m Member) bool { return m.Role == gone.Role })
 	next.rename(gone.Role, by.Role)
 	var order []Edge
 	for _, o := range next.Order {

@@ -144,7 +144,10 @@ func (l *pulling) noteMention(ctx context.Context) error {
 // inOrder reports whether the lines of the description may be taken up. With a new database they take effect in the order in which all was said, and
 // not before.
 func (l *pulling) inOrder(ctx context.Context) (bool, error) {
-	if lines, _ := command.Body(l.said.Body); len(lines) == 0 || l.said.State != "open" {
+	if l.said.State != "open" {
+		return true, nil
+	}
+	if lines, _ := command.Body(l.said.Body); len(lines) == 0 {
 		return true, nil
 	}
 	if ready, err := l.await(ctx, memory.Restored, []store.Claimed{l.row}, l.pull.Repo); err != nil || ready {
