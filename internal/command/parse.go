@@ -144,6 +144,9 @@ type field struct {
 	column int // from 1, in bytes
 }
 
+// low returns the word in lower case and without the punctuation that ends it.
+func (f field) low() string { return strings.ToLower(strings.TrimRight(f.text, punctuation)) }
+
 func fields(s string) []field {
 	var out []field
 	begin := -1
@@ -177,6 +180,14 @@ type parser struct {
 
 func (p *parser) end() int { return len(p.raw) + 1 }
 
+// at returns the column of the next word, or of the end.
+func (p *parser) at() int {
+	if len(p.words) == 0 {
+		return p.end()
+	}
+	return p.words[0].column
+}
+
 // fail builds a mistake at a column.
 func (p *parser) fail(column int, suggestion, format string, args ...any) *Mistake {
 	accepted := "/relbot " + p.usage
@@ -201,7 +212,7 @@ func (p *parser) peek() string {
 	if len(p.words) == 0 {
 		return ""
 	}
-	return strings.ToLower(strings.TrimRight(p.words[0].text, punctuation))
+	return p.words[0].low()
 }
 
 // word takes the next word if it is one of some.
@@ -228,7 +239,7 @@ func (p *parser) rest() string {
 func named(words []field) (Spec, int) {
 	var low []string
 	for _, w := range words[:min(len(words), 3)] {
-		low = append(low, strings.ToLower(strings.TrimRight(w.text, punctuation)))
+		low = append(low, w.low())
 	}
 	for n := len(low); n > 0; n-- {
 		name := strings.Join(low[:n], " ")
@@ -267,7 +278,7 @@ func (p *parser) parse() (Command, *Mistake) {
 // unknown answers a word that is no command with the whole line that was meant.
 func (p *parser) unknown() *Mistake {
 	w, _ := p.next()
-	verb := strings.ToLower(strings.TrimRight(w.text, punctuation))
+	verb := w.low()
 	if verb == "release" {
 		return p.fail(w.column, "", "%q may mean to hold or to lift a hold: say /relbot hold or /relbot resume", w.text)
 	}
@@ -428,10 +439,7 @@ func (p *parser) reason() (string, bool) {
 
 // because wants a reason.
 func (p *parser) because() (string, *Mistake) {
-	at := p.end()
-	if len(p.words) > 0 {
-		at = p.words[0].column
-	}
+	at := p.at()
 	text, ok := p.reason()
 	switch {
 	case !ok:

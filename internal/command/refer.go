@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	pullText = regexp.MustCompile(`^(?:(?:[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)?#[1-9][0-9]{0,8}|https?://[^/\s]+/[^/\s]+/[^/\s]+/pull/[1-9][0-9]{0,8}/?)$`)
+	pullText = regexp.MustCompile(`^(?:[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)?#[1-9][0-9]{0,8}$`)
 	bareText = regexp.MustCompile(`^(?i:gh-)?([1-9][0-9]{0,8})$`)
 	// urlText is a page of a pull request, such as that of its files or of a comment.
 	urlText  = regexp.MustCompile(`^(https?://[^/\s]+/[^/\s]+/[^/\s]+/pull/[1-9][0-9]{0,8})(?:[/?#]\S*)?$`)
@@ -18,8 +18,8 @@ var (
 // punctuation may end a word without being part of it.
 const punctuation = ".,:;!?…"
 
-// reference reads a word that names a pull request, in any of the forms that people write. this reports a word that means the pull request of
-// the comment. A bare number counts only where bare is allowed.
+// reference reads a word that names a pull request, in any of the forms that people write. A bare number, or a word for the pull request of the
+// comment, counts only where bare is allowed.
 func reference(word string, bare bool) (t Target, ok bool) {
 	text := strings.Trim(word, "()<>*"+punctuation)
 	if m := linkText.FindStringSubmatch(strings.TrimRight(word, punctuation)); m != nil {
@@ -30,7 +30,7 @@ func reference(word string, bare bool) (t Target, ok bool) {
 	}
 	switch low := strings.ToLower(text); {
 	case pullText.MatchString(text):
-		return Target{Text: text, Pull: strings.TrimSuffix(text, "/")}, true
+		return Target{Text: text, Pull: text}, true
 	case urlText.MatchString(text):
 		return Target{Text: text, Pull: urlText.FindStringSubmatch(text)[1]}, true
 	case bare && (low == "this" || low == "me"):

@@ -148,10 +148,7 @@ func (p *parser) chain() ([]Edge, *Mistake) {
 	}
 	var out []Edge
 	for {
-		at := p.end()
-		if len(p.words) > 0 {
-			at = p.words[0].column
-		}
+		at := p.at()
 		e, swapped, ok := p.relation()
 		if !ok {
 			if len(out) > 0 {
@@ -250,10 +247,7 @@ var (
 )
 
 func (p *parser) hold() (Action, *Mistake) {
-	first, column := p.peek(), p.end()
-	if len(p.words) > 0 {
-		column = p.words[0].column
-	}
+	first, column := p.peek(), p.at()
 	switch {
 	case slices.Contains(lifts, first):
 		p.next()
@@ -281,14 +275,11 @@ func (p *parser) ask(column int) *Mistake {
 
 func (p *parser) supersede() (Action, *Mistake) {
 	if _, ok := p.word("by", "with"); !ok && !strings.HasPrefix(strings.ToLower(p.named), "superseded") {
-		at, word := p.end(), ""
-		if len(p.words) > 0 {
-			at, word = p.words[0].column, p.words[0].text
+		w, more := p.next()
+		if !more {
+			return nil, p.fail(w.column, "", "\"by\" is missing")
 		}
-		if word == "" {
-			return nil, p.fail(at, "", "\"by\" is missing")
-		}
-		return nil, p.fail(at, p.raw[:at-1]+"by "+p.raw[at-1:], "want \"by\", found %q", word)
+		return nil, p.fail(w.column, p.raw[:w.column-1]+"by "+p.raw[w.column-1:], "want \"by\", found %q", w.text)
 	}
 	by, m := p.target()
 	switch {
@@ -310,7 +301,7 @@ var untilText = regexp.MustCompile(`(?i)^(.*\S)\s+until\s+(\S+)$`)
 
 func (p *parser) override() (Action, *Mistake) {
 	w, ok := p.next()
-	code := strings.ToLower(strings.TrimRight(w.text, punctuation))
+	code := w.low()
 	switch {
 	case !ok:
 		return nil, p.fail(w.column, "", "the reason code is missing")
