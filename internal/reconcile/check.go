@@ -142,7 +142,7 @@ func (c *checking) mayPass(ctx context.Context, o *publish.CheckOptions) (bool, 
 	return false, c.r.Store.Enqueue(ctx, work.Pull(c.pull))
 }
 
-// looksWhileWriting reports whether the call that writes the check reads all that is to be known before; see [Reconciler.lookOf].
+// looksWhileWriting reports whether the call that writes the check reads all that is to be known before; see [pulling.lookOf].
 func (c *checking) looksWhileWriting() bool {
 	pol := c.repo.Rules()
 	return len(c.judgements)+len(c.sharing) == 0 && len(pol.Gates) == 0 && pol.Check.As != "status" && c.repo.NodeID != "" && c.posted.ID == 0 && c.posted.Intent == ""
@@ -225,7 +225,7 @@ func (r *Reconciler) left(ctx context.Context, p coupling.Pull, before, now memo
 // freshness is for how long a read counts as one of the last moment.
 const freshness = 10 * time.Second
 
-// looking looks whether a head that nothing is known against has another policy file than the branch; see [Reconciler.lookOf].
+// looking looks whether a head that nothing is known against has another policy file than the branch; see [pulling.lookOf].
 func (r *Reconciler) looking(ctx context.Context, p coupling.Pull, repo memory.Repo, seen memory.Pull) *publish.Look {
 	return &publish.Look{NodeID: repo.NodeID, Path: policyPath, Then: func(blob string, told bool) ([]store.Document, []store.Work, error) {
 		if !told || blob != repo.PolicyID {

@@ -169,14 +169,14 @@ func (l *pulling) compose(ctx context.Context) (memory.Pull, error) {
 	heard := l.seen
 	heard.Hear(l.changes, l.Now())
 	found.Learned, found.Second = l.Now(), heard.Second
-	if err := l.words(ctx, l.pull, l.repo, said, l.seen, l.recheck, &found); err != nil {
+	if err := l.words(ctx, &found); err != nil {
 		if !transient(err) {
 			return found, err
 		}
 		l.outage = err
 	}
 	var err error
-	if found.Look, err = l.lookOf(ctx, l.pull, l.repo, said, l.seen, l.read, len(l.keys) > 0, l.recheck); err != nil {
+	if found.Look, err = l.lookOf(ctx); err != nil {
 		if _, lags := lagging(err); lags {
 			return found, errors.Join(l.expect(ctx, l.pull, l.changes), err)
 		}
@@ -294,17 +294,17 @@ func wordsBasis(said work.PullPayload, repo memory.Repo) string {
 }
 
 // words takes up a description's lines, unless that was done.
-func (r *Reconciler) words(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, seen memory.Pull, recheck bool, out *memory.Pull) error {
-	if said.State != "open" {
+func (l *pulling) words(ctx context.Context, out *memory.Pull) error {
+	if l.said.State != "open" {
 		return nil
 	}
-	basis := wordsBasis(said, repo)
-	if seen.TakenFrom(basis) && !recheck {
-		out.Words = seen.Words
+	basis := wordsBasis(l.said, l.repo)
+	if l.seen.TakenFrom(basis) && !l.recheck {
+		out.Words = l.seen.Words
 		return nil
 	}
 	out.Words = memory.Words{Taken: true, WordsBasis: basis}
-	err := r.body(ctx, p, repo, said, out, r.Now())
+	err := l.body(ctx, l.pull, l.repo, l.said, out, l.Now())
 	if err != nil {
 		out.Taken = false
 	}
@@ -329,28 +329,28 @@ func lookBasis(said work.PullPayload, repo memory.Repo, touches bool) string {
 // What it changes must be known before its check passes, with one exception: where no gate is registered it can do no harm but to the
 // policy file, and a bad one never comes into force. So there the check is written at once, and the write reads the file's id on the
 // way; a pull request that turns out to change it is looked at then. That one is a single call.
-func (r *Reconciler) lookOf(ctx context.Context, p coupling.Pull, repo memory.Repo, said work.PullPayload, seen memory.Pull, read versionscan.Fact[forge.Pull], coupled, recheck bool) (memory.Look, error) {
-	if said.State != "open" {
+func (l *pulling) lookOf(ctx context.Context) (memory.Look, error) {
+	if l.said.State != "open" {
 		return memory.Look{}, nil
 	}
-	pol := repo.Rules()
+	pol, read := l.repo.Rules(), l.read
 	switch {
-	case seen.LookedAt(lookBasis(said, repo, seen.Touches)) && !recheck:
-		return seen.Look, nil
-	case said.Base != repo.Default:
-		return memory.Look{Looked: true, LookBasis: lookBasis(said, repo, false)}, nil
+	case l.seen.LookedAt(lookBasis(l.said, l.repo, l.seen.Touches)) && !l.recheck:
+		return l.seen.Look, nil
+	case l.said.Base != l.repo.Default:
+		return memory.Look{Looked: true, LookBasis: lookBasis(l.said, l.repo, false)}, nil
 	case read.Known():
-	case coupled: // its couplings read it, and look
+	case len(l.keys) > 0: // its couplings read it, and look
 		return memory.Look{}, nil
-	case len(pol.Gates) == 0 && pol.Check.As != "status" && repo.NodeID != "":
+	case len(pol.Gates) == 0 && pol.Check.As != "status" && l.repo.NodeID != "":
 		return memory.Look{}, nil
 	default:
 		var err error
-		if read, err = r.lookingAt(ctx, p, repo); err != nil || !read.Known() {
+		if read, err = l.lookingAt(ctx, l.pull, l.repo); err != nil || !read.Known() {
 			return memory.Look{}, err
 		}
 	}
-	return r.look(ctx, p, repo, said, read.Value)
+	return l.look(ctx, l.pull, l.repo, l.said, read.Value)
 }
 
 // unchanged reports whether a pull request's merge leaves what stands at a watched path as it is. Where the head has the same as the branch, so
