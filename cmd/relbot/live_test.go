@@ -44,7 +44,7 @@ func withServer(t *testing.T, o live.Options, log io.Writer, env ...string) live
 	return o
 }
 
-// lab is a simulated GitHub that shows itself as a real one does to somebody without a public address. No delivery arrives, and all are in
+// lab is a simulated GitHub that answers as a real one does where relbot has no public address. No delivery arrives, and all are in
 // the log.
 type lab struct {
 	*ghsim.GitHub

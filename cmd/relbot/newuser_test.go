@@ -194,7 +194,7 @@ func (m *machine) ask(args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// TestNewUser is the way of somebody new from a machine with nothing but the program to a pull request that GitHub refuses. It goes each of the
+// TestNewUser follows a new user from a machine with nothing but the program to a pull request that GitHub refuses. It goes each of the
 // ways in which relbot is deployed, with a restart. It prints how long each step took.
 func TestNewUser(t *testing.T) {
 	plain := layout{User: 1234, Args: []string{"serve", "--config", "/home/me/relbot.yml"}, Env: map[string]string{}, Writable: map[string]string{"/home/me": "kept"}}

@@ -153,7 +153,7 @@ func change(f func(queue, answer map[string]any)) func(string, map[string]any) {
 	}
 }
 
-// TestQueueHoweverItIsRead plays one story before a GitHub that tells of its merge queue in different ways, for each merge method. What may land
+// TestQueueHoweverItIsRead plays one story on a GitHub that shows its merge queue in different ways, for each merge method. What may land
 // does, and nothing that may not.
 func TestQueueHoweverItIsRead(t *testing.T) {
 	t.Parallel()
@@ -307,7 +307,7 @@ steps: [{do: []}]
 }
 
 // TestQueueLandsNothingAlone does random things to a queue. Entries come and go, and pull requests are pushed to, closed and held. News is late, lost,
-// doubled and in the wrong order; GitHub fails; relbot starts again. Nobody bypasses the queue. Whatever happens, what has to land first lands first, and of
+// doubled and in the wrong order; GitHub fails; relbot starts again. Nobody bypasses the queue. What has to land first lands first, and of
 // what has to land together nothing lands alone.
 func TestQueueLandsNothingAlone(t *testing.T) {
 	t.Parallel()

@@ -273,7 +273,7 @@ func TestHostilePolicies(t *testing.T) {
 	}
 }
 
-// TestStrangersCostLittle has somebody without any right propose a policy whose patterns would keep a processor busy for minutes. The same
+// TestStrangersCostLittle has a user without any right propose a policy whose patterns would keep a processor busy for minutes. The same
 // person names repositories in a policy, a description and a command; GitHub would have to be asked for each.
 func TestStrangersCostLittle(t *testing.T) {
 	app := coupling.Repo("acme/app")
