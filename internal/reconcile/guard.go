@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/relbot/relbot/internal/coupling"
 	"github.com/relbot/relbot/internal/forge"
 	"github.com/relbot/relbot/internal/job"
 	"github.com/relbot/relbot/internal/memory"
@@ -44,8 +45,9 @@ func (r *Reconciler) guarded(h job.Handler) job.Handler {
 		out := make([]job.Outcome, len(claimed))
 		var ready []store.Claimed
 		var at []int
+		known := map[coupling.Repo]memory.Readiness{} // the rows of a batch are of one kind, and mostly of one repository
 		for i, c := range claimed {
-			runs, err := r.admit(ctx, c)
+			runs, err := r.admit(ctx, c, known)
 			if out[i].Err = err; runs {
 				ready, at = append(ready, c), append(at, i)
 			}
@@ -61,21 +63,19 @@ func (r *Reconciler) guarded(h job.Handler) job.Handler {
 }
 
 // admit reports whether a row may run, and sees to it that one that may not runs in time.
-func (r *Reconciler) admit(ctx context.Context, c store.Claimed) (bool, error) {
+func (r *Reconciler) admit(ctx context.Context, c store.Claimed, known map[coupling.Repo]memory.Readiness) (bool, error) {
 	fates, guarded := guards[c.Kind]
 	if !guarded {
 		return true, nil
 	}
 	repo := work.RepoOf(c.Work)
-	d, err := r.Memory.Repos.Load(ctx, repo)
-	if err != nil {
-		return false, err
-	}
-	now := d.Readiness()
-	if _, matters := fates[memory.Surveyed]; matters && now == memory.Surveyed { // for other kinds two reads more would change nothing
-		if now, err = r.Memory.Readiness(ctx, repo); err != nil {
+	now, asked := known[repo]
+	if !asked {
+		var err error
+		if now, err = r.readiness(ctx, repo, fates); err != nil {
 			return false, err
 		}
+		known[repo] = now
 	}
 	switch fates[now] {
 	case list:
@@ -93,6 +93,15 @@ func (r *Reconciler) admit(ctx context.Context, c store.Claimed) (bool, error) {
 		return false, nil
 	}
 	return true, nil
+}
+
+// readiness returns how much is known of a repository, as far as it makes a difference: for most kinds of work two reads more would change nothing.
+func (r *Reconciler) readiness(ctx context.Context, repo coupling.Repo, fates map[memory.Readiness]fate) (memory.Readiness, error) {
+	if _, differs := fates[memory.Surveyed]; differs {
+		return r.Memory.Readiness(ctx, repo)
+	}
+	d, err := r.Memory.Repos.Load(ctx, repo)
+	return d.Readiness(), err
 }
 
 // retry puts work off until its repository was read: without the policy a command would be refused that is none to refuse.
