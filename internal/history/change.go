@@ -224,6 +224,32 @@ type turn struct {
 	number int
 }
 
+// turning is a change on a branch, and turns what became of it there: see [Asker.turns].
+type (
+	turning struct {
+		Change
+		tip string
+	}
+	turns struct {
+		all []turn
+		why string
+	}
+)
+
+// turnsOn returns the turns of a change in the log of a branch, newest first. Each question about the change needs them.
+func (a *Asker) turnsOn(ctx context.Context, c Change, tip string, log []forge.Commit) ([]turn, string) {
+	key := turning{c, tip}
+	t, ok := a.turned[key]
+	if !ok {
+		t.all, t.why = a.turns(ctx, c, oldestFirst(log))
+		if a.turned == nil {
+			a.turned = map[turning]turns{}
+		}
+		a.turned[key] = t
+	}
+	return t.all, t.why
+}
+
 // turns follows a change through reverts and reverts of reverts among commits, oldest first. A revert that does not say of what is known by
 // its lines; why is what keeps them from being read.
 func (a *Asker) turns(ctx context.Context, c Change, commits []forge.Commit) (out []turn, why string) {
@@ -269,7 +295,7 @@ func (a *Asker) Reverted(ctx context.Context, c Change) versionscan.Fact[Revert]
 	if !log.Known() {
 		return versionscan.NotKnown[Revert](log.Why)
 	}
-	switch all, why := a.turns(ctx, c, oldestFirst(log.Value)); {
+	switch all, why := a.turnsOn(ctx, c, c.Tip, log.Value); {
 	case why != "":
 		return versionscan.NotKnown[Revert](why)
 	case len(all) == 0:
@@ -313,7 +339,7 @@ func (a *Asker) takenBack(ctx context.Context, c Change, in func(string) version
 			continue
 		}
 		contained := map[string]int{}
-		turns, untold := a.turns(ctx, c, oldestFirst(log.Value))
+		turns, untold := a.turnsOn(ctx, c, tip, log.Value)
 		why = cmp.Or(why, untold)
 		for _, t := range turns {
 			has := a.contains(ctx, t.SHA, revs)

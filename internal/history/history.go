@@ -43,6 +43,7 @@ type Asker struct {
 
 	logs    map[string]versionscan.Fact[[]forge.Commit]
 	patches map[string]versionscan.Fact[patchIDs]
+	turned  map[turning]turns
 	matched map[matching]files
 }
 
