@@ -282,7 +282,7 @@ const maxReaders = 3
 
 // devVersions finds the files that state the version that the branch is building: the best first, and others that say the same.
 func devVersions(in Input, rel release.Releases, h *release.History) []reader {
-	newest, any := newestCore(h)
+	newest, any := h.NewestCut()
 	var found []reader
 	rank := map[string]int{}
 	for _, file := range in.Files {
@@ -330,16 +330,6 @@ func devVersions(in Input, rel release.Releases, h *release.History) []reader {
 		}
 	}
 	return out
-}
-
-func newestCore(h *release.History) (release.Version, bool) {
-	var newest release.Version
-	for _, r := range h.Releases() {
-		if r.Cut {
-			newest = r.Core
-		}
-	}
-	return newest, !newest.IsZero()
 }
 
 // fits reports whether a version can be what is built after the newest release. It may be that release, or what a step of any size makes of it.
@@ -439,7 +429,7 @@ var noise = regexp.MustCompile(`(?i)(^|/)(change(s|log)[^/]*|[^/]*\.lock|package
 // gates picks constants that look like gates. They have a name that leaves exactly one and a value near the newest release, outside of
 // tests and of what is the version itself.
 func gates(in Input, rel release.Releases, h *release.History, readers []reader) []candidate {
-	newest, any := newestCore(h)
+	newest, any := h.NewestCut()
 	if !any || in.Discover == nil {
 		return nil
 	}

@@ -197,14 +197,10 @@ func (s *scanner) oddities(f find.Finding, relation rules.Relation) []Anomaly {
 	if s.history == nil || f.Value.IsZero() {
 		return out
 	}
-	newest := release.Version{}
-	known := false
-	for _, r := range s.history.Releases() {
-		if r.Cut {
-			newest = r.Core
-		}
-		known = known || r.Core.At(release.Minor).Compare(f.Value.At(release.Minor)) == 0
-	}
+	newest, _ := s.history.NewestCut()
+	known := slices.ContainsFunc(s.history.Releases(), func(r release.Release) bool {
+		return r.Core.At(release.Minor).Compare(f.Value.At(release.Minor)) == 0
+	})
 	if !known && f.Value.Core().Compare(newest) < 0 {
 		odd(string(rules.GateUnreal), "%s is below the newest release %s and was never released", f.Value.Core(), newest)
 	}

@@ -145,6 +145,16 @@ func (h *History) Releases() []Release { return h.releases }
 // Builds are all tags that name a version, in ascending order of versions. They are not to be changed.
 func (h *History) Builds() []Build { return h.builds }
 
+// NewestCut returns the newest core that was cut; false where none was.
+func (h *History) NewestCut() (Version, bool) {
+	for _, r := range slices.Backward(h.releases) {
+		if r.Cut {
+			return r.Core, true
+		}
+	}
+	return Version{}, false
+}
+
 // Newest is the tag that speaks for the newest cut release.
 func (h *History) Newest() (Build, bool) {
 	for _, r := range slices.Backward(h.releases) {
